@@ -1,0 +1,43 @@
+"""What a user can get wrong: what was found, where, and what to do next.
+
+A `UserError` reaches the terminal as its message alone, without a traceback; its class decides
+the exit code. No message carries a record's value beyond what locates it.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command, as the contract gives them."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    REFUSED = 3
+    GATE = 4
+
+
+class UserError(Exception):
+    """Something the user can put right.
+
+    Args:
+        found: what is wrong and where (file, row, column, value).
+        todo: the next step, as an instruction.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, found: str, todo: str) -> None:
+        super().__init__(f"{found}\n  What to do: {todo}")
+        self.found = found
+        self.todo = todo
+
+
+class UsageError(UserError):
+    """The command or its settings are off: exit code 2."""
+
+
+class ExtractRefused(UserError):
+    """The extract or its mapping can't be used: exit code 3."""
+
+    exit_code = ExitCode.REFUSED

@@ -1,0 +1,205 @@
+"""Small numbers: which counts may be shown, so that none that is hidden follows from the rest.
+
+A count from 1 to below the threshold is *small* and is hidden. Where sums on the page would give
+it back, further counts are hidden with it. A reader is taken to know how this works: that a small
+count lies between 1 and the threshold, that any other hidden count has reached the threshold, and
+that a zero is never hidden (hiding it would protect nothing).
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+THRESHOLD = 10
+"""Counts from 1 to one below this are small."""
+SPREAD = 2
+"""How far apart the lowest and the highest value of a hidden count must be able to lie."""
+STEPS = 3000
+"""Steps after which the search for another reading gives up; the count then gets more cover."""
+
+
+class Mark(StrEnum):
+    """Why a count is or isn't shown."""
+
+    SHOWN = "shown"
+    SMALL = "small"
+    COVER = "cover"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A count as it may be shown: `value` is None where it is hidden."""
+
+    value: int | None
+    mark: Mark = Mark.SHOWN
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum that a reader can do: the parts add up to the total.
+
+    Without a total key the total is taken as known to the reader from elsewhere.
+    """
+
+    parts: tuple[Hashable, ...]
+    total: Hashable | None = None
+
+
+def is_small(count: int, threshold: int = THRESHOLD) -> bool:
+    """Whether a count of people is too small to show: 1 to threshold - 1. Zero is not."""
+    return 0 < count < threshold
+
+
+def single(count: int, threshold: int = THRESHOLD) -> Cell:
+    """A count that stands in no sum."""
+    return Cell(None, Mark.SMALL) if is_small(count, threshold) else Cell(count)
+
+
+def protect(
+    counts: Mapping[Hashable, int],
+    sums: Iterable[Sum],
+    threshold: int = THRESHOLD,
+    weights: Mapping[Hashable, float] | None = None,
+) -> dict[Hashable, Cell]:
+    """Decides which of the counts are shown.
+
+    Args:
+        counts: every count a reader would see, none negative.
+        sums: the sums among them. A sum that does not hold in `counts` is an error.
+        threshold: counts from 1 to one below it are hidden; 1 or less hides nothing.
+        weights: how dear a count is to the reader; the cheapest of weight times value is hidden
+            first where another count needs cover. Missing: 1.
+
+    Returns:
+        A cell a count. Every small count could, for all a reader can work out, take values that lie
+        at least `SPREAD` apart, unless all the counts it is tied to are hidden already.
+
+    Raises:
+        ValueError: a sum names a key without a count, or does not add up.
+    """
+    table = _Table(counts, tuple(sums), threshold, weights or {})
+    for key in sorted(table.hidden, key=repr):
+        while not table.is_open(key):
+            cover = table.next_cover(key)
+            if cover is None:
+                break
+            table.hidden.add(cover)
+    return {key: table.cell(key) for key in counts}
+
+
+class _Table:
+    """The counts, the sums that tie them, and what is hidden so far."""
+
+    def __init__(
+        self,
+        counts: Mapping[Hashable, int],
+        sums: tuple[Sum, ...],
+        threshold: int,
+        weights: Mapping[Hashable, float],
+    ) -> None:
+        self.counts = counts
+        self.threshold = threshold
+        self.weights = weights
+        self.hidden = {key for key, count in counts.items() if is_small(count, threshold)}
+        self.signs = [_signs(s) for s in sums]
+        self.sums_of: dict[Hashable, list[int]] = {key: [] for key in counts}
+        for at, (one, signs) in enumerate(zip(sums, self.signs, strict=True)):
+            unknown = [key for key in signs if key not in counts]
+            if unknown:
+                raise ValueError(f"a sum names {unknown[0]!r}, which has no count")
+            if one.total is not None and sum(counts[k] * n for k, n in signs.items()) != 0:
+                raise ValueError(f"the parts of {one.total!r} do not add up to it")
+            for key in signs:
+                self.sums_of[key].append(at)
+
+    def cell(self, key: Hashable) -> Cell:
+        if key not in self.hidden:
+            return Cell(self.counts[key])
+        return Cell(None, Mark.SMALL if is_small(self.counts[key], self.threshold) else Mark.COVER)
+
+    def is_open(self, key: Hashable) -> bool:
+        """Whether other values of the hidden counts fit all that is shown, far enough apart."""
+        spread = min(SPREAD, self.threshold - 2)
+        return any(
+            self._moves(key, up) and self._moves(key, up - spread) for up in range(spread, -1, -1)
+        )
+
+    def _moves(self, key: Hashable, by: int) -> bool:
+        if not by:
+            return True
+        if not self._allows(key, by):
+            return False
+        self._left = STEPS
+        return self._settle(self._after({}, key, by), {key})
+
+    def _allows(self, key: Hashable, by: int) -> bool:
+        count = self.counts[key] + by
+        if is_small(self.counts[key], self.threshold):
+            return is_small(count, self.threshold)
+        return count >= self.threshold
+
+    def _after(self, gaps: dict[int, int], key: Hashable, by: int) -> dict[int, int]:
+        """By how much each sum is off once the count has moved; settled sums are left out."""
+        gaps = dict(gaps)
+        for at in self.sums_of[key]:
+            gaps[at] = gaps.get(at, 0) + self.signs[at][key] * by
+            if not gaps[at]:
+                del gaps[at]
+        return gaps
+
+    def _settle(self, gaps: dict[int, int], moved: set[Hashable]) -> bool:
+        """Whether hidden counts not moved yet can take up the gaps, so that every sum holds."""
+        if not gaps:
+            return True
+        at = min(gaps)
+        ways = []
+        for key, sign in self.signs[at].items():
+            by = -gaps[at] * sign
+            if key in self.hidden and key not in moved and self._allows(key, by):
+                ways.append((self._after(gaps, key, by), key))
+        for after, key in sorted(ways, key=lambda way: len(way[0])):
+            self._left -= 1
+            if self._left < 0:
+                return False
+            if self._settle(after, moved | {key}):
+                return True
+        return False
+
+    def next_cover(self, key: Hashable) -> Hashable | None:
+        """The count to hide next so that `key` gets a second reading; None where none is left."""
+        tied = self._tied(key)
+        hidden_in = {at: sum(k in self.hidden for k in self.signs[at]) for at in tied}
+        alone = {at for at in tied if hidden_in[at] == 1}
+        for among in (alone, set(self.sums_of[key]), tied):
+            shown = {
+                k for at in among for k in self.signs[at] if k not in self.hidden and self.counts[k]
+            }
+            if shown:
+                return min(
+                    shown,
+                    key=lambda k: (
+                        -sum(at in alone for at in self.sums_of[k]),
+                        self.counts[k] * self.weights.get(k, 1),
+                        repr(k),
+                    ),
+                )
+        return None
+
+    def _tied(self, key: Hashable) -> set[int]:
+        """The sums that hold the key, and those linked to them through hidden counts."""
+        found: set[int] = set()
+        waiting = list(self.sums_of[key])
+        while waiting:
+            at = waiting.pop()
+            if at in found:
+                continue
+            found.add(at)
+            for k in self.signs[at]:
+                if k in self.hidden:
+                    waiting.extend(self.sums_of[k])
+        return found
+
+
+def _signs(one: Sum) -> dict[Hashable, int]:
+    signs = dict.fromkeys(one.parts, 1)
+    return signs if one.total is None else {**signs, one.total: -1}

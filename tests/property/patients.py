@@ -1,0 +1,606 @@
+"""Random small messy registries whose patients reach every branch of the six rules.
+
+Seeded, so that a disagreement can be made again. Dates are chosen on and next to the edges of the
+rules' windows far more often than chance would.
+"""
+
+import csv
+import random
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import yaml
+from twin_record import DATES, FAMILIES, RULES, Drug, after, between, span
+
+# Every drug text the generator writes, and what it means; written by hand from vocabulary.md.
+DRUGS = {name: Drug(frozenset({name})) for family in FAMILIES.values() for name in family} | {
+    "Herceptin": Drug(frozenset({"trastuzumab"})),
+    "Trazimera": Drug(frozenset({"trastuzumab"})),
+    "L01FD01": Drug(frozenset({"trastuzumab"})),
+    "trastazumab": Drug(frozenset({"trastuzumab"})),
+    "Perjeta": Drug(frozenset({"pertuzumab"})),
+    "Kadcyla": Drug(frozenset({"trastuzumab-emtansine"})),
+    "trastuzumab emtansine": Drug(frozenset({"trastuzumab-emtansine"})),
+    "T-DXd": Drug(frozenset({"trastuzumab-deruxtecan"})),
+    "Taxotere": Drug(frozenset({"docetaxel"})),
+    "Phesgo": Drug(frozenset({"trastuzumab", "pertuzumab"}), fixed=True),
+    "trastuzumab + pertuzumab": Drug(frozenset({"trastuzumab", "pertuzumab"})),
+    "TCHP": Drug(
+        frozenset({"docetaxel", "carboplatin", "trastuzumab", "pertuzumab"}), regimen=True
+    ),
+    "TCH": Drug(frozenset({"docetaxel", "carboplatin", "trastuzumab"}), regimen=True),
+    "AC": Drug(frozenset({"doxorubicin", "cyclophosphamide"}), regimen=True),
+}
+TRASTUZUMAB = ["trastuzumab", "Herceptin", "Trazimera", "L01FD01", "trastazumab"]
+TDM1 = ["trastuzumab-emtansine", "Kadcyla", "trastuzumab emtansine"]
+UNKNOWN_DRUGS = ["quixolimab", "study drug X"]
+TOPICS = [
+    *RULES,
+    *RULES.values(),
+    "her2",
+    "her2-antibody",
+    "her2-conjugate",
+    "chemotherapy",
+    "taxane",
+    "endocrine",
+    "surgery",
+    "Phesgo",
+    *TRASTUZUMAB[:2],
+    "pertuzumab",
+    "Perjeta",
+    "Kadcyla",
+    "docetaxel",
+]
+# Days on which an edition comes into force somewhere: decisions are placed around them.
+EDITIONS = [
+    date(2006, 5, 1),
+    date(2006, 8, 1),
+    date(2006, 11, 16),
+    date(2007, 1, 1),
+    date(2013, 9, 30),
+    date(2015, 7, 1),
+    date(2016, 12, 1),
+    date(2017, 12, 20),
+    date(2018, 5, 1),
+    date(2019, 3, 1),
+    date(2019, 5, 3),
+    date(2019, 12, 18),
+    date(2020, 6, 1),
+    date(2022, 8, 5),
+    date(2025, 1, 1),
+    date(2026, 5, 15),
+]
+SCHEMA = yaml.safe_load(
+    (Path(__file__).parents[2] / "sql" / "schema" / "extract.yaml").read_text("utf-8")
+)
+TABLES = ("patients", "tumours", "receptor_tests", "treatments", "surgeries", "events")
+ALL_TABLES = (*TABLES, "exceptions", "sites")
+KEYS = {"receptor_tests": "test_id", "treatments": "treatment_id", "surgeries": "surgery_id"}
+
+
+@dataclass
+class Registry:
+    """Tables as the twin reads them, and the rows a loader must quarantine."""
+
+    tables: dict[str, list[dict]]
+    cutoff: date
+    planted: dict[str, list[dict]] = field(default_factory=dict)
+    quarantined: list[tuple[str, str]] = field(default_factory=list)
+
+    def write(self, folder):
+        """Writes the registry as CSV files in the contract's layout."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for table, rows in self.tables.items():
+            columns = list(SCHEMA[table]["columns"])
+            with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(columns)
+                for row in rows + self.planted.get(table, []):
+                    writer.writerow([cell(row.get(column)) for column in columns])
+        return folder
+
+
+def cell(value):
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Maker:
+    """Makes the patients of one registry."""
+
+    def __init__(self, seed, cutoff, *, imprecise=True):
+        self.rng = random.Random(seed)
+        self.cutoff = cutoff
+        self.imprecise = imprecise
+        self.tables = {name: [] for name in ALL_TABLES}
+        self.tables["sites"] = [{"site_id": f"S{n}", "name": f"Hospital {n}"} for n in range(4)]
+        self.serial = 0
+
+    # --- chance --------------------------------------------------------------------------------
+
+    def chance(self, probability):
+        return self.rng.random() < probability
+
+    def pick(self, *values):
+        return self.rng.choice(values)
+
+    def weighted(self, **weights):
+        return self.rng.choices(list(weights), list(weights.values()))[0]
+
+    def days(self, low, high, *edges):
+        """A number of days; half the time on or next to one of the edges."""
+        if edges and self.chance(0.5):
+            return self.pick(*edges) + self.pick(-1, 0, 0, 1)
+        return self.rng.randint(low, high)
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def add(self, table, **columns):
+        self.serial += 1
+        row = {"patient_id": self.patient_id, **columns}
+        if table in KEYS:
+            row[KEYS[table]] = f"{table[:2]}{self.serial}"
+        self.tables[table].append(row)
+        return row
+
+    def give(self, name, day, **columns):
+        """A treatment row, now and then with something missing or odd."""
+        row = {"tumour_id": self.tumour_id, "start_date": day, "drug": name, **self.habits}
+        row |= {"trial": True} if self.chance(0.004) else {}
+        row |= {"start_date": None} if self.chance(0.003) else {}
+        row |= {"drug": self.pick(None, *UNKNOWN_DRUGS)} if self.chance(0.003) else {}
+        return self.add("treatments", **row | columns)
+
+    def series(self, names, start, count, interval, **columns):
+        """Doses at an interval with a little jitter; returns the day after the last interval."""
+        day = start
+        jitter = self.pick(0, 0, 1, 3)
+        name = self.pick(*names)
+        for _ in range(count):
+            self.give(name, day, **columns)
+            day = after(day, interval + self.rng.randint(-jitter, jitter))
+            if self.chance(0.015):
+                day = after(day, self.rng.randint(15, 120))
+        return day
+
+    # --- a patient -----------------------------------------------------------------------------
+
+    def patient(self, number):
+        self.patient_id = f"P{number}"
+        start = date(2005, 1, 1)
+        start = start if self.chance(0.3) else date(2017, 6, 1)
+        diagnosis = after(start, self.rng.randint(0, between(start, self.cutoff)))
+        if self.chance(0.25):
+            edition = self.pick(*EDITIONS)
+            diagnosis = min(after(edition, -self.days(0, 250, 30, 60)), self.cutoff)
+        elif self.chance(0.3):
+            diagnosis = after(self.cutoff, -self.rng.randint(0, 700))
+        birth = after(diagnosis, -self.rng.randint(25 * 365, 85 * 365))
+        if self.chance(0.02):
+            birth = diagnosis.replace(year=diagnosis.year - 18, day=min(diagnosis.day, 28))
+            birth = after(birth, self.pick(-1, 0, 1))
+        row = {"patient_id": self.patient_id, "sex": self.pick("female", "female", "male", None)}
+        row["birth_date"] = None if self.chance(0.1) else birth
+        self.tables["patients"].append(row)
+        tumours = self.tumours(number, diagnosis)
+        self.habits = {
+            "intent": self.pick(None, None, None, "curative"),
+            "route": self.pick(None, "iv"),
+        }
+        self.tumour_id = tumours[0]["tumour_id"]
+        plan = self.weighted(neoadjuvant=42, surgery_first=36, systemic=6, metastatic=10, none=6)
+        self.anchors = [diagnosis]
+        getattr(self, plan)(tumours[0], diagnosis)
+        if len(tumours) == 2 and self.chance(0.6):
+            self.tumour_id = tumours[1]["tumour_id"]
+            second = tumours[1]["diagnosis_date"]
+            if second and between(diagnosis, second) > 183:
+                self.weighted_plan(tumours[1], second)
+            elif second:
+                self.operate(after(second, self.days(10, 200)), tumours[1])
+        self.biopsies(tumours)
+        self.happenings(tumours)
+        self.follow_up(row, diagnosis)
+        self.mess(tumours)
+
+    def weighted_plan(self, tumour, diagnosis):
+        self.pick(self.neoadjuvant, self.surgery_first, self.none)(tumour, diagnosis)
+
+    def tumours(self, number, diagnosis):
+        made = [self.tumour(f"P{number}-1", diagnosis)]
+        if self.chance(0.12):
+            offset = self.days(0, 200, 183) if self.chance(0.7) else self.rng.randint(250, 2500)
+            made.append(self.tumour(f"P{number}-2", after(diagnosis, offset)))
+        return made
+
+    def tumour(self, tumour_id, diagnosis):
+        clinical_t = self.pick("T1", "cT1c", "T1b", "T1c", "T2", "T2", "cT2", "T3", "T4b", "T4d")
+        row = {
+            "tumour_id": tumour_id,
+            "site_id": self.pick("S0", "S1", "S2", "S3", None),
+            "diagnosis_date": None if self.chance(0.008) else diagnosis,
+            "laterality": self.pick("left", "right", None),
+            "histology": self.pick("8500/3", "8500/3", "8520/3", "8500/3", None),
+            "clinical_t": clinical_t,
+            "clinical_n": self.pick("N0", "N0", "cN1", "N1mi", "N2", "N0(i+)"),
+            "clinical_m": self.pick("M0", "M0", "M0", "cM0", None),
+            "er_status": self.pick("positive", "negative", None),
+            "pr_status": self.pick("positive", "negative", None),
+            "her2_summary": self.pick("positive", "negative", "equivocal", None),
+        }
+        if self.chance(0.15):
+            row["histology"] = self.pick("8500/2", None, None)
+            row["clinical_t"] = self.pick("Tis", "T0", "T1mi", "T1a", "TX", None)
+        if self.chance(0.75):
+            row["pathological_t"] = self.pick("pT1c", "T2", "pT1", "T1a", "pT3", "pTX", "pT2")
+            row["pathological_n"] = self.pick("pN0", "pN1", "pN1mi", "N0(i+)", "pN1a(sn)", "NX")
+        if self.chance(0.3):
+            row["nodes_positive"] = self.pick(0, 1, 3)
+        for side in ("clinical", "pathological"):
+            if self.chance(0.5):
+                row[f"{side}_size_mm"] = self.pick(0, 3, 10, 10.5, 11, 15, 20, 20, 21, 35, 60)
+        for column in ("clinical_t", "clinical_n", "clinical_m"):
+            if self.chance(0.07):
+                row[column] = self.pick(None, None, column[-1].upper() + "X")
+        if self.chance(0.04):
+            row["inflammatory"] = self.pick(True, False)
+        return self.add("tumours", **row)
+
+    # --- plans ---------------------------------------------------------------------------------
+
+    def antibodies(self, start, count, *, intent=None):
+        """Trastuzumab with or without pertuzumab in one of the ways sources record it."""
+        extra = {"intent": intent} if intent and self.chance(0.5) else {}
+        extra |= {"route": "sc"} if self.chance(0.08) else {}
+        way = self.weighted(dual=34, single=22, fixed=12, course=8, regimen=6, weekly=14, named=4)
+        partners = max(0, min(count, self.pick(count, 1, 2, 3, 4, 15)))
+        offset = self.pick(0, 0, 0, 1, 6, 7, 8, -7, -8)
+        if way == "fixed":
+            return self.series(["Phesgo"], start, count, 21, **extra)
+        if way == "course":
+            end = self.pick(None, after(start, 21 * (count - 1) + self.rng.randint(-5, 5)))
+            if end and end < start:
+                end = start
+            kind = "course" if end is None or end == start else self.pick("course", None)
+            course = {"end_date": end, "record_kind": kind, **extra}
+            names = [*TRASTUZUMAB, "trastuzumab + pertuzumab", "Phesgo"]
+            self.give(self.pick(*names), start, **course)
+            if self.chance(0.4):
+                self.give("Perjeta", start, **course)
+            return after(end or after(start, 60), 21)
+        if way == "regimen":
+            if self.chance(0.5):
+                self.give(self.pick("TCHP", "TCH"), start, **extra)
+                return after(start, 21 * count)
+            return self.series(["TCHP", "TCH"], start, count, 21, **extra)
+        if way == "weekly":
+            weeks = self.pick(3, 9, 12, count)
+            day = self.series(TRASTUZUMAB, start, weeks, 7, **extra)
+            if self.chance(0.3):
+                day = after(day, self.pick(7, 9, 10, 14))
+            if self.chance(0.8):
+                day = self.series(TRASTUZUMAB, day, max(1, count - weeks // 3), 21, **extra)
+            if self.chance(0.3):
+                self.series(["pertuzumab"], start, partners, 21, **extra)
+            return day
+        if way == "named":
+            names = ["trastuzumab + pertuzumab"]
+            return self.series(names, start, count, 21, **extra)
+        if way == "dual":
+            self.series(["pertuzumab", "Perjeta"], after(start, offset), partners, 21, **extra)
+        return self.series(TRASTUZUMAB, start, count, self.pick(21, 21, 21, 14, 28), **extra)
+
+    def chemotherapy(self, start):
+        if self.chance(0.08):
+            return
+        if self.chance(0.4):
+            start = self.series(["AC", "epirubicin"], start, 4, self.pick(14, 21))
+        names = ["docetaxel", "Taxotere", "paclitaxel", "nab-paclitaxel"]
+        if self.chance(0.08):
+            names = ["carboplatin", "capecitabine"]
+        self.series(names, start, self.pick(3, 4, 6), self.pick(7, 21))
+
+    def neoadjuvant(self, tumour, diagnosis):
+        start = after(diagnosis, self.days(0, 90, 183) if self.chance(0.2) else self.days(5, 60))
+        self.chemotherapy(start)
+        count = self.pick(1, 2, 3, 4, 4, 6, 6)
+        if self.chance(0.92):
+            first = after(start, self.pick(0, 0, 0, 21, 84))
+            day = self.antibodies(first, count, intent="neoadjuvant")
+            self.anchors.append(first)
+        else:
+            day = after(start, 100)
+        if self.chance(0.15):
+            return
+        surgery = after(day, self.rng.randint(-25, 40))
+        self.anchors.append(surgery)
+        decision = self.operate(surgery, tumour, neoadjuvant=True)
+        onward = self.weighted(tdm1=40, antibody=40, dxd=8, nothing=12)
+        if onward == "antibody" or self.chance(0.2):
+            restart = after(surgery, self.days(10, 60, 63))
+            self.antibodies(restart, max(1, self.pick(17, 17, 18, 16) - count), intent="adjuvant")
+        if onward in ("tdm1", "dxd"):
+            first = after(decision, self.days(10, 200, 84, 180))
+            names = TDM1 if onward == "tdm1" else ["T-DXd"]
+            self.series(names, first, self.pick(1, 3, 14), 21)
+
+    def surgery_first(self, tumour, diagnosis):
+        surgery = after(diagnosis, self.days(0, 80))
+        self.anchors.append(surgery)
+        decision = self.operate(surgery, tumour)
+        if self.chance(0.1):
+            return
+        start = after(decision, self.days(0, 90) if self.chance(0.8) else self.days(90, 365, 183))
+        self.chemotherapy(start)
+        first = after(start, self.pick(0, 0, 63, 84))
+        if self.chance(0.1):
+            first = after(diagnosis, 365 + self.pick(-1, 0, 1))
+        self.anchors.append(first)
+        count = self.pick(1, 2, 9, 13, 16, 16, 17, 17, 18, 18, 19)
+        if self.chance(0.4):
+            self.series(TRASTUZUMAB, first, count, 21)
+            partner = after(first, self.pick(0, 0, 21, 41, 42, 43, 42))
+            self.series(
+                ["pertuzumab"], partner, self.pick(3, 14, 15, 16, 18), self.pick(21, 26, 27)
+            )
+        elif self.chance(0.9):
+            self.antibodies(first, count, intent="adjuvant")
+        if self.chance(0.1):
+            self.series(TDM1, after(first, self.days(20, 600, 540)), 4, 21)
+
+    def systemic(self, tumour, diagnosis):
+        self.habits["intent"] = self.pick(None, "adjuvant", "curative", "palliative")
+        start = after(diagnosis, self.days(5, 120))
+        self.anchors.append(start)
+        self.chemotherapy(start)
+        if self.chance(0.8):
+            self.antibodies(start, self.pick(1, 4, 17))
+        if self.chance(0.3):
+            self.give(self.pick("letrozole", "goserelin"), after(start, self.days(-30, 90)))
+
+    def metastatic(self, tumour, diagnosis):
+        if self.chance(0.6):
+            tumour["clinical_m"] = self.pick("M1", "cM1")
+        else:
+            day = after(diagnosis, self.days(0, 300, 120))
+            self.add("events", event_date=day, event="distant_metastasis")
+        self.habits["intent"] = self.pick(None, None, "palliative")
+        start = after(diagnosis, self.days(5, 60))
+        self.anchors.append(start)
+        if self.chance(0.3):
+            self.give(self.pick("T-DXd", "T-DXd", "lapatinib"), start)
+        else:
+            self.antibodies(start, self.pick(1, 6, 20))
+        if self.chance(0.5):
+            self.chemotherapy(start)
+
+    def none(self, tumour, diagnosis):
+        if self.chance(0.4):
+            self.operate(after(diagnosis, self.days(5, 100)), tumour)
+        if self.chance(0.3):
+            self.give("tamoxifen", after(diagnosis, self.days(-10, 60)))
+
+    def operate(self, day, tumour, *, neoadjuvant=False):
+        """Surgery, at times in several steps; returns the day of the last definitive one."""
+        key = {"tumour_id": tumour["tumour_id"]}
+        pathology = {}
+        if neoadjuvant:
+            t_missing, n_missing = self.pick(("ypTX", "ypNX"), (None, None))
+            pathology = {
+                "yp_t": self.pick("ypT0", "ypTis", "ypT1a", "ypT1mi", "T2", "ypT1c", t_missing),
+                "yp_n": self.pick("ypN0", "ypN0", "ypN0(i+)", "ypN1mi", "N1", n_missing),
+            }
+            if self.chance(0.15):
+                pathology["rcb_class"] = self.pick("0", "I", "II", "III")
+            if self.chance(0.15):
+                pathology["residual_invasive"] = self.pick(True, False)
+        procedure = self.pick("breast_conserving", "mastectomy")
+        definitive = self.pick(None, None, None, True)
+        if self.chance(0.08):
+            procedure, definitive = self.pick("re_excision", procedure), self.pick(None, False)
+        if self.chance(0.03):
+            return day
+        sentinel = self.chance(0.1)
+        if sentinel:
+            self.add("surgeries", surgery_date=after(day, -90), procedure="axillary", **key)
+        row = self.add(
+            "surgeries", surgery_date=day, procedure=procedure, definitive=definitive, **key
+        )
+        row |= pathology
+        if self.chance(0.03):
+            row["surgery_date"] = None
+        last = day
+        if self.chance(0.2):
+            later = after(day, self.days(7, 60, 180))
+            procedure = self.pick("mastectomy", "re_excision", "axillary", "metastasectomy")
+            row = self.add("surgeries", surgery_date=later, procedure=procedure, **key)
+            row["definitive"] = self.pick(None, True, False)
+            row["yp_n"] = self.pick("ypN0", "ypN1", None) if neoadjuvant else None
+            row["yp_t"] = self.pick("ypT0", "ypT1a", None, None) if neoadjuvant else None
+            if row["definitive"] or (row["definitive"] is None and procedure == "mastectomy"):
+                last = later
+        return last
+
+    # --- tests, events, follow-up --------------------------------------------------------------
+
+    def biopsies(self, tumours):
+        given = [
+            row["start_date"]
+            for row in self.own("treatments")
+            if row["start_date"] and row["drug"] in DRUGS
+        ]
+        for tumour in tumours:
+            diagnosis = tumour["diagnosis_date"] or min(given, default=date(2015, 1, 1))
+            usual = self.weighted(positive=72, anything=22, none=6)
+            if usual == "none":
+                continue
+            day = after(diagnosis, self.rng.randint(-20, 5))
+            if given and self.chance(0.1):
+                day = after(min(given), self.pick(-1, 0, 1, 30))
+            self.biopsy(tumour, day, usual, given)
+            if self.chance(0.2):
+                self.biopsy(tumour, after(day, self.rng.randint(0, 400)), "anything", given)
+
+    def biopsy(self, tumour, day, usual, given):
+        row = {"tumour_id": tumour["tumour_id"], "specimen_date": day}
+        row["specimen_site"] = self.pick("primary", "primary", "node", None)
+        if self.chance(0.1):
+            row["specimen_site"] = "metastasis"
+        row["report_date"] = self.pick(None, after(day, self.rng.randint(0, 20)))
+        if self.chance(0.05):
+            row["invasive"] = False
+        if usual == "positive":
+            if self.chance(0.6):
+                self.add("receptor_tests", **row, her2_ihc="3+")
+                return
+            row |= {"her2_ihc": "2+", "her2_ratio": 4.2, "her2_copies": 9.0}
+            self.add("receptor_tests", **row)
+            return
+        ihc = self.pick("0", "1+", "2+", "2+", "3+", None)
+        ish = {}
+        if self.chance(0.6):
+            ratios = (None, 1.0, 1.79, 1.8, 1.99, 2.0, 2.2, 2.21, 2.3)
+            ish["her2_ratio"] = self.pick(*ratios)
+            ish["her2_copies"] = self.pick(None, 2.0, 3.6, 3.99, 4.0, 5.9, 6.0, 6.1)
+        if self.chance(0.5):
+            ish["her2_ish"] = self.pick("amplified", "not_amplified", "equivocal")
+        if self.chance(0.7):
+            self.add("receptor_tests", **row, her2_ihc=ihc, **ish)
+            return
+        self.add("receptor_tests", **row, her2_ihc=ihc)
+        second = after(day, self.rng.randint(0, 40))
+        if given and self.chance(0.5):
+            second = max(day, after(min(given), self.days(0, 30, 14)))
+        self.add("receptor_tests", **row | {"report_date": second}, **ish)
+
+    def happenings(self, tumours):
+        """Events and documented exceptions around the plan's anchors."""
+        kinds = [
+            *("local_recurrence", "regional_recurrence", "distant_metastasis", "progression"),
+            *("second_primary", "heart_failure", "ild", "infusion_reaction", "anaphylaxis"),
+            "pregnancy",
+        ]
+        for _ in range(self.pick(0, 0, 0, 0, 0, 1, 1, 2)):
+            day = after(self.pick(*self.anchors), self.days(-300, 700, 0, 42, 180, 183, 365, 540))
+            row = self.add("events", event_date=day, event=self.pick(*kinds))
+            row["tumour_id"] = self.pick(None, self.pick(*tumours)["tumour_id"])
+            row["action"] = self.pick(None, "stopped", "interrupted;stopped", "medicated", "none")
+        if self.chance(0.12):
+            reasons = SCHEMA["exceptions"]["columns"]["reason"]["values"]
+            row = self.add("exceptions", topic=self.pick(*TOPICS), reason=self.pick(*reasons))
+            row["tumour_id"] = self.pick(None, self.pick(*tumours)["tumour_id"])
+            row["recorded_date"] = self.pick(None, after(self.anchors[-1], 30))
+        rows = self.own("treatments")
+        if rows and self.chance(0.12):
+            stops = ("toxicity", "progression", "patient-refusal", "death", "completed", "other")
+            self.pick(rows[-1], *rows)["stop_reason"] = self.pick(*stops)
+        if rows and self.chance(0.03):
+            for row in rows:
+                row["trial"] = True
+
+    def own(self, table):
+        """The current patient's rows of a table."""
+        rows = []
+        for row in reversed(self.tables[table]):
+            if row["patient_id"] != self.patient_id:
+                break
+            rows.append(row)
+        return rows[::-1]
+
+    def follow_up(self, patient, diagnosis):
+        """Last contact, death and transfers; then drops what could not have been recorded."""
+        end = self.cutoff
+        if self.chance(0.1):
+            day = after(self.pick(*self.anchors), self.days(0, 1500, 180, 183, 365, 540))
+            if diagnosis <= day <= self.cutoff:
+                patient["death_date"] = end = day
+        if self.chance(0.25):
+            day = after(self.pick(*self.anchors), self.days(0, 900, 84, 180, 183, 365, 540))
+            patient["last_contact_date"] = min(max(day, diagnosis), end)
+        elif self.chance(0.6):
+            patient["last_contact_date"] = after(end, -self.days(0, 120, 90))
+        if self.chance(0.05):
+            day = after(self.pick(*self.anchors), self.days(-30, 400, 0))
+            patient["transfer_in_date"] = min(day, end)
+        if self.chance(0.05):
+            day = after(self.pick(*self.anchors), self.days(0, 700, 183, 365))
+            patient["transfer_out_date"] = min(day, end)
+        birth = patient["birth_date"] or date.min
+        for column in DATES["patients"]:
+            if patient.get(column) and not birth <= patient[column] <= self.cutoff:
+                patient[column] = None
+        for table in ALL_TABLES[1:-1]:
+            for row in self.own(table):
+                if row.get("end_date") and row["end_date"] > end:
+                    row |= {"end_date": None, "record_kind": "course"}
+                days = [row[column] for column in DATES[table] if row.get(column)]
+                if table == "tumours":
+                    row["diagnosis_date"] = min(days[0], end) if days else None
+                elif any(not birth <= day <= end for day in days):
+                    self.tables[table].remove(row)
+
+    def mess(self, tumours):
+        """Rows without a tumour, and dates of which only the month or year is known."""
+        if self.chance(0.2):
+            for row in self.own("treatments"):
+                row["tumour_id"] = None
+        if self.chance(0.04):
+            for row in self.own("surgeries") + self.own("receptor_tests"):
+                row["tumour_id"] = None if self.chance(0.5) else row["tumour_id"]
+        if not self.imprecise or not self.chance(0.06):
+            return
+        patient = self.tables["patients"][-1]
+        first = patient["birth_date"] or date.min
+        last = min(day for day in (patient.get("death_date"), self.cutoff) if day)
+        share = self.pick(0.05, 0.2, 0.5)
+        for table in TABLES[1:]:
+            for row in self.own(table):
+                for column in DATES[table]:
+                    if row.get(column) and not row.get("end_date") and self.chance(share):
+                        text = row[column].isoformat()[: self.pick(4, 7, 7, 7)]
+                        if first <= span(text)[0] and span(text)[2] <= last:
+                            row[column] = text
+
+
+def generate(n: int, seed: int, cutoff: date = date(2026, 9, 30), *, imprecise: bool = True):
+    """A registry of `n` patients.
+
+    Args:
+        n: patients.
+        seed: the same seed gives the same registry.
+        cutoff: the last day on which anything is recorded.
+        imprecise: whether a few patients have dates of month or year precision.
+    """
+    maker = Maker(seed, cutoff, imprecise=imprecise)
+    for number in range(n):
+        maker.patient(number)
+    return Registry(maker.tables, cutoff)
+
+
+def plant_quarantine(registry: Registry, seed: int) -> Registry:
+    """Spoils a row of some patients, so that a loader must quarantine it.
+
+    Args:
+        registry: changed in place: the spoiled rows move from `tables` to `planted`.
+        seed: decides which.
+    """
+    rng = random.Random(seed)
+    spoil = {
+        "receptor_tests": {"her2_ihc": "5+", "specimen_date": "2019-02-31", "her2_ratio": "high"},
+        "treatments": {"start_date": "soon", "route": "by-mouth", "dose": "lots"},
+        "surgeries": {"procedure": "biopsy", "surgery_date": "31/12/2019"},
+        "events": {"event": "fall", "event_date": "20190105"},
+        "exceptions": {"reason": "because", "recorded_date": "last year"},
+    }
+    for table, faults in spoil.items():
+        for row in list(registry.tables[table]):
+            if rng.random() < 0.006:
+                registry.tables[table].remove(row)
+                column = rng.choice(list(faults))
+                late = after(registry.cutoff, 5)
+                value = late if "date" in column and rng.random() < 0.3 else faults[column]
+                registry.planted.setdefault(table, []).append({**row, column: value})
+                registry.quarantined.append((table, row["patient_id"]))
+    return registry

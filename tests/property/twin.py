@@ -1,0 +1,130 @@
+"""The twin: a slow, obvious second implementation of the six rules, in plain Python.
+
+The SQL must give the same verdicts. When the two differ, the specification decides.
+"""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import Context, verdict
+from twin_record import RULES, STREAMS, Drug, Patient, dated, imprecise_cells
+from twin_rules import JUDGES
+
+FIRST, MIDDLE, LAST = 0, 1, 2
+
+
+def judge(
+    tables: dict[str, list[dict]],
+    *,
+    cutoff: date,
+    drugs: dict[str, Drug],
+    jurisdiction: str = "US",
+    variants: dict[str, dict[str, str]] | None = None,
+    quarantined: list[tuple[str, str]] = (),
+) -> list[dict]:
+    """Judges a registry.
+
+    Args:
+        tables: table name to rows, contract columns with typed values; imprecise dates are text
+            ('YYYY-MM', 'YYYY'). A stream that is not a key is not linked.
+        cutoff: the last day of the data, inclusive.
+        drugs: what each drug string means; a string that is not a key is unrecognised.
+        jurisdiction: US, EU or ENGLAND.
+        variants: long rule id to variant name to value, where not the default.
+        quarantined: (table, patient_id) of rows that were left out of `tables`.
+
+    Returns:
+        One dict a finding: rule_id, subject_id, tumour_id, verdict, reason (None where the
+        specification names no code), due_date, decision_date, margin_days.
+    """
+    settings = {
+        "cutoff": cutoff,
+        "drugs": drugs,
+        "jurisdiction": jurisdiction,
+        "variants": variants or {},
+    }
+    return [
+        finding
+        for patient in read_patients(tables, quarantined)
+        for finding in judge_patient(patient, settings)
+    ]
+
+
+def read_patients(tables, quarantined=()):
+    """One Patient each, with the rows that name it."""
+    patients = {
+        row["patient_id"]: Patient(row, {name: [] for name in ("tumours", *STREAMS)}, set(tables))
+        for row in tables["patients"]
+    }
+    for name, rows in tables.items():
+        for row in rows:
+            if name != "patients" and "patient_id" in row:
+                patients[row["patient_id"]].tables.setdefault(name, []).append(row)
+    for table, patient_id in quarantined:
+        if patient_id in patients:
+            patients[patient_id].quarantined.add(table)
+    return list(patients.values())
+
+
+def judge_patient(patient, settings):
+    """The findings of a patient, every imprecise date tried."""
+    cells = imprecise_cells(patient)
+    if not cells:
+        return list(judge_dated(patient, settings).values())
+    trials = [
+        judge_dated(dated(patient, dict.fromkeys(cells, which)), settings)
+        for which in (MIDDLE, FIRST, LAST)
+    ]
+    alone = []
+    for cell in cells:
+        for own, others in ((FIRST, LAST), (LAST, FIRST)):
+            choice = {**dict.fromkeys(cells, others), cell: own}
+            alone.append(judge_dated(dated(patient, choice), settings))
+    return [agree(key, trials, alone) for key in sorted({key for trial in trials for key in trial})]
+
+
+def agree(key, trials, alone):
+    """The finding all trials agree on, else not_evaluable."""
+
+    def verdict_of(trial):
+        return trial[key]["verdict"] if key in trial else "not_applicable"
+
+    verdicts = {verdict_of(trial) for trial in trials}
+    if verdicts == {"non_conformant"}:
+        verdicts |= {verdict_of(trial) for trial in alone}
+    finding = next(trial[key] for trial in trials if key in trial)
+    if len(verdicts) == 1:
+        return finding
+    return {**finding, "verdict": "not_evaluable", "reason": "imprecise-date"}
+
+
+def judge_dated(patient, settings):
+    """(rule_id, subject_id) to finding, for a patient whose dates are all exact."""
+    context = Context(patient, **settings)
+    found = {}
+    for episode in facts.episodes(patient, context.drugs):
+        for rule in JUDGES:
+            for case in rule(context, episode):
+                decided, reason = verdict(case, context)
+                finding = {
+                    "rule_id": RULES[case.rule],
+                    "subject_id": case.subject,
+                    "tumour_id": case.tumour_id,
+                    "verdict": decided,
+                    "reason": reason,
+                    "due_date": case.due,
+                    "decision_date": case.decision,
+                    "margin_days": case.margin,
+                    "reasons": reasons_of(case, decided),
+                }
+                found[finding["rule_id"], finding["subject_id"]] = finding
+    return found
+
+
+def reasons_of(case, decided):
+    """Every reason that would be right; the specification doesn't always rank them."""
+    return {
+        "not_applicable": case.excluded,
+        "not_evaluable": case.missing or case.doubts,
+        "excepted": case.exceptions,
+    }.get(decided, [])

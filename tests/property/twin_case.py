@@ -1,0 +1,226 @@
+"""What the twin's rules share: a case, how it becomes a verdict, and what every rule asks."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+import twin_facts as facts
+from twin_facts import LATE, NEGATIVE
+from twin_record import FAMILIES, RULES, after, between, read_topic
+
+IN_FORCE = {
+    "R01": dict.fromkeys(("US", "EU", "ENGLAND"), date(2007, 1, 1)),
+    "R03": {"US": date(2006, 11, 16), "EU": date(2006, 5, 1), "ENGLAND": date(2006, 8, 1)},
+    "R05": {"US": date(2013, 9, 30), "EU": date(2015, 7, 1), "ENGLAND": date(2016, 12, 1)},
+    "R10": {"US": date(2019, 5, 3), "EU": date(2019, 12, 18), "ENGLAND": date(2020, 6, 1)},
+    "R14": {"US": date(2017, 12, 20), "EU": date(2018, 5, 1), "ENGLAND": date(2019, 3, 1)},
+}
+IN_FORCE["R17"] = IN_FORCE["R03"]
+DXD_AFTER_RESIDUAL = {"US": date(2026, 5, 15)}
+
+SHARED_REASONS = {
+    "contraindication-medical",
+    "contraindication-cardiac",
+    "patient-refusal",
+    "trial",
+    "drug-unavailable",
+    "funding-restriction",
+    "death-before-due",
+    "recurrence-before-due",
+    "progression",
+    "toxicity",
+    "transfer-out",
+}
+ACCEPTED = {
+    "R01": {"trial"},
+    "R03": SHARED_REASONS | {"frailty-documented", "pregnancy"},
+    "R05": SHARED_REASONS,
+    "R10": SHARED_REASONS | {"mdt-documented-deviation"},
+    "R14": SHARED_REASONS,
+    "R17": SHARED_REASONS - {"drug-unavailable", "funding-restriction", "trial"} | {"pregnancy"},
+}
+PERTUZUMAB_TOPICS = {"pertuzumab", "her2-antibody", "her2"}
+TRASTUZUMAB_TOPICS = {"trastuzumab", "her2-antibody", "her2"}
+CHEMOTHERAPY_TOPICS = FAMILIES["chemotherapy"] | {
+    "chemotherapy",
+    "taxane",
+    "anthracycline",
+    "platinum",
+}
+HER2_TOPICS = FAMILIES["her2"] | {"her2", "her2-antibody", "her2-conjugate", "her2-tki"}
+ANTIBODY = "her2-antibody"
+CYTOTOXIC = "chemotherapy"
+TDM1 = "trastuzumab-emtansine"
+TDXD = "trastuzumab-deruxtecan"
+
+
+@dataclass
+class Context:
+    """One patient's view for all rules."""
+
+    patient: object
+    drugs: dict
+    cutoff: date
+    jurisdiction: str
+    variants: dict
+
+    @property
+    def observable(self):
+        """The last day on which an event would have shown."""
+        row = self.patient.row
+        bounds = (self.cutoff, row.get("last_contact_date"), row.get("transfer_out_date"))
+        return min(day for day in bounds if day)
+
+    def in_force(self, rule, day):
+        return day is None or day >= IN_FORCE[rule][self.jurisdiction]
+
+    def variant(self, rule, name, default):
+        return self.variants.get(RULES[rule], {}).get(name, default)
+
+    def linked(self, table):
+        return table in self.patient.linked
+
+
+@dataclass
+class Case:
+    """What a rule found for one subject; the lists are in order of precedence."""
+
+    rule: str
+    subject: str
+    tumour_id: str
+    excluded: list = field(default_factory=list)
+    missing: list = field(default_factory=list)
+    met: bool = False
+    met_reason: str | None = None
+    exceptions: list = field(default_factory=list)
+    doubts: list = field(default_factory=list)  # turn a would-be failure into not_evaluable
+    open: bool = False  # could still be met although due
+    closed: bool = False  # can't be met any more although not yet due
+    failure: str | None = None
+    decision: date | None = None
+    due: date | None = None
+    margin: int | None = None
+
+
+def verdict(case, context):
+    """The verdict of a case and its reason."""
+    observable = context.observable
+    if case.excluded:
+        return "not_applicable", case.excluded[0]
+    if case.missing:
+        return "not_evaluable", case.missing[0]
+    if case.met:
+        return "conformant", case.met_reason
+    if case.exceptions:
+        return "excepted", case.exceptions[0]
+    if case.open or (case.due and case.due > observable and not case.closed):
+        return "pending", pending_reason(case, context)
+    if case.doubts:
+        return "not_evaluable", case.doubts[0]
+    return "non_conformant", case.failure
+
+
+def pending_reason(case, context):
+    row, observable = context.patient.row, context.observable
+    last = row.get("last_contact_date")
+    if last and after(last, 90) < context.cutoff and case.due and after(last, 90) < case.due:
+        return "lost-to-follow-up"
+    return "transferred-out" if row.get("transfer_out_date") == observable else "not-yet-due"
+
+
+# --- what every rule asks --------------------------------------------------------------------
+
+
+def documented(context, episode, rule, topics):
+    """The accepted reasons documented for the rule itself or one of the topics."""
+    found = []
+    for row in context.patient.exceptions:
+        if row.get("tumour_id") and row["tumour_id"] not in episode.ids:
+            continue
+        named = read_topic(row.get("topic"), context.drugs)
+        if named & (topics | {RULES[rule]}) and row.get("reason") in ACCEPTED[rule]:
+            found.append(row["reason"])
+    return sorted(found)
+
+
+def interruptions(context, episode, anchor, due, before=LATE):
+    """Death, recurrence or progression from the anchor to before the due date, earliest first."""
+    death = context.patient.row.get("death_date")
+    happened = [(death, 0, "death-before-due")] if death else []
+    happened += [(day, 1, "recurrence-before-due") for day in episode.days_of(*facts.RECURRENCES)]
+    happened += [(day, 2, "progression") for day in episode.days_of("progression")]
+    return [r for day, _, r in sorted(happened) if anchor <= day < min(due, before)]
+
+
+def in_trial(rows, first, last):
+    """Whether a row of a trial starts from first to last, both inclusive."""
+    return any(
+        row.get("trial") is True and row.get("start_date") and first <= row["start_date"] <= last
+        for row in rows
+    )
+
+
+def doubts(context, episode, rule, needs, window, opened):
+    """What keeps a would-be failure from being believed.
+
+    Args:
+        context: the patient.
+        episode: the episode judged.
+        rule: R01 to R17.
+        needs: drugs and families the rule asks for.
+        window: first and last day on which an unrecognised drug could be the one needed, or None.
+        opened: the day the rule's window opened.
+    """
+    patient, found = context.patient, []
+    tables = {"patients", "tumours", "receptor_tests", "treatments", "events", "exceptions"}
+    tables |= {"surgeries"} if rule != "R01" else set()
+    if patient.quarantined & tables:
+        found.append("quarantined-row")
+    needed = set().union(*(FAMILIES.get(name, {name}) for name in needs))
+    for row in episode.rows:
+        drug = context.drugs.get(row.get("drug"))
+        if row.get("start_date") is None:
+            if drug is None or drug.ingredients & needed:
+                found.append("undated-row")
+        elif drug is None and window and window[0] <= row["start_date"] <= window[1]:
+            found.append("unrecognised-drug")
+    if rule != "R01" and any(
+        row.get("surgery_date") is None and facts.is_definitive(row) for row in patient.surgeries
+    ):
+        found.append("undated-row")
+    if any(facts.unlinked(patient, t) for t in ("receptor_tests", "surgeries") if t in tables):
+        found.append("unlinked-row")
+    moved = patient.row.get("transfer_in_date")
+    if moved and opened and moved > opened:
+        found.append("transferred-in")
+    order = ["quarantined-row", "undated-row", "unlinked-row", "unrecognised-drug"]
+    return sorted(found, key=[*order, "transferred-in"].index)
+
+
+def status_reasons(episode, tumour, *, negative=True):
+    """Why HER2 or M keeps the tumour out of a rule."""
+    status, m = episode.status[tumour["tumour_id"]], facts.m_status(episode, tumour)
+    found = []
+    if m == "M1":
+        found.append("metastatic")
+    if status == NEGATIVE and negative:
+        found.append("her2-negative")
+    if status == "unknown":
+        found.append("her2-unknown")
+    if m is None:
+        found.append("m-unknown")
+    return found
+
+
+def not_invasive(episode, tumour):
+    return not facts.is_invasive(tumour, episode.tests.get(tumour["tumour_id"], []))
+
+
+def first_day(doses, start=date.min, end=LATE):
+    return min((d.date for d in doses if start <= d.date <= end), default=None)
+
+
+def together(context, episode, first, last):
+    """The distinct pertuzumab days from first to last with trastuzumab within 7 days."""
+    partner = {dose.date for dose in episode.curative("trastuzumab")}
+    days = {dose.date for dose in episode.curative("pertuzumab") if first <= dose.date <= last}
+    return sorted(day for day in days if any(abs(between(day, p)) <= 7 for p in partner))

@@ -1,0 +1,172 @@
+"""The twin's view of one patient: rows with real dates, and drug rows turned into doses.
+
+Part of the slow second implementation of the rules (`twin.py`). It is written from the
+specification alone and shares nothing with sql/ or checks/.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+FAMILIES = {
+    "her2-antibody": {"trastuzumab", "pertuzumab", "margetuximab", "inetetamab"},
+    "her2-conjugate": {"trastuzumab-emtansine", "trastuzumab-deruxtecan"},
+    "her2-tki": {"lapatinib", "neratinib", "tucatinib", "pyrotinib"},
+    "taxane": {"docetaxel", "paclitaxel", "nab-paclitaxel"},
+    "anthracycline": {"doxorubicin", "liposomal-doxorubicin", "epirubicin"},
+    "platinum": {"carboplatin", "cisplatin"},
+    "endocrine": {"tamoxifen", "letrozole", "anastrozole", "exemestane", "fulvestrant"},
+    "ovarian-suppression": {"goserelin", "leuprorelin", "triptorelin"},
+}
+FAMILIES["her2"] = FAMILIES["her2-antibody"] | FAMILIES["her2-conjugate"] | FAMILIES["her2-tki"]
+FAMILIES["chemotherapy"] = (
+    FAMILIES["taxane"]
+    | FAMILIES["anthracycline"]
+    | FAMILIES["platinum"]
+    | {"cyclophosphamide", "fluorouracil", "methotrexate", "capecitabine"}
+    | {"vinorelbine", "gemcitabine", "eribulin"}
+)
+SYSTEMIC = FAMILIES["her2"] | FAMILIES["chemotherapy"] | FAMILIES["endocrine"]
+
+RULES = {
+    "R01": "her2-positive-before-her2-therapy",
+    "R03": "early-her2-therapy-initiated",
+    "R05": "neoadj-dual-blockade",
+    "R10": "postneo-residual-tdm1",
+    "R14": "adj-dual-blockade",
+    "R17": "early-her2-one-year",
+}
+
+STREAMS = ("receptor_tests", "treatments", "surgeries", "events", "exceptions")
+DATES = {
+    "patients": (
+        "birth_date",
+        "death_date",
+        "last_contact_date",
+        "transfer_in_date",
+        "transfer_out_date",
+    ),
+    "tumours": ("diagnosis_date",),
+    "receptor_tests": ("specimen_date", "report_date"),
+    "treatments": ("start_date", "end_date"),
+    "surgeries": ("surgery_date", "report_date"),
+    "events": ("event_date",),
+    "exceptions": ("recorded_date",),
+    "radiotherapy": ("start_date", "end_date"),
+    "cardiac_assessments": ("assessment_date",),
+    "observations": ("observation_date",),
+    "imaging": ("imaging_date",),
+}
+
+
+@dataclass(frozen=True)
+class Drug:
+    """What a drug string of the source means."""
+
+    ingredients: frozenset[str]
+    regimen: bool = False  # the name of a regimen, such as TCHP
+    fixed: bool = False  # the subcutaneous fixed-dose combination
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One dose on one day."""
+
+    date: date
+    row: dict
+    drug: Drug
+    open: bool = False  # stands for a course whose number of doses is unknown
+
+    def has(self, *names):
+        """Whether the dose holds any of the ingredients or families named."""
+        return any(self.drug.ingredients & FAMILIES.get(name, {name}) for name in names)
+
+
+@dataclass
+class Patient:
+    """A patient's rows, every date a real date or None."""
+
+    row: dict
+    tables: dict[str, list[dict]]
+    linked: set[str]
+    quarantined: set[str] = field(default_factory=set)
+
+    def __getattr__(self, table):
+        if table == "tables":
+            raise AttributeError(table)
+        return self.tables.get(table, [])
+
+    @property
+    def patient_id(self):
+        return self.row["patient_id"]
+
+
+def after(day, count):
+    """The day `count` days after `day`."""
+    return day + timedelta(days=count)
+
+
+def between(first, last):
+    """Whole days from first to last."""
+    return (last - first).days
+
+
+def span(text):
+    """The first, middle and last day an imprecise date can stand for."""
+    parts = [int(part) for part in text.split("-")]
+    if len(parts) == 1:
+        first, last = date(parts[0], 1, 1), date(parts[0], 12, 31)
+    else:
+        year, month = parts
+        first = date(year, month, 1)
+        following = date(year + month // 12, month % 12 + 1, 1)
+        last = after(following, -1)
+    return first, after(first, between(first, last) // 2), last
+
+
+def imprecise_cells(patient):
+    """Where the patient's imprecise dates stand: (table, row number, column)."""
+    cells = []
+    for table, rows in {"patients": [patient.row], **patient.tables}.items():
+        for number, row in enumerate(rows):
+            for column in DATES.get(table, ()):
+                if isinstance(row.get(column), str):
+                    cells.append((table, number, column))
+    return cells
+
+
+def dated(patient, choice):
+    """The patient with each imprecise date replaced: choice maps a cell to 0, 1 or 2."""
+    tables = {name: [dict(row) for row in rows] for name, rows in patient.tables.items()}
+    row = dict(patient.row)
+    for (table, number, column), which in choice.items():
+        target = row if table == "patients" else tables[table][number]
+        target[column] = span(target[column])[which]
+    return replace(patient, row=row, tables=tables)
+
+
+def doses_of_row(row, drugs):
+    """The doses a treatment row stands for (none without a start date or a known drug)."""
+    drug = drugs.get(row.get("drug"))
+    start, end = row.get("start_date"), row.get("end_date")
+    if drug is None or start is None:
+        return []
+    kind = row.get("record_kind")
+    is_course = kind == "course" or (kind is None and end is not None and end > start)
+    if not is_course:
+        return [Dose(start, row, drug)]
+    if end is None:
+        return [Dose(start, row, drug, open=True)]
+    count = round(between(start, end) / 21) + 1
+    days = [after(start, 21 * number) for number in range(count - 1)]
+    days.append(end if count > 1 else start)
+    return [Dose(day, row, drug) for day in days]
+
+
+def read_topic(text, drugs):
+    """What an exception's topic names: a set of rules, families and ingredients."""
+    if text in RULES.values() or text in FAMILIES:
+        return {text}
+    if text.upper() in RULES:
+        return {RULES[text.upper()]}
+    drug = drugs.get(text)
+    return set(drug.ingredients) if drug else set()

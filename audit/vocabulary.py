@@ -1,0 +1,250 @@
+"""Drug and topic texts as sources write them, resolved to ingredients, families, areas and rules.
+
+What the words mean is data, in checks/vocabulary. A name matches whole or not at all, and what is
+not recognised is listed, never guessed: see the README there.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from audit.resources import root
+
+_TRADE_MARKS = str.maketrans("", "", "®™©℠")  # NFKD would turn ™ into the letters TM
+_INITIALS = re.compile(r"\b(\w)\.(?=\w\b)")  # i.v., s.c., c.m.f.
+_PIECE = re.compile(r"[+,;&|>→\n]|[/()\[\]{}\\]|[^\W_]+")
+_LISTING = frozenset("+,;&|>→\n")
+_GROUPING = frozenset("/()[]{}\\")
+_AMOUNT = re.compile(r"(?:auc|q|x)?\d{1,4}(?:mg|mcg|g|ml|w|wk|d|x|m2)?|[cd]\d{1,2}")
+_NUMBER_SPELLINGS = ("r{:02}", "r{}", "{}", "{:02}", "rule{}", "rule{:02}")  # R07, r7, 7, rule 7
+_LONGEST_NAME = 8  # words; no name has more
+
+Tokens = list[str]
+Group = list[Tokens]  # what stands between two list signs, cut at its brackets and slashes
+Routes = dict[str, str | None]  # ingredient to route hint
+Meaning = tuple[str, str | None]  # a topic's kind and name
+
+
+class Entry(NamedTuple):
+    """What one name, code or regimen stands for."""
+
+    ingredients: tuple[str, ...]
+    via: str
+    route_hint: str | None
+
+
+def _pieces(text: str) -> list[str]:
+    plain = unicodedata.normalize("NFKD", text.translate(_TRADE_MARKS)).casefold()
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return _PIECE.findall(_INITIALS.sub(r"\1", plain))
+
+
+def normalised(name: str) -> str:
+    """The form in which names are compared: case, accents, spaces and punctuation put aside."""
+    return "".join(p for p in _pieces(name) if p not in _LISTING and p not in _GROUPING)
+
+
+class Vocabulary:
+    """The drug vocabulary; get it with `Vocabulary.read()`."""
+
+    def __init__(self, folder: Path) -> None:
+        def table(name: str) -> pl.DataFrame:
+            return pl.read_csv(folder / f"{name}.csv", infer_schema=False)
+
+        def rows(name: str, columns: str) -> Iterator[tuple[str, ...]]:
+            return table(name).select(columns.split()).iter_rows()
+
+        self._ingredients = (
+            table("ingredients")
+            .join(table("families"), on="family", how="left", maintain_order="left")
+            .select(
+                "ingredient",
+                "family",
+                is_trastuzumab=pl.col("ingredient") == "trastuzumab",
+                is_pertuzumab=pl.col("ingredient") == "pertuzumab",
+                **{c: pl.col(c) == "true" for c in table("families").columns if c[:3] == "is_"},
+                outside_guideline=pl.col("outside_guideline") == "true",
+            )
+        )
+        self._conjugates = set(self._ingredients.filter("is_her2_conjugate")["ingredient"])
+        words = table("words")
+        self._joiners = set(words.filter(role="joiner")["word"])
+        self._markers = set(words.filter(role="conjugate")["word"])
+        self._doubts = set(words.filter(role="doubt")["word"])
+        self._forms = dict(words.filter(role="form").select("word", "route_hint").iter_rows())
+        known = self._ingredients["ingredient"]
+        self._words = {normalised(name): Entry((name,), "name", None) for name in known}
+        self._regimens: dict[str, Entry] = {}
+        self._numbers: dict[str, Entry] = {}
+        for name, ingredient, hint in rows("names", "name ingredient route_hint"):
+            self._words[normalised(name)] = Entry((ingredient,), "name", hint)
+        for name, kind, given, hint in rows("regimens", "name kind ingredients route_hint"):
+            kept = self._regimens if kind == "regimen" else self._words
+            kept[normalised(name)] = Entry(tuple(given.split(" + ")), kind, hint)
+        for system, code, given, hint in rows("codes", "system code ingredients route_hint"):
+            kept = self._numbers if code.isdecimal() else self._words
+            kept[normalised(code)] = Entry(tuple(given.split(" + ")), "code", hint)
+            self._words[normalised(f"{system}:{code}")] = kept[normalised(code)]
+        self._topics: dict[str, list[tuple[str, str]]] = {}
+        for topic, kind, name in rows("topics", "topic kind name"):
+            self._topics.setdefault(normalised(topic), []).append((kind, name))
+
+    @classmethod
+    def read(cls) -> "Vocabulary":
+        """The vocabulary that comes with the product.
+
+        Raises:
+            FileNotFoundError: the installation is incomplete.
+        """
+        return cls(root("checks") / "vocabulary")
+
+    def ingredients(self) -> pl.DataFrame:
+        """Every ingredient once, with its family and flags.
+
+        `outside_guideline` marks HER2 drugs that the guideline documents don't name.
+        """
+        return self._ingredients
+
+    def resolve(self, drugs: Iterable[str | None]) -> pl.DataFrame:
+        """What each drug text stands for.
+
+        Args:
+            drugs: texts as the source wrote them; missing ones are passed over.
+
+        Returns:
+            drug_names(drug, ingredient, via, route_hint): a row for each ingredient of each
+            distinct text; a text of which any part was not recognised has one row more, with
+            ingredient null and via `unrecognised`.
+        """
+        rows: list[tuple[str, str | None, str, str | None]] = []
+        for drug in sorted({drug for drug in drugs if drug is not None}):
+            routes, via, complete = self._read(self._groups(drug))
+            rows += ((drug, ingredient, via, hint) for ingredient, hint in routes.items())
+            if not complete:
+                rows.append((drug, None, "unrecognised", None))
+        columns = ("drug", "ingredient", "via", "route_hint")
+        return pl.DataFrame(rows, dict.fromkeys(columns, pl.String), orient="row")
+
+    def resolve_topics(
+        self, topics: Iterable[str | None], rules: Mapping[str, str]
+    ) -> pl.DataFrame:
+        """What each exception topic is about.
+
+        Args:
+            topics: texts as the source wrote them; missing ones are passed over.
+            rules: a rule's number (`R07`) to its long id.
+
+        Returns:
+            topics(topic, kind, name): kind is rule, ingredient, family, area or unrecognised;
+            name is null where unrecognised. A topic that says several things has several rows.
+        """
+        spelled = {normalised(rule): rule for rule in rules.values()}
+        for number, rule in rules.items():
+            spelled |= {s.format(int(number[1:])): rule for s in _NUMBER_SPELLINGS}
+        rows = [
+            (topic, *meaning)
+            for topic in sorted({topic for topic in topics if topic is not None})
+            for meaning in dict.fromkeys(self._topic(self._groups(topic), spelled))
+        ]
+        return pl.DataFrame(rows, dict.fromkeys(("topic", "kind", "name"), pl.String), orient="row")
+
+    def _topic(self, groups: list[Group], rules: Mapping[str, str]) -> Iterator[Meaning]:
+        parts = list(chain.from_iterable(groups))
+        key = "".join(chain.from_iterable(parts))
+        if key in rules:
+            yield "rule", rules[key]
+        elif key in self._topics:
+            yield from self._topics[key]
+        elif (read := self._read(groups))[2]:
+            yield from (("ingredient", ingredient) for ingredient in read[0])
+        elif len(parts) > 1:
+            for part in parts:
+                yield from self._topic([[part]], rules)
+        else:
+            yield "unrecognised", None
+
+    def _groups(self, text: str) -> list[Group]:
+        groups: list[Group] = [[[]]]
+        for piece in _pieces(text):
+            if piece in _LISTING or piece in self._joiners:
+                groups.append([[]])
+            elif piece in _GROUPING:
+                groups[-1].append([])
+            else:
+                groups[-1][-1].append(piece)
+        filled: list[Group] = []
+        for group in ([part for part in group if part] for group in groups):
+            if filled and all(map(self._is_form, chain.from_iterable(group))):
+                filled[-1] += group  # ", 600 mg" belongs to the drug before it
+            elif group:
+                filled.append(group)
+        return filled
+
+    def _is_form(self, token: str) -> bool:
+        return token in self._forms or _AMOUNT.fullmatch(token) is not None
+
+    def _read(self, groups: list[Group]) -> tuple[Routes, str, bool]:
+        """What was recognised, how, and whether all of the text was."""
+        everything = [token for group in groups for part in group for token in part]
+        if self._doubts.intersection(everything):  # "trastuzumab, not given"
+            return {}, "unrecognised", False
+        whole = self._entry(everything, self._words)
+        if len(everything) == 1:  # 10/13/06 is a date, and 101306 a code; in a longer text, a dose
+            whole = whole or self._numbers.get(everything[0])
+        found: Routes = {}
+        ways: list[str] = []
+        complete = bool(groups)
+        for group in [[everything]] if whole else groups:
+            entries = [whole] if whole else self._group(group)
+            complete &= bool(entries)
+            ways += (entry.via for entry in entries)
+            said = next(filter(None, map(self._forms.get, chain.from_iterable(group))), None)
+            for ingredient, hint in ((i, e.route_hint) for e in entries for i in e.ingredients):
+                found[ingredient] = hint or said or found.get(ingredient)
+        conjugate = self._conjugates & found.keys() or self._markers.intersection(everything)
+        if conjugate and "trastuzumab" in found:
+            complete = False  # beside a conjugate nobody can say that the antibody was given
+            del found["trastuzumab"]
+        several = "combination" if len(found) > 1 else "name"
+        via = "regimen" if "regimen" in ways else ways[0] if len(ways) == 1 else several
+        return found, via, complete
+
+    def _group(self, group: Group) -> list[Entry]:
+        """The entries of a group, all or nothing: one unknown word leaves none."""
+        if entry := self._entry(list(chain.from_iterable(group)), self._words, self._regimens):
+            return [entry]
+        found: list[Entry] = []
+        for part in group:
+            entry = self._entry(part, self._words, self._regimens)
+            if (entries := [entry] if entry else self._sequence(part)) is None:
+                return []
+            found += entries
+        if any(self._conjugates.intersection(entry.ingredients) for entry in found):
+            # "Herceptin (trastuzumab emtansine)" is the conjugate.
+            found = [entry for entry in found if entry.ingredients != ("trastuzumab",)]
+        return found
+
+    def _entry(self, tokens: Tokens, *entries: Mapping[str, Entry]) -> Entry | None:
+        """The entry for these words, with or without their dose and form words."""
+        keys = ("".join(tokens), "".join(t for t in tokens if not self._is_form(t)))
+        return next((known[key] for key in keys for known in entries if key in known), None)
+
+    def _sequence(self, tokens: Tokens) -> list[Entry] | None:
+        """Names side by side ("doxorubicin cyclophosphamide"), longest first; none if any fails."""
+        found: list[Entry] = []
+        start = 0
+        while start < len(tokens):
+            ends = range(min(len(tokens), start + _LONGEST_NAME), start, -1)
+            keys = ((end, "".join(tokens[start:end])) for end in ends)
+            end, key = next((k for k in keys if k[1] in self._words), (start + 1, ""))
+            if key:
+                found.append(self._words[key])
+            elif not self._is_form(tokens[start]):
+                return None
+            start = end
+        return found

@@ -215,7 +215,7 @@ class Vocabulary:
         return found, via, complete
 
     def _group(self, group: Group) -> list[Entry]:
-        """The entries of a group, all or nothing: one unknown word leaves none."""
+        """A group's entries, all or none; a conjugate's are without the antibody it is named by."""
         if entry := self._entry(list(chain.from_iterable(group)), self._words, self._regimens):
             return [entry]
         found: list[Entry] = []
@@ -225,7 +225,6 @@ class Vocabulary:
                 return []
             found += entries
         if any(self._conjugates.intersection(entry.ingredients) for entry in found):
-            # "Herceptin (trastuzumab emtansine)" is the conjugate.
             found = [entry for entry in found if entry.ingredients != ("trastuzumab",)]
         return found
 

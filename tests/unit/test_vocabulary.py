@@ -106,12 +106,13 @@ def test_trastuzumab_in_its_many_forms(drug: str) -> None:
         ("C.M.F.", {"cyclophosphamide", "methotrexate", "fluorouracil"}),
         ("TC", {"docetaxel", "cyclophosphamide"}),
         ("TC + Herceptin", {"docetaxel", "cyclophosphamide", TRASTUZUMAB}),
-        ("AC x 4", {"doxorubicin", "cyclophosphamide"}),
+        ("AC x4", {"doxorubicin", "cyclophosphamide"}),
         ("AC \u2192 THP", {"doxorubicin", "cyclophosphamide", "docetaxel-or-paclitaxel"} | BOTH),
         ("TCHP (docetaxel, carboplatin, H, P)", {"docetaxel", "carboplatin", None} | BOTH),
         ("épirubicine 100 mg/m²", {"epirubicin"}),
         ("docetaxel, 3002 mg", {"docetaxel"}),
         ("docetaxel + something new", {"docetaxel", None}),
+        ("docetaxel + CAP", {"docetaxel", None}),
     ],
 )
 def test_other_texts(drug: str, expected: set[str | None]) -> None:
@@ -129,6 +130,7 @@ def test_other_texts(drug: str, expected: set[str | None]) -> None:
         "HER2-mab X",
         "trastuzumab vedotin",
         "trastuzumab-abcd",
+        "trastuzumab X",
         "trastuzumab (study drug)",
         "trastuzumab/MK-1",
         "trastuzumab placebo",

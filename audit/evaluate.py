@@ -1,0 +1,183 @@
+"""Runs each rule's SQL and turns what it says into one of six verdicts, in one place.
+
+A rule says what it found (excluded, missing, met, excepted, dates, margin, evidence); which verdict that is,
+`sql/results/verdicts.sql` alone decides, for every rule.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import duckdb
+import polars as pl
+
+from audit.errors import UserError
+from audit.guideline import Catalogue, Rule
+from audit.resources import root
+from audit.settings import Settings
+from audit.warehouse import Connection, build, run_sql, store, tables_behind
+
+_ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
+"""The judgement itself reads these for every rule."""
+
+_INPUTS = """
+create or replace temp table verdict_inputs (
+    subject_part varchar, patient_key integer, tumour_id varchar, episode_key integer, edition varchar,
+    decision_date date, due_date date, open_until date, clock_start date, window_start date, window_end date,
+    excluded varchar, missing_reason varchar, missing varchar[], met varchar, excepted varchar, unavailable varchar,
+    lacking varchar[], failed varchar, margin_days bigint, evidence varchar
+)
+"""
+
+_VERDICTS = """
+create or replace temp table verdicts (
+    rule_id varchar, subject_id varchar, patient_key integer, tumour_id varchar, decision_date date, due_date date,
+    verdict varchar, reason varchar, missing varchar[], margin_days bigint, evidence varchar
+)
+"""
+
+_FAMILIES = {
+    "trastuzumab": "is_trastuzumab",
+    "pertuzumab": "is_pertuzumab",
+    "her2-antibody": "is_her2_antibody",
+    "her2-conjugate": "is_her2_conjugate",
+    "her2": "is_her2",
+    "taxane": "is_taxane",
+    "anthracycline": "is_anthracycline",
+    "chemotherapy": "is_cytotoxic",
+    "endocrine": "is_endocrine",
+}
+
+
+class RuleFailed(UserError):
+    """A rule's SQL does not run, or does not return what the judgement needs."""
+
+
+def evaluate(
+    con: Connection,
+    catalogue: Catalogue,
+    settings: Settings,
+    *,
+    linked: Mapping[str, bool],
+    conjugates_told_apart: bool,
+    log: Callable[[str], None],
+) -> None:
+    """Judges every selected rule and writes the result tables.
+
+    Args:
+        con: a database with the staging and fact tables.
+        catalogue: the rules and shared definitions.
+        settings: which rules, jurisdiction, variants and cut-off.
+        linked: whether each table of the extract was there.
+        conjugates_told_apart: False when the source stores conjugates under trastuzumab.
+        log: takes a line for each rule.
+
+    Raises:
+        RuleFailed: a rule's SQL can't run.
+    """
+    rules = catalogue.select(settings.rules)
+    ingredients = con.sql("select * from ingredients").pl()
+    shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
+    shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
+    con.execute(_VERDICTS)
+    for rule in rules:
+        _tell(con, rule, settings, ingredients, frozenset(linked))
+        missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
+        guard = next((stream for stream in rule.card.guards_streams if not linked[stream]), None)
+        own = rule.bindings(settings.jurisdiction, settings.variants)
+        values = shared | own | {"streams": missing, "codes": [e.code for e in rule.card.attrition]}
+        sql = _read("results/unlinked.sql") if missing else rule.sql
+        con.execute(_INPUTS)
+        try:
+            run_sql(con, f"insert into verdict_inputs by name {sql}", values)
+        except duckdb.Error as error:
+            problem = str(error).splitlines()[0]
+            raise RuleFailed(
+                f"rule {rule.id} does not run: {problem}", "correct its rule.sql"
+            ) from error
+        run_sql(
+            con,
+            _read("results/verdicts.sql"),
+            values
+            | {
+                "rule_id": rule.id,
+                "guard_stream": guard,
+                "needs_any_drug": bool(rule.card.needs_drugs),
+            },
+        )
+        log(f"judged {rule.id}")
+    store(con, "rule_steps", _steps(rules))
+    build(con, "results/tables", shared)
+
+
+def _read(name: str) -> str:
+    return (root("sql") / name).read_text(encoding="utf-8")
+
+
+def _tell(
+    con: Connection,
+    rule: Rule,
+    settings: Settings,
+    ingredients: pl.DataFrame,
+    contract_tables: frozenset[str],
+) -> None:
+    """Lays what the card says beside the rule's inputs, as small tables for the judgement."""
+    card = rule.card
+    topics = [
+        (part, topic)
+        for part, names in card.exceptions.topics.items()
+        for name in names
+        for topic in _topics(name, ingredients)
+    ]
+    drugs = sorted({i for name in card.needs_drugs for i in _members(name, ingredients)})
+    read = sorted(tables_behind(rule.sql, contract_tables) | _ALWAYS_READ)
+    since = rule.in_force(settings.jurisdiction)
+    store(
+        con,
+        "rule_topics",
+        _frame({"part": [p for p, _ in topics], "topic": [t for _, t in topics]}),
+    )
+    store(con, "rule_reasons", _frame({"reason": card.exceptions.reasons}))
+    store(con, "rule_drugs", _frame({"ingredient": drugs}))
+    store(con, "rule_tables", _frame({"table_name": read}))
+    store(con, "rule_subject_parts", _frame({"subject_part": card.subject_parts[:1] or [None]}))
+    store(
+        con,
+        "rule_editions",
+        pl.DataFrame(
+            {"edition": list(since), "since": list(since.values())},
+            schema={"edition": pl.String, "since": pl.Date},
+        ),
+    )
+    store(
+        con,
+        "rule_interruptions",
+        pl.DataFrame(
+            {"kind": card.interrupted_by, "priority": range(len(card.interrupted_by))},
+            schema={"kind": pl.String, "priority": pl.Int32},
+        ),
+    )
+
+
+def _frame(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _topics(name: str, ingredients: pl.DataFrame) -> Iterable[str]:
+    """A topic as the card names it; `each FAMILY` stands for every drug of the family."""
+    return _members(name.removeprefix("each "), ingredients) if name.startswith("each ") else [name]
+
+
+def _members(name: str, ingredients: pl.DataFrame) -> list[str]:
+    """The ingredients of a family, or the one ingredient of that name."""
+    flag = _FAMILIES.get(name)
+    chosen = pl.col("ingredient") == name if flag is None else pl.col(flag)
+    return ingredients.filter(chosen)["ingredient"].to_list()
+
+
+def _steps(rules: Sequence[Rule]) -> pl.DataFrame:
+    rows = [
+        (rule.id, number, step.code, step.says)
+        for rule in rules
+        for number, step in enumerate(rule.card.attrition, start=3)
+    ]
+    schema = {"rule_id": pl.String, "step": pl.Int32, "code": pl.String, "says": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,248 @@
+"""Cards, definitions and editions: what the guideline says, as data."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from audit.errors import UsageError
+from audit.resources import root
+
+NEVER = date(9999, 12, 31)
+Scalar = int | float | str | bool | date
+Status = Literal["confirmed", "recalled", "expert"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Parameter(_Strict):
+    """A clinical number: it stands nowhere else, and SQL gets it bound under its name."""
+
+    value: int | float | date
+    unit: str
+    says: str
+    source: str
+    status: Status
+
+
+class Variant(_Strict):
+    """A choice between readings on which the guideline's documents disagree."""
+
+    default: str
+    choices: dict[str, str]
+    source: str
+
+
+class Exclusion(_Strict):
+    """A step of the attrition: the code that the SQL gives and what it says."""
+
+    code: str
+    says: str
+
+
+class Exceptions(_Strict):
+    """Documented reasons a rule accepts, and on which topics for which part of it."""
+
+    reasons: list[str]
+    topics: dict[str, list[str]]
+
+
+class Edition(_Strict):
+    """From when a recommendation is in force in one jurisdiction, that day included."""
+
+    since: date
+    source: str
+    status: Status
+
+
+class Card(_Strict):
+    """All that a clinician signs about one rule."""
+
+    number: str
+    title: str
+    setting: str
+    unit: str
+    subject_parts: list[str]
+    severity: str
+    kind: Literal["conformance", "informational", "optional"]
+    certainty: str
+    version: int
+    recommendation: str
+    why_it_matters: str
+    population: str
+    numerator: str
+    missing: str
+    pending: str
+    evidence: str
+    attrition: list[Exclusion]
+    reasons: dict[str, str]
+    exceptions: Exceptions
+    parameters: dict[str, Parameter]
+    variants: dict[str, Variant]
+    needs_drugs: list[str]
+    needs_streams: list[str]
+    guards_streams: list[str]
+    interrupted_by: list[str]
+    covers: list[str]
+    disagreement: str
+    sources: list[str]
+    authored_by: str
+    checked_by: str
+    next_review: date
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: its folder's name is its id."""
+
+    id: str
+    folder: Path
+    card: Card
+    sql: str
+    editions: Mapping[str, Mapping[str, Edition]]
+
+    def in_force(self, jurisdiction: str) -> dict[str, date]:
+        """The first day of each of the rule's editions in a jurisdiction; NEVER where it has none."""
+        return {
+            name: places[jurisdiction].since if jurisdiction in places else NEVER
+            for name, places in self.editions.items()
+        }
+
+    def variants(self, chosen: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """The variant in use under each name: the chosen one, or the card's default."""
+        own = chosen.get(self.id, {})
+        return {name: own.get(name, v.default) for name, v in self.card.variants.items()}
+
+    def bindings(
+        self, jurisdiction: str, chosen: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, Scalar]:
+        """Every value that the rule's SQL may ask for by `$name`, beside the shared definitions."""
+        values: dict[str, Scalar] = {n: p.value for n, p in self.card.parameters.items()}
+        values |= self.variants(chosen)
+        values |= {f"{n.replace('-', '_')}_from": d for n, d in self.in_force(jurisdiction).items()}
+        return values
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every rule, in the order of their numbers, with the definitions they share."""
+
+    rules: Mapping[str, Rule]
+    definitions: Mapping[str, Parameter]
+    hash: str
+
+    @classmethod
+    def read(cls) -> "Catalogue":
+        """Reads checks/: cards, SQL, definitions and editions.
+
+        Raises:
+            pydantic.ValidationError: a card lacks something or says something unknown.
+        """
+        checks = root("checks")
+        editions = _editions(checks / "editions.yaml")
+        rules = [_rule(folder.parent, editions) for folder in checks.glob("rules/*/*/card.yaml")]
+        rules.sort(key=lambda rule: rule.card.number)
+        text = (checks / "definitions.yaml").read_text(encoding="utf-8")
+        definitions = {k: Parameter(**v) for k, v in yaml.safe_load(text).items()}
+        return cls({rule.id: rule for rule in rules}, definitions, _hash(checks, root("sql")))
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The long id of each rule number."""
+        return {rule.card.number: rule.id for rule in self.rules.values()}
+
+    def select(self, asked: Sequence[str]) -> list[Rule]:
+        """The rules asked for by long id or number, in catalogue order; all when none is named.
+
+        Raises:
+            UsageError: an id that no rule has.
+        """
+        ids = set()
+        for word in asked:
+            rule_id = self.numbers.get(word.upper(), word)
+            if rule_id not in self.rules:
+                raise UsageError(
+                    f"there is no rule {word!r}",
+                    "name one of: "
+                    + ", ".join(f"{r.id} ({r.card.number})" for r in self.rules.values()),
+                )
+            ids.add(rule_id)
+        return [rule for rule in self.rules.values() if not ids or rule.id in ids]
+
+    def check_variants(self, chosen: Mapping[str, Mapping[str, str]]) -> None:
+        """Makes sure that every chosen variant exists.
+
+        Raises:
+            UsageError: a rule, a variant or a choice that no card has.
+        """
+        for rule_id, choices in chosen.items():
+            card = self.select([rule_id])[0].card
+            for name, value in choices.items():
+                variant = card.variants.get(name)
+                if variant is None:
+                    known = ", ".join(card.variants) or "none"
+                    raise UsageError(
+                        f"rule {rule_id} has no variant {name!r}", f"its variants are: {known}"
+                    )
+                if value not in variant.choices:
+                    known = ", ".join(variant.choices)
+                    raise UsageError(
+                        f"variant {rule_id}.{name} can't be {value!r}", f"choose one of: {known}"
+                    )
+
+
+def parse_variants(words: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Turns `RULE.NAME=VALUE` words into variants by rule and name.
+
+    Raises:
+        UsageError: a word of another form.
+    """
+    chosen: dict[str, dict[str, str]] = {}
+    for word in words:
+        match = re.fullmatch(r"([a-z0-9-]+)\.([a-z0-9_]+)=([a-z0-9-]+)", word)
+        if match is None:
+            raise UsageError(
+                f"{word!r} is not a variant",
+                "write RULE.NAME=VALUE, such as neoadj-dual-blockade.population=all-early",
+            )
+        rule, name, value = match.groups()
+        chosen.setdefault(rule, {})[name] = value
+    return chosen
+
+
+def _editions(path: Path) -> dict[str, dict[str, dict[str, Edition]]]:
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {
+        rule: {
+            name: {
+                place: Edition(since=e["from"], source=e["source"], status=e["status"])
+                for place, e in places.items()
+            }
+            for name, places in names.items()
+        }
+        for rule, names in written.items()
+    }
+
+
+def _rule(folder: Path, editions: Mapping[str, Mapping[str, Mapping[str, Edition]]]) -> Rule:
+    card = Card(**yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8")))
+    sql = (folder / "rule.sql").read_text(encoding="utf-8")
+    return Rule(folder.name, folder, card, sql, editions[folder.name])
+
+
+def _hash(*folders: Path) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in {".yaml", ".sql", ".csv"}:
+                digest.update(path.relative_to(folder).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,266 @@
+"""The stages in order: extract, vocabulary, warehouse, facts, rules, outputs, report."""
+
+import json
+import logging
+import platform
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from audit.evaluate import evaluate
+from audit.extract import Extract, SourceMapping, load_extract
+from audit.guideline import Catalogue
+from audit.publish import publication
+from audit.settings import Settings
+from audit.vocabulary import Vocabulary
+from audit.warehouse import Connection, build, load_parquet, lock_down, open_database, store
+
+logger = logging.getLogger("audit")
+
+AGGREGATES = (
+    "rates",
+    "attrition",
+    "verdict_reasons",
+    "exception_reasons",
+    "missing_fields",
+    "unrecognised_drugs",
+    "registry_facts",
+    "load_counts",
+)
+
+
+@dataclass
+class Stages:
+    """How long each stage took, in seconds, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times a stage and says that it began and ended."""
+        logger.info("%s ...", name)
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 3)
+        logger.info("%s took %.1f s", name, self.seconds[name])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation without outputs gives: the findings and every result table by name."""
+
+    findings: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
+    manifest: dict[str, Any]
+
+
+def evaluate_extract(settings: Settings) -> Evaluation:
+    """Loads and judges an extract in memory; writes nothing that outlives the call.
+
+    Args:
+        settings: what to audit and by which rules.
+
+    Returns:
+        The findings as the contract gives them, the result tables and the manifest.
+
+    Raises:
+        UserError: the extract, the mapping or the settings can't be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="guideline-audit-") as folder:
+        scratch = Path(folder)
+        con = open_database(None, scratch)
+        try:
+            manifest = _judge(con, settings, scratch, Stages())
+            tables = _results(con)
+            return Evaluation(con.sql("from findings order by all").pl(), tables, manifest)
+        finally:
+            con.close()
+
+
+def run(settings: Settings, out: Path) -> dict[str, Any]:
+    """Audits an extract and publishes the whole audit in `out`, or leaves `out` untouched.
+
+    Args:
+        settings: what to audit and by which rules.
+        out: the audit's folder; created private to the user, an earlier audit in it is replaced.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        UserError: the extract, the mapping, the settings or `out` can't be used.
+    """
+    # Templates and writers are needed here alone: an evaluation in a notebook starts without them.
+    from audit.outputs import write_outputs
+    from audit.present import present
+    from audit.report import render_report
+    from audit.worklist import write_worklists
+
+    stages = Stages()
+    with publication(out) as folder:
+        scratch = folder / "scratch"
+        scratch.mkdir(mode=0o700)
+        audit = folder / "audit"
+        audit.mkdir(mode=0o700)
+        con = open_database(audit / "audit.duckdb", scratch)
+        try:
+            manifest = _judge(con, settings, scratch, stages)
+            catalogue = Catalogue.read()
+            tables = _results(con)
+            with stages.stage("worklist"):
+                write_worklists(con, catalogue, audit)
+            with stages.stage("report"):
+                render_report(present(tables, manifest, catalogue, settings.small_number), audit)
+            with stages.stage("outputs"):
+                write_outputs(con, tables, audit, settings.small_number)
+            con.execute("checkpoint")
+        finally:
+            con.close()
+        manifest["stages"] = stages.seconds
+        text = json.dumps(manifest, indent=2, ensure_ascii=False)
+        (audit / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    return manifest
+
+
+def _judge(con: Connection, settings: Settings, scratch: Path, stages: Stages) -> dict[str, Any]:
+    catalogue = Catalogue.read()
+    catalogue.select(settings.rules)
+    catalogue.check_variants(settings.variants)
+    mapping = SourceMapping.read(settings.mapping) if settings.mapping else None
+    with stages.stage("extract"):
+        extract = load_extract(
+            settings.extract,
+            cutoff=settings.cutoff,
+            mapping=mapping,
+            scratch=scratch / "typed",
+            log=logger.info,
+        )
+    with stages.stage("warehouse"):
+        _load(con, extract)
+        lock_down(con)
+    with stages.stage("vocabulary"):
+        _resolve(con, catalogue)
+    shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
+    shared["cutoff"] = settings.cutoff
+    with stages.stage("facts"):
+        for layer in ("schema", "staging", "facts"):
+            build(con, layer, shared)
+    with stages.stage("rules"):
+        evaluate(
+            con,
+            catalogue,
+            settings,
+            linked={name: table.linked for name, table in extract.tables.items()},
+            conjugates_told_apart=mapping is None or mapping.conjugates_told_apart,
+            log=logger.info,
+        )
+    return _manifest(con, catalogue, settings, extract)
+
+
+def _load(con: Connection, extract: Extract) -> None:
+    for name, table in extract.tables.items():
+        load_parquet(con, name, table.path)
+        table.path.unlink()
+    store(con, "quarantine", extract.quarantine)
+    store(con, "imprecise_dates", extract.imprecise_dates)
+    store(
+        con,
+        "load_counts",
+        pl.DataFrame(
+            [
+                {
+                    "table_name": table.name,
+                    "linked": table.linked,
+                    "file": table.file,
+                    "rows_read": table.rows_read,
+                    "rows_loaded": table.rows_loaded,
+                    "duplicates_collapsed": table.duplicates_collapsed,
+                    "rows_quarantined": table.rows_quarantined,
+                }
+                for table in extract.tables.values()
+            ],
+            schema_overrides={"file": pl.String},
+        ),
+    )
+
+
+def _resolve(con: Connection, catalogue: Catalogue) -> None:
+    vocabulary = Vocabulary.read()
+    drugs = con.sql(
+        "select distinct drug from treatments where drug is not null order by drug"
+    ).pl()
+    topics = con.sql(
+        "select distinct topic from exceptions where topic is not null order by topic"
+    ).pl()
+    store(con, "ingredients", vocabulary.ingredients())
+    store(con, "drug_names", vocabulary.resolve(drugs["drug"]))
+    store(con, "topics", vocabulary.resolve_topics(topics["topic"], catalogue.numbers))
+
+
+def _results(con: Connection) -> dict[str, pl.DataFrame]:
+    tables = {name: con.sql(f"from {name} order by all").pl() for name in AGGREGATES}
+    quarantined = (
+        "select table_name, reason, count(*) as n from quarantine group by all order by all"
+    )
+    return tables | {"quarantine": con.sql(quarantined).pl()}
+
+
+def _manifest(
+    con: Connection, catalogue: Catalogue, settings: Settings, extract: Extract
+) -> dict[str, Any]:
+    rules = catalogue.select(settings.rules)
+    verdicts: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
+    counted = con.sql("select rule_id, verdict, count(*) from findings group by all order by all")
+    for rule_id, verdict, count in counted.fetchall():
+        verdicts[rule_id][verdict] = count
+    return {
+        "run_id": uuid.uuid4().hex,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "product": {
+            "name": "guideline-audit",
+            "version": version("guideline-audit"),
+            "python": platform.python_version(),
+        },
+        "catalogue": {
+            "hash": catalogue.hash,
+            "rules": {rule.id: rule.card.version for rule in rules},
+        },
+        "cutoff": settings.cutoff.isoformat(),
+        "jurisdiction": settings.jurisdiction,
+        "mapping": settings.mapping,
+        "parameters": {
+            rule.id: {name: _plain(p.value) for name, p in rule.card.parameters.items()}
+            for rule in rules
+        },
+        "definitions": {name: _plain(p.value) for name, p in catalogue.definitions.items()},
+        "editions": {
+            rule.id: {n: d.isoformat() for n, d in rule.in_force(settings.jurisdiction).items()}
+            for rule in rules
+        },
+        "variants": {rule.id: rule.variants(settings.variants) for rule in rules},
+        "inputs": extract.inputs.to_dicts(),
+        "tables": {
+            name: {
+                "linked": table.linked,
+                "rows_read": table.rows_read,
+                "rows_loaded": table.rows_loaded,
+                "duplicates_collapsed": table.duplicates_collapsed,
+                "rows_quarantined": table.rows_quarantined,
+            }
+            for name, table in extract.tables.items()
+        },
+        "verdicts": verdicts,
+    }
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, (int, float, str)) else str(value)

@@ -1,0 +1,102 @@
+"""An audit appears whole or not at all: it is built beside its folder and swapped in at the end."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audit.errors import UsageError
+
+OURS = frozenset(
+    {
+        "audit.duckdb",
+        "findings.parquet",
+        "summary.csv",
+        "quarantine.csv",
+        "manifest.json",
+        "report",
+        "worklist",
+    }
+)
+"""What an audit's folder holds; nothing else in it is ever replaced or removed."""
+
+_AT_FDCWD = -100
+_EXCHANGE = 2
+
+
+@contextmanager
+def publication(out: Path) -> Iterator[Path]:
+    """Gives a private folder; what stands in its `audit/` becomes `out` when the block ends well.
+
+    A second run on the same folder is refused while the first one works. When the block raises, or the process is
+    killed, `out` stays as it was; the next run clears what a killed one left behind.
+
+    Args:
+        out: the audit's folder; it may hold an earlier audit and nothing else.
+
+    Raises:
+        UsageError: `out` holds something else, can't be written, or another run is at work on it.
+    """
+    out = out.absolute()
+    _check(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(out.parent / f".{out.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise UsageError(
+            f"{out.parent} can't be written ({error.strerror})",
+            "choose another --out, or make it writable",
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another audit is being written to {out}",
+                "wait until it has finished, or choose another --out",
+            ) from error
+        for left_behind in out.parent.glob(f".{out.name}.partial-*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+        try:
+            yield work
+            _swap(work / "audit", out)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _check(out: Path) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UsageError(f"{out} is not a folder", "name a folder for --out")
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in OURS)
+    if foreign:
+        raise UsageError(
+            f"{out} holds something that is not an audit ({foreign[0]})",
+            "choose an empty or new folder for --out; an audit's folder is replaced as a whole",
+        )
+
+
+def _swap(new: Path, out: Path) -> None:
+    """Puts `new` in the place of `out` in one step; what was there ends up at `new`."""
+    if not out.exists():
+        new.rename(out)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(out), _EXCHANGE)
+    if done == 0:
+        return
+    if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(out))
+    # A file system without exchange: two renames, and a moment in which only the old copy stands under another name.
+    old = new.with_name("old")
+    out.rename(old)
+    new.rename(out)

@@ -1,0 +1,33 @@
+"""One frozen model of everything that decides a run."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Jurisdiction = Literal["US", "EU", "ENGLAND"]
+
+
+class Settings(BaseModel):
+    """What to audit, by which rules, as seen from which day.
+
+    Attributes:
+        extract: the folder (or what the mapping reads) with the registry extract.
+        cutoff: the data cut-off, inclusive: a record dated after it is quarantined.
+        jurisdiction: decides from when each recommendation is in force.
+        rules: long ids or numbers (R07); empty means all.
+        mapping: a source mapping's file or shipped name, for an extract in another layout.
+        variants: chosen variants by rule id and variant name; the card's defaults hold otherwise.
+        small_number: counts from 1 to one below this are suppressed in aggregate output.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    extract: Path
+    cutoff: date
+    jurisdiction: Jurisdiction = "US"
+    rules: tuple[str, ...] = ()
+    mapping: str | None = None
+    variants: dict[str, dict[str, str]] = Field(default_factory=dict)
+    small_number: int = Field(default=10, ge=1)

@@ -1,0 +1,106 @@
+"""DuckDB: open, lock down, load, and build sql/ in order."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import sqlglot
+from sqlglot import exp
+
+from audit.guideline import Scalar
+from audit.resources import root
+
+MEMORY = "2GB"
+"""What DuckDB may hold in memory before it spills to its scratch folder."""
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def open_database(path: Path | None, scratch: Path) -> Connection:
+    """Opens a database that neither loads extensions nor reaches out.
+
+    Args:
+        path: the file to create; None keeps the database in memory.
+        scratch: an existing private folder for what does not fit into memory.
+    """
+    con = duckdb.connect(
+        str(path) if path else ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "memory_limit": MEMORY,
+            "preserve_insertion_order": "false",
+            "temp_directory": str(scratch),
+        },
+    )
+    con.execute("set enable_progress_bar = false")
+    return con
+
+
+def lock_down(con: Connection) -> None:
+    """Takes files and the network away from every later statement: rules see tables alone."""
+    con.execute("set enable_external_access = false")
+    con.execute("set lock_configuration = true")
+
+
+def run_sql(con: Connection, sql: str, values: Mapping[str, object]) -> None:
+    """Runs every statement, each with the values that it asks for by `$name`.
+
+    Raises:
+        KeyError: a statement asks for a value that is not there.
+    """
+    for statement in con.extract_statements(sql):
+        con.execute(statement, {name: values[name] for name in statement.named_parameters})
+
+
+def build(con: Connection, layer: str, values: Mapping[str, object]) -> None:
+    """Runs the files of a folder of sql/ in the order of their names."""
+    for path in sorted((root("sql") / layer).glob("*.sql")):
+        run_sql(con, path.read_text(encoding="utf-8"), values)
+
+
+def store(con: Connection, name: str, frame: pl.DataFrame) -> None:
+    """Stores a frame as a table of the same columns."""
+    con.register("incoming", frame.to_arrow())
+    con.execute(f"create or replace table {name} as select * from incoming")
+    con.unregister("incoming")
+
+
+def load_parquet(con: Connection, name: str, path: Path) -> None:
+    """Loads a typed Parquet file as a table of the same columns."""
+    con.execute(f"create table {name} as select * from read_parquet($path)", {"path": str(path)})
+
+
+def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
+    """The tables of the extract that a statement reads, itself or through shared facts.
+
+    Args:
+        sql: one select over stg_ and fct_ tables.
+        contract_tables: the names of the extract's tables.
+    """
+    makers = _makers()
+    seen: set[str] = set()
+    waiting = _named(sqlglot.parse_one(sql, read="duckdb"))
+    while waiting:
+        table = waiting.pop()
+        if table not in seen:
+            seen.add(table)
+            waiting |= makers.get(table, frozenset())
+    return frozenset(seen) & contract_tables
+
+
+def _makers() -> dict[str, frozenset[str]]:
+    makers: dict[str, frozenset[str]] = {}
+    for layer in ("staging", "facts"):
+        for path in (root("sql") / layer).glob("*.sql"):
+            for statement in sqlglot.parse(path.read_text(encoding="utf-8"), read="duckdb"):
+                if isinstance(statement, exp.Create):
+                    makers[statement.this.name] = frozenset(_named(statement.expression))
+    return makers
+
+
+def _named(select: exp.Expression) -> set[str]:
+    local = {cte.alias for cte in select.find_all(exp.CTE)}
+    return {table.name for table in select.find_all(exp.Table)} - local

@@ -1,0 +1,204 @@
+-- HER2-targeted treatment rests on a HER2-positive result.
+-- denominator: the first HER2-targeted dose of an episode in early and in metastatic disease, where the result is known.
+with courses as (
+    select
+        s.episode_key,
+        s.setting,
+        min(s.first_dose_date) as first_dose_date,
+        max(s.last_dose_date) as last_dose_date,
+        min(s.first_dose_date) filter (where s.ingredient = 'trastuzumab-deruxtecan') as first_deruxtecan_date,
+        min(s.first_dose_date) filter (where s.ingredient <> 'trastuzumab-deruxtecan') as first_other_date,
+        min(s.first_trial_date) as first_trial_date
+    from fct_drug_spans as s
+    where s.is_her2
+    group by
+        s.episode_key,
+        s.setting
+),
+
+first_drugs as (
+    select
+        c.episode_key,
+        c.setting,
+        string_agg(s.ingredient, ' + ' order by s.ingredient) as first_drug
+    from courses as c
+    inner join fct_drug_spans as s
+        on
+            c.episode_key = s.episode_key
+            and c.setting = s.setting
+            and c.first_dose_date = s.first_dose_date
+    where s.is_her2
+    group by
+        c.episode_key,
+        c.setting
+),
+
+samples as (
+    select
+        c.episode_key,
+        c.setting,
+        c.first_dose_date,
+        s.specimen_date,
+        s.specimen_site,
+        s.ihc,
+        s.ish_positive,
+        s.ish_date,
+        s.result,
+        s.result_date,
+        s.result_date <= c.first_dose_date + $report_lag_days as in_time,
+        s.specimen_date <= c.first_dose_date + $report_lag_days as taken_in_time
+    from courses as c
+    inner join fct_episodes as e on c.episode_key = e.episode_key
+    inner join fct_specimens as s on e.patient_key = s.patient_key and e.tumour_id = s.tumour_id
+    where s.result is not null
+),
+
+newest_metastasis as (
+    select
+        episode_key,
+        setting,
+        max(specimen_date) as specimen_date
+    from samples
+    where setting = 'metastatic' and specimen_site = 'metastasis' and in_time and result <> 'equivocal'
+    group by
+        episode_key,
+        setting
+),
+
+weighed as (
+    select
+        s.episode_key,
+        s.setting,
+        coalesce(bool_or(s.result = 'positive' and s.in_time), false) as positive_in_time,
+        coalesce(bool_or(s.result = 'positive' and not s.in_time), false) as positive_later,
+        coalesce(bool_or(s.result = 'equivocal' and s.taken_in_time), false) as equivocal,
+        coalesce(bool_or(s.result = 'negative' and s.taken_in_time), false) as negative,
+        coalesce(bool_or(s.ihc in ('1+', '2+') and not s.ish_positive), false) as low_expression,
+        coalesce(bool_or(s.ihc = '0'), false) as no_expression,
+        coalesce(
+            bool_or(s.ihc = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date and s.result <> 'positive'), false
+        ) as ish_came_later,
+        max(s.result) filter (where s.specimen_date = n.specimen_date and s.specimen_site = 'metastasis') as newest_metastasis,
+        min(s.result_date) filter (where s.result = 'positive') as first_positive_date,
+        list_sort(list(
+            cast(s.specimen_date as varchar) || ' ' || s.specimen_site || ': IHC ' || coalesce(s.ihc, 'not recorded')
+            || ', read ' || cast(s.result_date as varchar) || ' as ' || s.result
+        )) as assays
+    from samples as s
+    left join newest_metastasis as n on s.episode_key = n.episode_key and s.setting = n.setting
+    group by
+        s.episode_key,
+        s.setting
+),
+
+summaries as (
+    select
+        e.episode_key,
+        coalesce(bool_or(h.her2_basis = 'summary' and h.her2_status = 'positive'), false) as positive,
+        coalesce(bool_or(h.her2_basis = 'summary' and h.her2_status = 'negative'), false) as negative
+    from fct_episodes as e
+    inner join fct_her2_status as h on e.patient_key = h.patient_key and e.tumour_id = h.tumour_id
+    group by e.episode_key
+),
+
+population as (
+    select
+        t.patient_key,
+        t.tumour_id,
+        t.episode_key,
+        t.invasive,
+        t.metastatic_date,
+        c.setting,
+        c.first_dose_date,
+        c.last_dose_date,
+        c.first_trial_date,
+        f.first_drug,
+        p.transfer_in_date,
+        p.observable_through,
+        u.positive as summary_positive,
+        u.negative as summary_negative,
+        w.episode_key is not null as assayed,
+        coalesce(w.newest_metastasis = 'positive', w.positive_in_time, false) as positive_in_time,
+        coalesce(w.positive_later, false) as positive_later,
+        coalesce(w.equivocal, false) and w.newest_metastasis is null as equivocal,
+        coalesce(w.negative, false) or coalesce(w.newest_metastasis = 'negative', false) as negative,
+        coalesce(w.low_expression, false) as low_expression,
+        coalesce(w.no_expression, false) as no_expression,
+        coalesce(w.ish_came_later, false) and c.first_dose_date = c.last_dose_date as bridging,
+        w.first_positive_date,
+        w.assays,
+        coalesce(
+            c.first_deruxtecan_date = c.first_dose_date
+            and coalesce(c.first_other_date > c.first_dose_date, true)
+            and c.setting = 'metastatic',
+            false
+        ) as deruxtecan_first
+    from fct_tumours as t
+    inner join stg_patients as p on t.patient_key = p.patient_key
+    inner join summaries as u on t.episode_key = u.episode_key
+    left join courses as c on t.episode_key = c.episode_key
+    left join first_drugs as f on c.episode_key = f.episode_key and c.setting = f.setting
+    left join weighed as w on c.episode_key = w.episode_key and c.setting = w.setting
+    where t.is_index
+),
+
+judged as (
+    select
+        *,
+        positive_in_time or (not assayed and summary_positive) as is_met,
+        not positive_in_time and not equivocal and not positive_later and not negative and not (not assayed and (summary_positive or summary_negative)) as no_result,
+        not positive_in_time and not equivocal and not positive_later and (negative or summary_negative) as shown_negative
+    from population
+)
+
+select
+    case setting when 'metastatic' then 'her2-metastatic' else 'her2-early' end as subject_part,
+    patient_key,
+    tumour_id,
+    episode_key,
+    first_dose_date as decision_date,
+    first_dose_date + $report_lag_days as due_date,
+    case when no_result then first_dose_date + $report_lag_days else first_dose_date end as open_until,
+    case
+        when first_dose_date is null then 'no-her2-therapy'
+        when not invasive then 'in-situ'
+        when not assayed and not summary_positive and not summary_negative and first_dose_date <= transfer_in_date
+            then 'treated-elsewhere'
+        when
+            shown_negative and deruxtecan_first and low_expression
+            and first_dose_date >= $her2_low_from then 'her2-low'
+    end as excluded,
+    case
+        when is_met then null
+        when no_result and first_dose_date + $report_lag_days > observable_through then null
+        when no_result then 'her2-unknown'
+        when equivocal then 'her2-equivocal'
+        when
+            shown_negative and deruxtecan_first and no_expression
+            and first_dose_date >= $her2_ultralow_from then 'her2-ultralow-not-recorded'
+    end as missing_reason,
+    ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish'] as missing,
+    case
+        when positive_in_time then 'assay'
+        when is_met then 'summary'
+    end as met,
+    case
+        when first_trial_date is not null then 'trial'
+        when bridging then 'bridging-dose'
+    end as excepted,
+    case
+        when positive_later then 'result-after-first-dose'
+        when assayed then 'her2-negative'
+        else 'summary-only'
+    end as failed,
+    date_diff('day', first_positive_date, first_dose_date + $report_lag_days) as margin_days,
+    case
+        when first_dose_date is not null
+            then to_json(struct_pack(
+                first_her2_dose_date := first_dose_date,
+                first_her2_drug := first_drug,
+                setting := setting,
+                her2_assays := assays
+            ))
+    end as evidence
+from judged

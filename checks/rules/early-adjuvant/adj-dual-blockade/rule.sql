@@ -1,0 +1,134 @@
+-- Node-positive disease operated on first is treated with pertuzumab beside adjuvant trastuzumab and chemotherapy.
+-- denominator: index tumours, surgery first, HER2-positive, M0, node-positive, adjuvant trastuzumab with chemotherapy.
+with operated as (
+    select
+        t.*,
+        d.first_cytotoxic_date,
+        case
+            when t.pathological_n in ('1mi', '1', '2', '3') then true
+            when t.pathological_n is not null then false
+        end as pathological_node_positive
+    from fct_tumours as t
+    left join fct_first_doses as d on t.episode_key = d.episode_key
+    where t.is_index
+),
+
+started as (
+    select
+        o.episode_key,
+        min(a.dose_date) as first_trastuzumab_date
+    from operated as o
+    inner join fct_antibody_days as a on o.episode_key = a.episode_key
+    where
+        o.pathway = 'surgery-first'
+        and a.has_trastuzumab
+        and (o.first_surgery_date is null or a.dose_date >= o.first_surgery_date)
+    group by o.episode_key
+),
+
+doses as (
+    select
+        s.episode_key,
+        s.first_trastuzumab_date,
+        min(a.dose_date) filter (where a.has_pertuzumab) as first_pertuzumab_date,
+        count(*) filter (
+            where a.together and a.dose_date <= s.first_trastuzumab_date + $observed_days
+        ) as dual_dates,
+        count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
+        bool_or(a.has_pertuzumab and a.open_course) as pertuzumab_open,
+        count(*) filter (where a.has_pertuzumab and a.is_regimen) as regimen_dates
+    from started as s
+    inner join operated as o on s.episode_key = o.episode_key
+    inner join fct_antibody_days as a on s.episode_key = a.episode_key
+    where o.first_surgery_date is null or a.dose_date >= o.first_surgery_date
+    group by
+        s.episode_key,
+        s.first_trastuzumab_date
+),
+
+trials as (
+    select distinct o.episode_key
+    from operated as o
+    inner join fct_drug_spans as s on o.episode_key = s.episode_key
+    where
+        s.setting = 'curative'
+        and s.first_trial_date >= coalesce(o.first_surgery_date, s.first_trial_date)
+),
+
+judged as (
+    select
+        o.*,
+        d.first_trastuzumab_date,
+        d.first_pertuzumab_date,
+        coalesce(d.dual_dates, 0) as dual_dates,
+        coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
+        coalesce(d.pertuzumab_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as doses_not_counted,
+        coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false) as started_in_time,
+        r.episode_key is not null as in_trial,
+        case $population
+            when 'all' then true
+            when 'stage-ii-iii' then case
+                when o.pathological_node_positive or o.over_20_mm then true
+                when not o.pathological_node_positive and not o.over_20_mm then false
+            end
+            else o.pathological_node_positive
+        end as in_scope
+    from operated as o
+    left join doses as d on o.episode_key = d.episode_key
+    left join trials as r on o.episode_key = r.episode_key
+)
+
+select
+    patient_key,
+    tumour_id,
+    episode_key,
+    first_trastuzumab_date as decision_date,
+    first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as due_date,
+    first_trastuzumab_date as clock_start,
+    coalesce(first_surgery_date, first_trastuzumab_date) as window_start,
+    first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as window_end,
+    case
+        when not invasive then 'in-situ'
+        when m_status = 'm1' then 'metastatic'
+        when her2_status = 'negative' then 'her2-negative'
+        when her2_status <> 'positive' then 'her2-unknown'
+        when m_status = 'unknown' then 'm-unknown'
+        when pathway <> 'surgery-first' then 'not-surgery-first'
+        when first_trastuzumab_date is null then 'no-adjuvant-trastuzumab'
+        when
+            first_cytotoxic_date is null
+            or first_cytotoxic_date >= coalesce(recurrence_date, date '9999-12-31') then 'no-chemotherapy'
+        when not in_scope and $population = 'stage-ii-iii' then 'stage-i'
+        when not in_scope then 'node-negative'
+    end as excluded,
+    case
+        when first_surgery_date is null then 'surgery-undated'
+        when in_scope is null then 'stage-unknown'
+        when started_in_time and dual_dates < $min_doses and doses_not_counted then 'no-end-date'
+    end as missing_reason,
+    case
+        when first_surgery_date is null then ['surgeries.surgery_date']
+        when in_scope is not null then ['treatments.end_date']
+        when pathological_node_positive is null then ['tumours.pathological_n']
+        else ['tumours.pathological_t']
+    end as missing,
+    case when started_in_time and dual_dates >= $min_doses then 'dual-blockade' end as met,
+    case when in_trial then 'trial' end as excepted,
+    ['pertuzumab'] as lacking,
+    case
+        when pertuzumab_dates = 0 then 'pertuzumab-not-recorded'
+        when not started_in_time then 'pertuzumab-too-late'
+        else 'too-few-pertuzumab-doses'
+    end as failed,
+    $start_window_days - date_diff('day', first_trastuzumab_date, first_pertuzumab_date) as margin_days,
+    to_json(struct_pack(
+        first_surgery_date := first_surgery_date,
+        pathological_n := pathological_n,
+        first_trastuzumab_date := first_trastuzumab_date,
+        first_pertuzumab_date := first_pertuzumab_date,
+        pertuzumab_dates := pertuzumab_dates,
+        pertuzumab_with_trastuzumab := dual_dates,
+        first_chemotherapy_date := first_cytotoxic_date,
+        her2_basis := her2_basis
+    )) as evidence
+from judged

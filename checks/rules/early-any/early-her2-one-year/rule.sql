@@ -1,0 +1,176 @@
+-- Early HER2-positive disease is treated with a HER2 antibody for one year.
+-- denominator: index tumours, HER2-positive, M0, with trastuzumab in curative setting, not switched to a conjugate.
+with starts as (
+    select
+        t.*,
+        d.first_trastuzumab_date
+    from fct_tumours as t
+    left join fct_first_doses as d on t.episode_key = d.episode_key
+    where t.is_index
+),
+
+ladders as (
+    select
+        s.episode_key,
+        count(*) as dose_dates,
+        count(*) filter (
+            where not a.weekly and a.dose_date <= s.first_trastuzumab_date + $max_span_days
+        ) as three_weekly_doses,
+        sum(
+            greatest(0, least(a.covers, date_diff('day', a.dose_date, s.first_trastuzumab_date + $max_span_days)))
+        ) as covered_days,
+        sum(a.covers) as all_covered_days,
+        max(a.days_since) as longest_interval_days,
+        max(a.dose_date) as last_dose_date,
+        bool_or(a.open_course) as open_course,
+        bool_or(a.derived) as derived,
+        bool_or(a.in_trial) as in_trial
+    from starts as s
+    inner join fct_antibody_days as a on s.episode_key = a.episode_key
+    where a.has_trastuzumab
+    group by s.episode_key
+),
+
+last_doses as (
+    select
+        l.episode_key,
+        a.trastuzumab_stop as stop_reason,
+        a.covers as last_covers
+    from ladders as l
+    inner join fct_antibody_days as a on l.episode_key = a.episode_key and l.last_dose_date = a.dose_date
+),
+
+conjugates as (
+    select distinct s.episode_key
+    from starts as s
+    inner join fct_doses as d on s.episode_key = d.episode_key
+    where
+        d.is_her2_conjugate
+        and d.setting = 'curative'
+        and d.dose_date > s.first_trastuzumab_date
+        and d.dose_date <= s.first_trastuzumab_date + $max_span_days
+        and d.dose_date < coalesce(s.recurrence_date, date '9999-12-31')
+),
+
+toxicities as (
+    select
+        l.episode_key,
+        min(case e.event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end) as reason
+    from ladders as l
+    inner join starts as s on l.episode_key = s.episode_key
+    inner join stg_events as e on s.patient_key = e.patient_key
+    where
+        e.event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction')
+        and e.action like '%stopped%'
+        and e.event_date between s.first_trastuzumab_date and l.last_dose_date + $stop_lookahead_days
+    group by l.episode_key
+),
+
+documented_trials as (
+    select distinct s.episode_key
+    from starts as s
+    inner join stg_exceptions as x on s.patient_key = x.patient_key
+    where
+        x.reason = 'trial'
+        and x.topic_name in ('early-her2-one-year', 'trastuzumab', 'her2-antibody', 'her2')
+),
+
+judged as (
+    select
+        s.*,
+        p.observable_through,
+        l.dose_dates,
+        l.three_weekly_doses,
+        l.covered_days,
+        l.all_covered_days,
+        l.longest_interval_days,
+        l.last_dose_date,
+        coalesce(l.open_course, false) as open_course,
+        l.derived,
+        coalesce(l.in_trial, false) or r.episode_key is not null as in_trial,
+        e.stop_reason,
+        x.reason as toxicity,
+        c.episode_key is not null as switched,
+        s.first_trastuzumab_date + $max_span_days as due_date,
+        case when $target = '18-cycles' then $strict_cycles * $three_weekly_days else $min_covered_days end as target_days,
+        case when $target = '18-cycles' then $strict_cycles else $min_three_weekly_doses end as target_doses,
+        greatest(p.observable_through, l.last_dose_date + e.last_covers) as open_from
+    from starts as s
+    inner join stg_patients as p on s.patient_key = p.patient_key
+    left join ladders as l on s.episode_key = l.episode_key
+    left join last_doses as e on s.episode_key = e.episode_key
+    left join conjugates as c on s.episode_key = c.episode_key
+    left join toxicities as x on s.episode_key = x.episode_key
+    left join documented_trials as r on s.episode_key = r.episode_key
+),
+
+reached as (
+    select
+        *,
+        coalesce(covered_days >= target_days or three_weekly_doses >= target_doses, false) as is_met,
+        covered_days + greatest(0, date_diff('day', open_from, due_date)) >= target_days
+        or date_diff('day', last_dose_date, observable_through) <= $running_days as still_possible
+    from judged
+)
+
+select
+    'antibody-year' as subject_part,
+    patient_key,
+    tumour_id,
+    episode_key,
+    first_trastuzumab_date as decision_date,
+    case when pathway = 'neoadjuvant' then 'neoadjuvant' else 'default' end as edition,
+    due_date,
+    case when still_possible then due_date else least(due_date, observable_through) end as open_until,
+    first_trastuzumab_date as clock_start,
+    first_trastuzumab_date as window_start,
+    due_date as window_end,
+    case
+        when not invasive then 'in-situ'
+        when m_status = 'm1' then 'metastatic'
+        when her2_status = 'negative' then 'her2-negative'
+        when her2_status <> 'positive' then 'her2-unknown'
+        when m_status = 'unknown' then 'm-unknown'
+        when first_trastuzumab_date is null then 'no-trastuzumab'
+        when switched then 'switched-to-conjugate'
+        when in_trial and not is_met then 'trial'
+    end as excluded,
+    case
+        when not $conjugates_told_apart then 'conjugate-not-told-apart'
+        when is_met then null
+        when open_course then 'no-end-date'
+        when dose_dates = 1 then 'single-dose'
+    end as missing_reason,
+    case
+        when not $conjugates_told_apart then ['treatments.drug']
+        when open_course then ['treatments.end_date']
+        else ['treatments.start_date']
+    end as missing,
+    case
+        when is_met and all_covered_days > $over_days then 'over-a-year'
+        when is_met then 'one-year'
+    end as met,
+    coalesce(
+        case stop_reason
+            when 'toxicity' then 'toxicity'
+            when 'patient-refusal' then 'patient-refusal'
+            when 'progression' then 'progression'
+            when 'death' then 'death-before-due'
+        end,
+        toxicity
+    ) as excepted,
+    ['trastuzumab'] as lacking,
+    'stopped-before-one-year' as failed,
+    covered_days - target_days as margin_days,
+    to_json(struct_pack(
+        first_dose_date := first_trastuzumab_date,
+        last_dose_date := last_dose_date,
+        dose_dates := dose_dates,
+        covered_days := covered_days,
+        longest_interval_days := longest_interval_days,
+        derived_from_course_dates := derived,
+        first_surgery_date := first_surgery_date,
+        recorded_stop_reason := stop_reason,
+        her2_basis := her2_basis
+    )) as evidence
+from reached

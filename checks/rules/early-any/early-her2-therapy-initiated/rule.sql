@@ -1,0 +1,111 @@
+-- HER2-positive early cancer above 10 mm or node-positive is treated with a HER2 antibody and chemotherapy.
+-- denominator: index tumours, HER2-positive, invasive, M0, larger than T1b or node-positive, with curative intent.
+with population as (
+    select
+        t.*,
+        p.birth_date,
+        p.transfer_in_date,
+        d.first_antibody_date,
+        d.first_cytotoxic_date,
+        d.first_trial_date,
+        case
+            when t.over_10_mm or t.node_positive or t.inflammatory then true
+            when not t.over_10_mm and not t.node_positive then false
+        end as in_scope,
+        extract(year from t.diagnosis_date) - extract(year from p.birth_date) as age_in_years,
+        least(t.first_surgery_date, t.first_systemic_date) as first_treatment_date
+    from fct_tumours as t
+    inner join stg_patients as p on t.patient_key = p.patient_key
+    left join fct_first_doses as d on t.episode_key = d.episode_key
+    where t.is_index
+),
+
+pregnancies as (
+    select distinct
+        n.patient_key,
+        n.tumour_id
+    from population as n
+    inner join stg_events as e on n.patient_key = e.patient_key
+    where
+        e.event = 'pregnancy'
+        and e.event_date between n.diagnosis_date - $pregnancy_before_days and n.diagnosis_date + $pregnancy_after_days
+),
+
+judged as (
+    select
+        n.*,
+        g.patient_key is not null as pregnant,
+        coalesce(date_diff('day', n.diagnosis_date, n.first_antibody_date) <= $her2_due_days, false) as antibody_met,
+        coalesce(date_diff('day', n.diagnosis_date, n.first_cytotoxic_date) <= $chemo_due_days, false) as chemotherapy_met
+    from population as n
+    left join pregnancies as g on n.patient_key = g.patient_key and n.tumour_id = g.tumour_id
+),
+
+clocked as (
+    select
+        *,
+        diagnosis_date
+        + case when chemotherapy_met then $her2_due_days else $chemo_due_days end as settled_date
+    from judged
+)
+
+select
+    patient_key,
+    tumour_id,
+    episode_key,
+    coalesce(first_treatment_date, diagnosis_date) as decision_date,
+    settled_date as due_date,
+    diagnosis_date as clock_start,
+    diagnosis_date as window_start,
+    settled_date as window_end,
+    case
+        when not invasive then 'in-situ'
+        when m_status = 'm1' then 'metastatic'
+        when her2_status = 'negative' then 'her2-negative'
+        when not in_scope then 'small-tumour'
+        when age_in_years < $adult_years then 'under-18'
+        when pregnant then 'pregnancy-at-diagnosis'
+        when all_palliative then 'palliative-intent'
+        when transfer_in_date > first_systemic_date then 'transferred-in-treated'
+    end as excluded,
+    case
+        when diagnosis_date is null then 'diagnosis-date-missing'
+        when her2_status <> 'positive' then 'her2-unknown'
+        when m_status = 'unknown' then 'm-unknown'
+        when in_scope is null then 'stage-unknown'
+    end as missing_reason,
+    case
+        when diagnosis_date is null then ['tumours.diagnosis_date']
+        when her2_status <> 'positive' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
+        when m_status = 'unknown' then ['tumours.clinical_m']
+        when over_10_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
+        when over_10_mm is null then ['tumours.clinical_t']
+        else ['tumours.clinical_n']
+    end as missing,
+    case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
+    case when first_trial_date <= settled_date then 'trial' end as excepted,
+    case
+        when antibody_met then ['chemotherapy']
+        when chemotherapy_met then ['antibody']
+        else ['antibody', 'chemotherapy']
+    end as lacking,
+    case
+        when not antibody_met and not chemotherapy_met then 'neither-recorded-in-time'
+        when not antibody_met then 'antibody-not-recorded-in-time'
+        else 'chemotherapy-not-recorded-in-time'
+    end as failed,
+    case
+        when chemotherapy_met then $her2_due_days - date_diff('day', diagnosis_date, first_antibody_date)
+        else $chemo_due_days - date_diff('day', diagnosis_date, first_cytotoxic_date)
+    end as margin_days,
+    to_json(struct_pack(
+        diagnosis_date := diagnosis_date,
+        t := t,
+        n := n,
+        her2_basis := her2_basis,
+        her2_positive_date := her2_positive_date,
+        first_surgery_date := first_surgery_date,
+        first_antibody_date := first_antibody_date,
+        first_chemotherapy_date := first_cytotoxic_date
+    )) as evidence
+from clocked

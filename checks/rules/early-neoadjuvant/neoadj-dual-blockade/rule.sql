@@ -1,0 +1,136 @@
+-- Neoadjuvant treatment of stage II-III HER2-positive cancer holds pertuzumab beside trastuzumab.
+-- denominator: neoadjuvant courses with trastuzumab, HER2-positive, M0, above 20 mm or node-positive or inflammatory.
+with neoadjuvant as (
+    select
+        t.*,
+        case $population
+            when 'all-early' then true
+            when 'high-risk' then case
+                when t.node_positive or t.inflammatory or t.t in ('3', '4') then true
+                when not t.node_positive and t.t is not null then false
+            end
+            else case
+                when t.over_20_mm or t.node_positive or t.inflammatory then true
+                when $size = '20-mm-or-more' and t.exactly_20_mm then true
+                when not t.over_20_mm and not t.node_positive then false
+            end
+        end as in_scope
+    from fct_tumours as t
+    where t.is_index
+),
+
+doses as (
+    select
+        n.episode_key,
+        min(a.dose_date) filter (where a.has_trastuzumab) as first_trastuzumab_date,
+        max(a.dose_date) as last_antibody_date,
+        count(*) filter (where a.has_trastuzumab) as trastuzumab_dates,
+        count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
+        count(*) filter (where a.together) as dual_dates,
+        count(*) filter (where a.is_regimen and a.has_pertuzumab) as regimen_dates,
+        bool_or(a.open_course and a.has_pertuzumab and a.has_trastuzumab) as both_open,
+        bool_or(a.open_course and a.has_pertuzumab) as pertuzumab_open,
+        bool_or(a.in_trial) as in_trial,
+        bool_or(coalesce(a.pertuzumab_stop = 'toxicity', false)) as pertuzumab_toxicity,
+        bool_or(coalesce(a.trastuzumab_stop = 'progression', false)) as stopped_for_progression,
+        list_sort(list(cast(a.dose_date as varchar)) filter (where a.has_pertuzumab)) as pertuzumab_days
+    from neoadjuvant as n
+    inner join fct_antibody_days as a on n.episode_key = a.episode_key
+    where n.pathway = 'neoadjuvant' and (n.first_surgery_date is null or a.dose_date < n.first_surgery_date)
+    group by n.episode_key
+),
+
+progressions as (
+    select distinct d.episode_key
+    from doses as d
+    inner join neoadjuvant as n on d.episode_key = n.episode_key
+    inner join fct_interruptions as i on d.episode_key = i.episode_key
+    where
+        i.kind = 'progression'
+        and i.event_date >= d.first_trastuzumab_date
+        and (n.first_surgery_date is null or i.event_date <= n.first_surgery_date)
+),
+
+trials as (
+    select distinct n.episode_key
+    from neoadjuvant as n
+    inner join fct_drug_spans as s on n.episode_key = s.episode_key
+    where
+        s.setting = 'curative'
+        and (n.first_surgery_date is null or s.first_trial_date < n.first_surgery_date)
+        and s.first_trial_date is not null
+),
+
+judged as (
+    select
+        n.*,
+        d.first_trastuzumab_date,
+        d.trastuzumab_dates,
+        coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
+        coalesce(d.dual_dates, 0) as dual_dates,
+        d.pertuzumab_days,
+        coalesce(d.both_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as by_regimen_name,
+        coalesce(d.pertuzumab_open, false) as pertuzumab_open,
+        coalesce(d.pertuzumab_toxicity, false) as pertuzumab_toxicity,
+        d.trastuzumab_dates < $min_cycles
+        and (d.stopped_for_progression or p.episode_key is not null) as progressed_early,
+        r.episode_key is not null as in_trial,
+        coalesce(n.first_surgery_date, n.last_curative_date + $open_course_days) as course_end
+    from neoadjuvant as n
+    left join doses as d on n.episode_key = d.episode_key
+    left join progressions as p on n.episode_key = p.episode_key
+    left join trials as r on n.episode_key = r.episode_key
+)
+
+select
+    'neoadjuvant' as subject_part,
+    patient_key,
+    tumour_id,
+    episode_key,
+    first_trastuzumab_date as decision_date,
+    course_end as due_date,
+    first_trastuzumab_date as clock_start,
+    diagnosis_date as window_start,
+    course_end as window_end,
+    case
+        when not invasive then 'in-situ'
+        when m_status = 'm1' then 'metastatic'
+        when her2_status = 'negative' then 'her2-negative'
+        when her2_status <> 'positive' then 'her2-unknown'
+        when m_status = 'unknown' then 'm-unknown'
+        when pathway <> 'neoadjuvant' then 'not-neoadjuvant'
+        when first_trastuzumab_date is null then 'no-trastuzumab'
+        when not in_scope then 'stage-i'
+        when progressed_early then 'stopped-for-progression'
+    end as excluded,
+    case
+        when in_scope is null then 'stage-unknown'
+        when dual_dates < $min_pertuzumab_doses and not by_regimen_name and pertuzumab_open then 'no-end-date'
+    end as missing_reason,
+    case
+        when in_scope is not null then ['treatments.end_date']
+        when t is null and size_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
+        when node_positive is null then ['tumours.clinical_n']
+        else ['tumours.clinical_t']
+    end as missing,
+    case
+        when dual_dates >= $min_pertuzumab_doses then 'dual-blockade'
+        when by_regimen_name then 'regimen-name'
+    end as met,
+    case
+        when in_trial then 'trial'
+        when pertuzumab_dates > 0 and pertuzumab_toxicity then 'toxicity'
+    end as excepted,
+    ['pertuzumab'] as lacking,
+    case when pertuzumab_dates = 0 then 'pertuzumab-not-recorded' else 'too-few-pertuzumab-doses' end as failed,
+    to_json(struct_pack(
+        first_trastuzumab_date := first_trastuzumab_date,
+        trastuzumab_dates := trastuzumab_dates,
+        pertuzumab_dates := pertuzumab_days,
+        pertuzumab_with_trastuzumab := dual_dates,
+        first_surgery_date := first_surgery_date,
+        t := t,
+        n := n,
+        her2_basis := her2_basis
+    )) as evidence
+from judged

@@ -1,0 +1,104 @@
+-- Residual invasive disease after neoadjuvant HER2 treatment is switched to T-DM1.
+-- denominator: tumours, HER2-positive, M0, residual disease at surgery after neoadjuvant trastuzumab and a taxane.
+with operated as (
+    select
+        t.*,
+        d.first_trastuzumab_date,
+        d.first_taxane_date
+    from fct_tumours as t
+    left join fct_first_doses as d on t.episode_key = d.episode_key
+),
+
+after_surgery as (
+    select
+        o.patient_key,
+        o.tumour_id,
+        min(d.dose_date) filter (
+            where d.ingredient = 'trastuzumab-emtansine'
+            or (d.ingredient = 'trastuzumab-deruxtecan' and d.dose_date >= $deruxtecan_accepted_from)
+        ) as conjugate_date,
+        min(d.dose_date) filter (where d.is_trastuzumab and d.dose_date > o.last_surgery_date) as trastuzumab_date,
+        min(d.dose_date) filter (where d.is_her2) as first_her2_date,
+        min(d.dose_date) filter (where d.in_trial) as trial_date
+    from operated as o
+    inner join fct_doses as d on o.episode_key = d.episode_key
+    where
+        o.pathway = 'neoadjuvant'
+        and d.setting = 'curative'
+        and d.dose_date > o.first_surgery_date
+        and d.dose_date < coalesce(o.recurrence_date, date '9999-12-31')
+    group by
+        o.patient_key,
+        o.tumour_id
+),
+
+judged as (
+    select
+        o.*,
+        a.conjugate_date,
+        a.first_her2_date,
+        a.trastuzumab_date,
+        date_diff('day', o.last_surgery_date, a.conjugate_date) as days_to_conjugate,
+        coalesce(date_diff('day', o.last_surgery_date, a.trastuzumab_date) <= $fallback_days, false) as fallback_met,
+        coalesce(a.trial_date <= o.last_surgery_date + $late_days, false) as in_trial,
+        not $conjugates_told_apart
+        and coalesce(a.trastuzumab_date <= o.last_surgery_date + $late_days, false) as drug_ambiguous
+    from operated as o
+    left join after_surgery as a on o.patient_key = a.patient_key and o.tumour_id = a.tumour_id
+)
+
+select
+    patient_key,
+    tumour_id,
+    episode_key,
+    last_surgery_date as decision_date,
+    last_surgery_date + $late_days as due_date,
+    last_surgery_date as clock_start,
+    last_surgery_date as window_start,
+    last_surgery_date + $late_days as window_end,
+    case
+        when not invasive then 'in-situ'
+        when m_status = 'm1' then 'metastatic'
+        when her2_status = 'negative' then 'her2-negative'
+        when her2_status <> 'positive' then 'her2-unknown'
+        when m_status = 'unknown' then 'm-unknown'
+        when pathway <> 'neoadjuvant' then 'not-neoadjuvant'
+        when last_surgery_date is null then 'no-surgery'
+        when coalesce(first_trastuzumab_date >= first_surgery_date, true) then 'no-neoadjuvant-her2'
+        when coalesce(first_taxane_date >= first_surgery_date, true) then 'no-neoadjuvant-taxane'
+        when response = 'pcr' then 'pcr'
+    end as excluded,
+    case
+        when response = 'unknown' then 'response-unknown'
+        when drug_ambiguous then 'conjugate-not-told-apart'
+    end as missing_reason,
+    case
+        when response = 'unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
+        else ['treatments.drug']
+    end as missing,
+    case
+        when days_to_conjugate <= $due_days then 'on-time'
+        when days_to_conjugate <= $late_days then 'late'
+    end as met,
+    case when in_trial then 'trial' end as excepted,
+    case
+        when fallback_met then 'drug-unavailable-fallback-met'
+        else 'drug-unavailable'
+    end as unavailable,
+    ['trastuzumab-emtansine'] as lacking,
+    case when conjugate_date is null then 'conjugate-not-recorded' else 'conjugate-too-late' end as failed,
+    case
+        when days_to_conjugate <= $due_days then $due_days - days_to_conjugate
+        else $late_days - days_to_conjugate
+    end as margin_days,
+    to_json(struct_pack(
+        last_surgery_date := last_surgery_date,
+        response := response,
+        isolated_tumour_cells_only := isolated_cells_only,
+        on_time_through := last_surgery_date + $due_days,
+        first_conjugate_date := conjugate_date,
+        first_her2_date_after_surgery := first_her2_date,
+        first_trastuzumab_date_after_surgery := trastuzumab_date,
+        her2_basis := her2_basis
+    )) as evidence
+from judged

@@ -1,0 +1,118 @@
+-- fct_tumours: one row a tumour with everything that a population is defined by.
+-- pathway: metastatic, neoadjuvant, surgery-first, none, or unknown where the treatments are not linked.
+-- t and n are the categories the treatment decision was made on: pathological where surgery came first, else clinical.
+-- is_index: the tumour on which a drug rule judges the episode.
+create or replace table fct_tumours as
+with routed as (
+    select
+        t.*,
+        e.episode_key,
+        h.her2_status,
+        h.her2_basis,
+        h.her2_positive_date,
+        h.ihc_ish_discordant,
+        p.m_status,
+        p.m_certainty,
+        p.metastatic_date,
+        p.recurrence_date,
+        s.first_surgery_date,
+        s.last_surgery_date,
+        s.response,
+        s.isolated_cells_only,
+        d.first_systemic_date,
+        d.first_curative_date,
+        d.last_curative_date,
+        coalesce(d.all_palliative, false) as all_palliative,
+        case
+            when p.m_status = 'm1' then 'metastatic'
+            when d.first_curative_date < s.first_surgery_date then 'neoadjuvant'
+            when s.first_surgery_date is not null then 'surgery-first'
+            when d.first_curative_date is not null and d.any_adjuvant_intent then 'surgery-first'
+            when d.first_curative_date is not null then 'neoadjuvant'
+            else 'none'
+        end as pathway
+    from stg_tumours as t
+    inner join fct_episodes as e on t.patient_key = e.patient_key and t.tumour_id = e.tumour_id
+    inner join fct_her2_status as h on t.patient_key = h.patient_key and t.tumour_id = h.tumour_id
+    inner join fct_spread as p on t.patient_key = p.patient_key and t.tumour_id = p.tumour_id
+    left join fct_surgeries as s on t.patient_key = s.patient_key and t.tumour_id = s.tumour_id
+    left join fct_first_doses as d on e.episode_key = d.episode_key
+),
+
+decided as (
+    select
+        r.*,
+        case when r.pathway = 'surgery-first' then coalesce(r.pathological_t, r.clinical_t) else r.clinical_t end as t,
+        case when r.pathway = 'surgery-first' then coalesce(r.pathological_n, r.clinical_n) else r.clinical_n end as n,
+        case
+            when r.pathway = 'surgery-first' then coalesce(r.pathological_size_mm, r.clinical_size_mm)
+            else r.clinical_size_mm
+        end as size_mm
+    from routed as r
+),
+
+sized as (
+    select
+        d.*,
+        case
+            when d.t in ('1c', '2', '3', '4') then true
+            when d.t in ('0', 'is', '1mi', '1a', '1b') then false
+            else d.size_mm > $t1b_limit_mm
+        end as over_10_mm,
+        case
+            when d.t in ('2', '3', '4') then true
+            when d.t in ('0', 'is', '1mi', '1a', '1b', '1c', '1') then false
+            else d.size_mm > $t1_limit_mm
+        end as over_20_mm,
+        d.size_mm = $t1_limit_mm as exactly_20_mm,
+        case
+            when d.n in ('1mi', '1', '2', '3') then true
+            when d.n in ('0', '0(i+)') then false
+        end as node_positive,
+        case
+            when d.histology like '%/3' then true
+            when d.histology like '%/2' then false
+            when d.clinical_t = 'is' or d.pathological_t = 'is' then coalesce(d.n in ('1mi', '1', '2', '3'), false)
+            else true
+        end as invasive_by_stage
+    from decided as d
+),
+
+in_situ_samples as (
+    select
+        patient_key,
+        tumour_id,
+        bool_and(not invasive) as only_in_situ
+    from stg_receptor_tests
+    group by
+        patient_key,
+        tumour_id
+)
+
+select
+    s.* exclude (invasive_by_stage),
+    s.invasive_by_stage
+    and not (
+        coalesce(i.only_in_situ, false)
+        and s.histology is null
+        and coalesce(s.clinical_t, s.pathological_t) is null
+        and s.node_positive is distinct from true
+    ) as invasive,
+    row_number() over (
+        partition by s.episode_key
+        order by
+            case s.her2_status when 'positive' then 0 when 'negative' then 2 else 1 end,
+            case
+                when s.inflammatory or s.t = '4' or s.n in ('2', '3') then 0
+                when s.t = '3' then 1
+                when s.over_20_mm then 2
+                when s.over_10_mm then 3
+                else 4
+            end,
+            case when s.node_positive then 0 else 1 end,
+            case when s.er_status = 'negative' and s.pr_status = 'negative' then 0 else 1 end,
+            s.diagnosis_date nulls last,
+            s.tumour_id
+    ) = 1 as is_index
+from sized as s
+left join in_situ_samples as i on s.patient_key = i.patient_key and s.tumour_id = i.tumour_id;

@@ -1,0 +1,86 @@
+-- fct_antibody_days: one row a day of an episode on which trastuzumab or pertuzumab was given in curative setting.
+-- covers: days this trastuzumab day covers until the next one. together: pertuzumab with trastuzumab close by.
+-- weekly: the next dose follows within days; or the previous one did and no three-weekly interval follows.
+create or replace table fct_antibody_days as
+with days as (
+    select
+        patient_key,
+        episode_key,
+        dose_date,
+        bool_or(is_trastuzumab) as has_trastuzumab,
+        bool_or(is_pertuzumab) as has_pertuzumab,
+        bool_or(is_trastuzumab and is_sc) as is_sc,
+        bool_or(is_regimen) as is_regimen,
+        bool_or(open_course) as open_course,
+        bool_or(derived) as derived,
+        bool_or(in_trial) as in_trial,
+        max(stop_reason) filter (where is_trastuzumab) as trastuzumab_stop,
+        max(stop_reason) filter (where is_pertuzumab) as pertuzumab_stop
+    from fct_doses
+    where setting = 'curative' and (is_trastuzumab or is_pertuzumab)
+    group by
+        patient_key,
+        episode_key,
+        dose_date
+),
+
+marked as (
+    select
+        *,
+        case when has_trastuzumab then dose_date end as trastuzumab_date
+    from days
+),
+
+neighboured as (
+    select
+        *,
+        date_diff('day', lag(trastuzumab_date ignore nulls) over days_in_order, dose_date) as days_since,
+        date_diff('day', dose_date, lead(trastuzumab_date ignore nulls) over days_in_order) as days_until
+    from marked
+    window days_in_order as (partition by episode_key order by dose_date)
+),
+
+scheduled as (
+    select
+        *,
+        has_trastuzumab
+        and not is_sc
+        and (
+            coalesce(days_until <= $weekly_interval_days, false)
+            or (
+                coalesce(days_since <= $weekly_interval_days, false)
+                and not coalesce(days_until between $three_weekly_least_days and $three_weekly_most_days, false)
+            )
+        ) as weekly
+    from neighboured
+)
+
+select
+    s.patient_key,
+    s.episode_key,
+    s.dose_date,
+    s.has_trastuzumab,
+    s.has_pertuzumab,
+    s.is_regimen,
+    s.open_course,
+    s.derived,
+    s.in_trial,
+    s.trastuzumab_stop,
+    s.pertuzumab_stop,
+    s.days_since,
+    s.weekly,
+    cast(case
+        when s.has_trastuzumab
+            then least(
+                case when s.weekly then $weekly_days else $three_weekly_days end,
+                coalesce(s.days_until, $three_weekly_days)
+            )
+        else 0
+    end as integer) as covers,
+    s.has_pertuzumab
+    and (
+        s.has_trastuzumab
+        or coalesce(s.days_since <= $together_days, false)
+        or coalesce(s.days_until <= $together_days, false)
+    ) as together
+from scheduled as s;

@@ -1,0 +1,35 @@
+-- fct_interruptions: one row a dated event that can end a recommendation's clock for an episode.
+create or replace table fct_interruptions as
+with episodes as (
+    select distinct
+        patient_key,
+        episode_key
+    from fct_episodes
+)
+
+select
+    e.patient_key,
+    e.episode_key,
+    'death' as kind,
+    p.death_date as event_date
+from episodes as e
+inner join stg_patients as p on e.patient_key = p.patient_key
+where p.death_date is not null
+union all
+select
+    e.patient_key,
+    e.episode_key,
+    case
+        when v.event in ('local_recurrence', 'regional_recurrence', 'distant_metastasis') then 'recurrence'
+        when v.event = 'second_primary' then 'second-primary'
+        else v.event
+    end as kind,
+    v.event_date
+from episodes as e
+inner join stg_events as v on e.patient_key = v.patient_key
+left join fct_episodes as o on v.patient_key = o.patient_key and v.tumour_id = o.tumour_id
+where
+    v.event in (
+        'local_recurrence', 'regional_recurrence', 'distant_metastasis', 'progression', 'second_primary', 'pregnancy'
+    )
+    and (v.tumour_id is null or o.episode_key = e.episode_key);

@@ -1,0 +1,134 @@
+-- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
+-- several tumours, or naming a drug or topic that the vocabulary does not know. It only ever prevents a failure.
+create or replace table fct_doubts as
+with vague_drugs as (
+    select
+        d.drug,
+        d.ingredient
+    from drug_names as d
+    left join ingredients as i on d.ingredient = i.ingredient
+    where d.ingredient is null or i.is_her2 or i.is_cytotoxic or i.is_endocrine
+),
+
+several_tumours as (
+    select distinct patient_key
+    from stg_tumours
+    where tumour_count > 1
+)
+
+select
+    c.patient_key,
+    q.table_name,
+    q.row_number,
+    q.column_name,
+    'quarantined-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from quarantine as q
+inner join cases as c on q.patient_id = c.patient_id
+union all
+select
+    c.patient_key,
+    'treatments' as table_name,
+    t.row_number,
+    'start_date' as column_name,
+    'undated-row' as reason,
+    v.ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from treatments as t
+inner join cases as c on t.patient_id = c.patient_id
+left join vague_drugs as v on t.drug = v.drug
+where t.start_date is null and (t.drug is null or v.drug is not null)
+union all
+select
+    c.patient_key,
+    'treatments' as table_name,
+    t.row_number,
+    'drug' as column_name,
+    'unrecognised-drug' as reason,
+    cast(null as varchar) as ingredient,
+    t.start_date,
+    coalesce(t.end_date, case when t.record_kind = 'course' then date '9999-12-31' end, t.start_date) as end_date
+from treatments as t
+inner join cases as c on t.patient_id = c.patient_id
+where
+    t.start_date is not null
+    and (t.drug is null or t.drug in (select u.drug from drug_names as u where u.ingredient is null))
+union all
+select
+    c.patient_key,
+    'surgeries' as table_name,
+    s.row_number,
+    'surgery_date' as column_name,
+    'undated-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from surgeries as s
+inner join cases as c on s.patient_id = c.patient_id
+where s.surgery_date is null
+union all
+select
+    c.patient_key,
+    'events' as table_name,
+    e.row_number,
+    'event_date' as column_name,
+    'undated-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from events as e
+inner join cases as c on e.patient_id = c.patient_id
+where e.event_date is null
+union all
+select
+    t.patient_key,
+    'receptor_tests' as table_name,
+    t.row_number,
+    'specimen_date' as column_name,
+    'undated-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from stg_receptor_tests as t
+where t.specimen_date is null
+union all
+select
+    t.patient_key,
+    'receptor_tests' as table_name,
+    t.row_number,
+    'tumour_id' as column_name,
+    'unlinked-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from stg_receptor_tests as t
+inner join several_tumours as m on t.patient_key = m.patient_key
+where t.tumour_id is null
+union all
+select
+    s.patient_key,
+    'surgeries' as table_name,
+    s.row_number,
+    'tumour_id' as column_name,
+    'unlinked-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from stg_surgeries as s
+inner join several_tumours as m on s.patient_key = m.patient_key
+where s.tumour_id is null
+union all
+select
+    x.patient_key,
+    'exceptions' as table_name,
+    x.row_number,
+    'topic' as column_name,
+    'unrecognised-topic' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from stg_exceptions as x
+where x.topic_kind = 'unrecognised';

@@ -1,0 +1,126 @@
+-- registry_facts: what the registry holds, before any rule: HER2 evidence, HER2-targeted drugs, trastuzumab durations.
+-- Counted on the middle placement of imprecise dates, so that every patient counts once.
+create or replace table registry_facts as
+with people as (
+    select
+        patient_key,
+        patient_id
+    from cases
+    where placement = 'middle'
+),
+
+her2_people as (
+    select
+        p.patient_id,
+        bool_or(h.her2_status = 'positive') as positive,
+        bool_or(h.her2_status = 'equivocal') as equivocal,
+        bool_or(h.her2_status = 'negative') as negative,
+        bool_or(h.ihc_ish_discordant) as discordant
+    from people as p
+    inner join fct_her2_status as h on p.patient_key = h.patient_key
+    group by p.patient_id
+),
+
+drug_rows as (
+    select
+        t.patient_id,
+        t.row_number,
+        bool_or(coalesce(i.is_her2, false)) as is_her2
+    from treatments as t
+    left join drug_names as d on t.drug = d.drug
+    left join ingredients as i on d.ingredient = i.ingredient
+    group by
+        t.patient_id,
+        t.row_number
+),
+
+drug_people as (
+    select
+        patient_id,
+        bool_or(is_her2) as any_her2
+    from drug_rows
+    group by patient_id
+),
+
+durations as (
+    select distinct
+        t.row_number,
+        date_diff('day', t.start_date, t.end_date) as days
+    from treatments as t
+    inner join drug_names as d on t.drug = d.drug
+    where d.ingredient = 'trastuzumab' and t.end_date is not null and t.record_kind = 'course'
+),
+
+crossed as (
+    select
+        coalesce(s.ihc, 'not recorded') as ihc,
+        case
+            when s.ish_positive then 'amplified'
+            when s.ish_negative then 'not amplified'
+            when s.result = 'equivocal' and s.ish_date is not null then 'equivocal'
+            else 'not recorded'
+        end as ish,
+        count(distinct s.patient_key) as n
+    from fct_specimens as s
+    inner join people as p on s.patient_key = p.patient_key
+    group by 1, 2
+),
+
+listed as (
+    select 1 as position, 'HER2 status of patients' as topic, 'HER2-positive' as label, count(*) filter (where positive) as n from her2_people
+    union all
+    select 2, 'HER2 status of patients', 'of these with IHC 3+ and ISH not amplified', count(*) filter (where positive and discordant) from her2_people
+    union all
+    select 3, 'HER2 status of patients', 'HER2-positive without those', count(*) filter (where positive and not discordant) from her2_people
+    union all
+    select 4, 'HER2 status of patients', 'equivocal', count(*) filter (where equivocal and not positive) from her2_people
+    union all
+    select 5, 'HER2 status of patients', 'HER2-negative', count(*) filter (where negative and not positive and not equivocal) from her2_people
+    union all
+    select 6, 'HER2 status of patients', 'not known', count(*) filter (where not positive and not equivocal and not negative) from her2_people
+    union all
+    select 20, 'HER2-targeted drugs', 'treatment rows', count(*) filter (where is_her2) from drug_rows
+    union all
+    select 21, 'HER2-targeted drugs', 'patients', count(*) filter (where any_her2) from drug_people
+    union all
+    select 22, 'HER2-targeted drugs', 'HER2-positive patients with any drug row', count(*)
+    from drug_people as d
+    inner join her2_people as h on d.patient_id = h.patient_id
+    where h.positive
+    union all
+    select 23, 'HER2-targeted drugs', 'of these with a HER2-targeted drug', count(*) filter (where d.any_her2)
+    from drug_people as d
+    inner join her2_people as h on d.patient_id = h.patient_id
+    where h.positive
+    union all
+    select 30, 'Trastuzumab courses with both ends recorded', 'all', count(*) from durations
+    union all
+    select 31, 'Trastuzumab courses with both ends recorded', 'shorter than ' || cast($duration_short_days as varchar) || ' days', count(*) filter (where days < $duration_short_days) from durations
+    union all
+    select 32, 'Trastuzumab courses with both ends recorded', 'from ' || cast($duration_short_days as varchar) || ' to ' || cast($duration_year_days as varchar) || ' days', count(*) filter (where days between $duration_short_days and $duration_year_days) from durations
+    union all
+    select 33, 'Trastuzumab courses with both ends recorded', 'longer than ' || cast($duration_year_days as varchar) || ' days', count(*) filter (where days > $duration_year_days) from durations
+)
+
+select
+    cast(position as integer) as position,
+    topic,
+    label,
+    n
+from listed
+union all
+select
+    cast(100 + row_number() over (order by ihc, ish) as integer) as position,
+    'Patients by HER2 assay (IHC and ISH of one specimen)' as topic,
+    'IHC ' || ihc || ', ISH ' || ish as label,
+    n
+from crossed;
+
+create or replace table unrecognised_drugs as
+select
+    t.drug,
+    count(*) as rows,
+    count(distinct t.patient_id) as patients
+from treatments as t
+where t.drug in (select d.drug from drug_names as d where d.ingredient is null)
+group by t.drug;

@@ -1,0 +1,19 @@
+-- verdict_inputs of a rule whose stream is not linked: nobody it may concern can be evaluated.
+select
+    t.patient_key,
+    t.tumour_id,
+    t.episode_key,
+    s.subject_part,
+    t.diagnosis_date as decision_date,
+    case
+        when not t.invasive then 'in-situ'
+        when t.m_status = 'm1' and list_contains($codes, 'metastatic') then 'metastatic'
+        when t.her2_status = 'negative' and list_contains($codes, 'her2-negative') then 'her2-negative'
+        when t.her2_status <> 'positive' and list_contains($codes, 'her2-unknown') then 'her2-unknown'
+    end as excluded,
+    'stream-not-linked' as missing_reason,
+    $streams as missing,
+    '{}' as evidence
+from fct_tumours as t
+cross join rule_subject_parts as s
+where t.is_index

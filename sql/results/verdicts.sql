@@ -1,0 +1,189 @@
+-- verdicts: the one place where a rule's inputs become one of the six verdicts, in the order of the contract.
+-- One row a subject and placement of its imprecise dates; evidence begins with what the judgement itself rests on.
+insert into verdicts
+with seen as (
+    select
+        v.*,
+        v.tumour_id || coalesce('/' || v.subject_part, '') as subject_id,
+        coalesce(v.open_until, v.due_date) as settled_after,
+        e.since,
+        p.observable_through,
+        p.last_contact_date,
+        p.transfer_in_date,
+        p.transfer_out_date
+    from verdict_inputs as v
+    inner join stg_patients as p on v.patient_key = p.patient_key
+    left join rule_editions as e on coalesce(v.edition, 'default') = e.edition
+),
+
+documented as (
+    select
+        s.patient_key,
+        s.subject_id,
+        min(x.reason) as reason,
+        min(x.row_number) as row_number
+    from seen as s
+    inner join stg_exceptions as x on s.patient_key = x.patient_key
+    inner join rule_topics as t on x.topic_name = t.topic
+    inner join rule_reasons as r on x.reason = r.reason
+    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
+    where
+        (x.tumour_id is null or o.episode_key = s.episode_key)
+        and (s.lacking is null or list_contains(s.lacking, t.part))
+    group by
+        s.patient_key,
+        s.subject_id
+),
+
+interruptions as (
+    select
+        s.patient_key,
+        s.subject_id,
+        i.kind,
+        i.event_date,
+        row_number() over (
+            partition by s.patient_key, s.subject_id
+            order by i.event_date, k.priority
+        ) as position
+    from seen as s
+    inner join fct_interruptions as i on s.episode_key = i.episode_key
+    inner join rule_interruptions as k on i.kind = k.kind
+    where i.event_date >= s.clock_start and i.event_date < s.due_date
+),
+
+doubts as (
+    select
+        s.patient_key,
+        s.subject_id,
+        d.table_name,
+        d.row_number,
+        d.column_name,
+        d.reason,
+        row_number() over (
+            partition by s.patient_key, s.subject_id
+            order by d.reason, d.table_name, d.row_number
+        ) as position,
+        count(*) over (partition by s.patient_key, s.subject_id) as doubt_count
+    from seen as s
+    inner join fct_doubts as d on s.patient_key = d.patient_key
+    inner join rule_tables as t on d.table_name = t.table_name
+    where
+        d.reason in ('quarantined-row', 'unlinked-row', 'unrecognised-topic')
+        or (
+            d.reason = 'undated-row'
+            and (
+                d.table_name <> 'treatments'
+                or ($needs_any_drug and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g)))
+            )
+        )
+        or (
+            d.reason = 'unrecognised-drug'
+            and d.start_date <= s.window_end
+            and d.end_date >= s.window_start
+        )
+),
+
+weighed as (
+    select
+        s.*,
+        case
+            when x.reason in ('drug-unavailable', 'funding-restriction') then coalesce(s.unavailable, x.reason)
+            else x.reason
+        end as documented_reason,
+        x.row_number as documented_row,
+        i.event_date as interrupted_on,
+        case i.kind
+            when 'death' then 'death-before-due'
+            when 'recurrence' then 'recurrence-before-due'
+            else i.kind
+        end as interruption,
+        d.reason as doubt,
+        d.table_name as doubt_table,
+        d.row_number as doubt_row,
+        d.column_name as doubt_column,
+        d.doubt_count
+    from seen as s
+    left join documented as x on s.patient_key = x.patient_key and s.subject_id = x.subject_id
+    left join interruptions as i
+        on s.patient_key = i.patient_key and s.subject_id = i.subject_id and i.position = 1
+    left join doubts as d on s.patient_key = d.patient_key and s.subject_id = d.subject_id and d.position = 1
+),
+
+decided as (
+    select
+        *,
+        case
+            when excluded is not null then 'not_applicable'
+            when decision_date < coalesce(since, date '9999-12-31') then 'not_applicable'
+            when missing_reason is not null then 'not_evaluable'
+            when met is not null then 'conformant'
+            when coalesce(excepted, documented_reason, interruption) is not null then 'excepted'
+            when settled_after > observable_through then 'pending'
+            when $guard_stream is not null then 'not_evaluable'
+            when transfer_in_date > window_start then 'not_evaluable'
+            when doubt is not null then 'not_evaluable'
+            else 'non_conformant'
+        end as verdict
+    from weighed
+)
+
+select
+    $rule_id as rule_id,
+    subject_id,
+    patient_key,
+    tumour_id,
+    decision_date,
+    due_date,
+    verdict,
+    case verdict
+        when 'not_applicable' then coalesce(excluded, 'not-in-force')
+        when 'conformant' then met
+        when 'excepted' then coalesce(excepted, documented_reason, interruption)
+        when 'pending' then case
+            when
+                last_contact_date + $lost_contact_days < $cutoff
+                and last_contact_date + $lost_contact_days < due_date then 'lost-to-follow-up'
+            when transfer_out_date = observable_through and observable_through < $cutoff then 'transferred-out'
+            else 'not-yet-due'
+        end
+        when 'not_evaluable' then case
+            when missing_reason is not null then missing_reason
+            when $guard_stream is not null then 'stream-not-linked'
+            when transfer_in_date > window_start then 'transferred-in'
+            else doubt
+        end
+        else failed
+    end as reason,
+    case
+        when verdict <> 'not_evaluable' then cast(null as varchar [])
+        when missing_reason is not null then missing
+        when $guard_stream is not null then [$guard_stream]
+        when transfer_in_date > window_start then ['patients.transfer_in_date']
+        else [doubt_table || '.' || doubt_column]
+    end as missing,
+    case
+        when verdict in ('conformant', 'pending', 'non_conformant', 'excepted')
+            then coalesce(
+                margin_days,
+                case
+                    when verdict in ('pending', 'non_conformant') then date_diff('day', observable_through, due_date)
+                end
+            )
+    end as margin_days,
+    case
+        when verdict = 'not_applicable' and excluded is not null then '{}'
+        when verdict = 'excepted' and excepted is null and documented_reason is not null
+            then '{"documented_in":"exceptions row ' || cast(documented_row as varchar) || '",' || substr(evidence, 2)
+        when verdict = 'excepted' and excepted is null
+            then '{"ended_by":"' || interruption || ' on ' || cast(interrupted_on as varchar) || '",' || substr(evidence, 2)
+        when verdict = 'not_evaluable' and missing_reason is null and doubt is not null
+            then
+                '{"undecided_by":"' || doubt || ': ' || doubt_table || ' row ' || cast(doubt_row as varchar) || ', column '
+                || coalesce(doubt_column, 'unknown') || ' (' || cast(doubt_count as varchar) || ' such)",'
+                || substr(evidence, 2)
+        when verdict in ('pending', 'non_conformant')
+            then
+                '{"observable_through":"' || cast(observable_through as varchar) || '",' || substr(evidence, 2)
+        else evidence
+    end as evidence
+from decided;

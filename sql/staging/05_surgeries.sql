@@ -1,0 +1,52 @@
+-- stg_surgeries: one row an operation of a case; definitive where the row says so, or by procedure where it is silent.
+create or replace table stg_surgeries as
+with moved as (
+    select
+        patient_key,
+        row_number,
+        max(day) as surgery_date
+    from case_dates
+    where table_name = 'surgeries' and column_name = 'surgery_date'
+    group by
+        patient_key,
+        row_number
+),
+
+only_tumours as (
+    select
+        patient_key,
+        tumour_id
+    from stg_tumours
+    where tumour_count = 1
+),
+
+written as (
+    select
+        c.patient_key,
+        s.row_number,
+        coalesce(s.tumour_id, o.tumour_id) as tumour_id,
+        coalesce(m.surgery_date, s.surgery_date) as surgery_date,
+        s.procedure,
+        coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
+        replace(lower(s.yp_t), ' ', '') as yp_t,
+        replace(lower(s.yp_n), ' ', '') as yp_n,
+        s.rcb_class,
+        s.residual_invasive
+    from surgeries as s
+    inner join cases as c on s.patient_id = c.patient_id
+    left join only_tumours as o on c.patient_key = o.patient_key
+    left join moved as m on c.patient_key = m.patient_key and s.row_number = m.row_number
+)
+
+select
+    w.patient_key,
+    w.row_number,
+    w.tumour_id,
+    w.surgery_date,
+    w.procedure,
+    w.definitive,
+    nullif(regexp_extract(w.yp_t, '^[cpyra]*t?(is|1mi|1a|1b|1c|0|1|2|3|4)', 1), '') as yp_t,
+    nullif(regexp_extract(w.yp_n, '^[cpyra]*n?(0\(i\+\)|1mi|0|1|2|3)', 1), '') as yp_n,
+    w.rcb_class,
+    w.residual_invasive
+from written as w;

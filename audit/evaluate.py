@@ -1,7 +1,7 @@
 """Runs each rule's SQL and turns what it says into one of six verdicts, in one place.
 
-A rule says what it found (excluded, missing, met, excepted, dates, margin, evidence); which verdict that is,
-`sql/results/verdicts.sql` alone decides, for every rule.
+A rule says what it found (excluded, missing, met, excepted, dates, margin, evidence); which verdict
+that is, `sql/results/verdicts.sql` alone decides, for every rule.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,26 +13,10 @@ from audit.errors import UserError
 from audit.guideline import Catalogue, Rule
 from audit.resources import root
 from audit.settings import Settings
-from audit.warehouse import Connection, build, run_sql, store, tables_behind
+from audit.warehouse import Connection, build, lay_beside, run_sql, tables_behind
 
 _ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
-
-_INPUTS = """
-create or replace temp table verdict_inputs (
-    subject_part varchar, patient_key integer, tumour_id varchar, episode_key integer, edition varchar,
-    decision_date date, due_date date, open_until date, clock_start date, window_start date, window_end date,
-    excluded varchar, missing_reason varchar, missing varchar[], met varchar, excepted varchar, unavailable varchar,
-    lacking varchar[], failed varchar, margin_days bigint, evidence varchar
-)
-"""
-
-_VERDICTS = """
-create or replace temp table verdicts (
-    rule_id varchar, subject_id varchar, patient_key integer, tumour_id varchar, decision_date date, due_date date,
-    verdict varchar, reason varchar, missing varchar[], margin_days bigint, evidence varchar
-)
-"""
 
 _FAMILIES = {
     "trastuzumab": "is_trastuzumab",
@@ -77,7 +61,7 @@ def evaluate(
     ingredients = con.sql("select * from ingredients").pl()
     shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
     shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
-    con.execute(_VERDICTS)
+    run_sql(con, _read("results/verdict_tables.sql"), {})
     for rule in rules:
         _tell(con, rule, settings, ingredients, frozenset(linked))
         missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
@@ -85,7 +69,7 @@ def evaluate(
         own = rule.bindings(settings.jurisdiction, settings.variants)
         values = shared | own | {"streams": missing, "codes": [e.code for e in rule.card.attrition]}
         sql = _read("results/unlinked.sql") if missing else rule.sql
-        con.execute(_INPUTS)
+        con.execute("truncate verdict_inputs")
         try:
             run_sql(con, f"insert into verdict_inputs by name {sql}", values)
         except duckdb.Error as error:
@@ -104,7 +88,7 @@ def evaluate(
             },
         )
         log(f"judged {rule.id}")
-    store(con, "rule_steps", _steps(rules))
+    lay_beside(con, "rule_steps", _steps(rules))
     build(con, "results/tables", shared)
 
 
@@ -130,16 +114,18 @@ def _tell(
     drugs = sorted({i for name in card.needs_drugs for i in _members(name, ingredients)})
     read = sorted(tables_behind(rule.sql, contract_tables) | _ALWAYS_READ)
     since = rule.in_force(settings.jurisdiction)
-    store(
+    lay_beside(
         con,
         "rule_topics",
         _frame({"part": [p for p, _ in topics], "topic": [t for _, t in topics]}),
     )
-    store(con, "rule_reasons", _frame({"reason": card.exceptions.reasons}))
-    store(con, "rule_drugs", _frame({"ingredient": drugs}))
-    store(con, "rule_tables", _frame({"table_name": read}))
-    store(con, "rule_subject_parts", _frame({"subject_part": card.subject_parts[:1] or [None]}))
-    store(
+    lay_beside(con, "rule_reasons", _frame({"reason": card.exceptions.reasons}))
+    lay_beside(con, "rule_drugs", _frame({"ingredient": drugs}))
+    lay_beside(con, "rule_tables", _frame({"table_name": read}))
+    lay_beside(
+        con, "rule_subject_parts", _frame({"subject_part": card.subject_parts[:1] or [None]})
+    )
+    lay_beside(
         con,
         "rule_editions",
         pl.DataFrame(
@@ -147,7 +133,7 @@ def _tell(
             schema={"edition": pl.String, "since": pl.Date},
         ),
     )
-    store(
+    lay_beside(
         con,
         "rule_interruptions",
         pl.DataFrame(

@@ -110,7 +110,7 @@ class Rule:
     editions: Mapping[str, Mapping[str, Edition]]
 
     def in_force(self, jurisdiction: str) -> dict[str, date]:
-        """The first day of each of the rule's editions in a jurisdiction; NEVER where it has none."""
+        """The first day of each edition in a jurisdiction; NEVER where it has none."""
         return {
             name: places[jurisdiction].since if jurisdiction in places else NEVER
             for name, places in self.editions.items()

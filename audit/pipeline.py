@@ -207,7 +207,7 @@ def _resolve(con: Connection, catalogue: Catalogue) -> None:
 
 
 def _results(con: Connection) -> dict[str, pl.DataFrame]:
-    tables = {name: con.sql(f"from {name} order by all").pl() for name in AGGREGATES}
+    tables = {name: con.table(name).order("all").pl() for name in AGGREGATES}
     quarantined = (
         "select table_name, reason, count(*) as n from quarantine group by all order by all"
     )

@@ -33,14 +33,14 @@ _EXCHANGE = 2
 def publication(out: Path) -> Iterator[Path]:
     """Gives a private folder; what stands in its `audit/` becomes `out` when the block ends well.
 
-    A second run on the same folder is refused while the first one works. When the block raises, or the process is
-    killed, `out` stays as it was; the next run clears what a killed one left behind.
+    A second run on the same folder is refused while the first one works. When the block raises, or
+    the process is killed, `out` stays as it was; the next run clears what a killed one left behind.
 
     Args:
         out: the audit's folder; it may hold an earlier audit and nothing else.
 
     Raises:
-        UsageError: `out` holds something else, can't be written, or another run is at work on it.
+        UsageError: `out` holds something else, can't be written, or another run works on it.
     """
     out = out.absolute()
     _check(out)
@@ -96,7 +96,7 @@ def _swap(new: Path, out: Path) -> None:
         return
     if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(out))
-    # A file system without exchange: two renames, and a moment in which only the old copy stands under another name.
+    # A file system without exchange: for a moment only the old copy stands, under another name.
     old = new.with_name("old")
     out.rename(old)
     new.rename(out)

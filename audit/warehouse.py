@@ -1,6 +1,7 @@
 """DuckDB: open, lock down, load, and build sql/ in order."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -8,7 +9,6 @@ import polars as pl
 import sqlglot
 from sqlglot import exp
 
-from audit.guideline import Scalar
 from audit.resources import root
 
 MEMORY = "2GB"
@@ -62,15 +62,18 @@ def build(con: Connection, layer: str, values: Mapping[str, object]) -> None:
 
 
 def store(con: Connection, name: str, frame: pl.DataFrame) -> None:
-    """Stores a frame as a table of the same columns."""
-    con.register("incoming", frame.to_arrow())
-    con.execute(f"create or replace table {name} as select * from incoming")
-    con.unregister("incoming")
+    """Stores a frame as a new table of the same columns."""
+    con.from_arrow(frame.to_arrow()).create(name)
+
+
+def lay_beside(con: Connection, name: str, frame: pl.DataFrame) -> None:
+    """Shows a frame as a table of this connection alone, in place of an earlier one."""
+    con.register(name, frame.to_arrow())
 
 
 def load_parquet(con: Connection, name: str, path: Path) -> None:
-    """Loads a typed Parquet file as a table of the same columns."""
-    con.execute(f"create table {name} as select * from read_parquet($path)", {"path": str(path)})
+    """Loads a typed Parquet file as a new table of the same columns."""
+    con.read_parquet(str(path)).create(name)
 
 
 def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
@@ -91,6 +94,7 @@ def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
     return frozenset(seen) & contract_tables
 
 
+@cache
 def _makers() -> dict[str, frozenset[str]]:
     makers: dict[str, frozenset[str]] = {}
     for layer in ("staging", "facts"):
@@ -101,6 +105,6 @@ def _makers() -> dict[str, frozenset[str]]:
     return makers
 
 
-def _named(select: exp.Expression) -> set[str]:
+def _named(select: exp.Expr) -> set[str]:
     local = {cte.alias for cte in select.find_all(exp.CTE)}
     return {table.name for table in select.find_all(exp.Table)} - local

@@ -57,7 +57,8 @@ relevant as (
         d.drug,
         d.via,
         d.route_hint,
-        i.*
+        i.* exclude (is_her2),
+        i.is_her2 and not i.outside_guideline as is_her2
     from drug_names as d
     inner join ingredients as i on d.ingredient = i.ingredient
     where i.is_her2 or i.is_cytotoxic or i.is_endocrine

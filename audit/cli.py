@@ -1,0 +1,190 @@
+"""The command line: parse, call, print. No logic."""
+
+import logging
+import sys
+import traceback
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from audit.errors import ExitCode, UsageError, UserError
+from audit.guideline import Catalogue, parse_variants
+from audit.settings import Jurisdiction, Settings
+
+DEMO_CUTOFF = date(2025, 12, 31)
+VERDICTS = (
+    "conformant",
+    "non_conformant",
+    "excepted",
+    "pending",
+    "not_evaluable",
+    "not_applicable",
+)
+
+app = typer.Typer(
+    help="Audits the treatment of HER2-positive breast cancer against encoded guideline rules.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+logger = logging.getLogger("audit")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the audit; made private to you.")]
+
+
+class _Status(logging.Handler):
+    """On a terminal, the latest line of progress takes the place of the one before."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.status = console.status("starting ...")
+        self.status.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.status.update(record.getMessage())
+
+    def close(self) -> None:
+        self.status.stop()
+        super().close()
+
+
+@app.command()
+def run(
+    extract: Annotated[Path, typer.Argument(help="Folder with the registry extract.")],
+    cutoff: Annotated[str, typer.Option(help="Data cut-off, YYYY-MM-DD, inclusive.")],
+    out: Out,
+    jurisdiction: Annotated[str, typer.Option(help="US, EU or ENGLAND.")] = "US",
+    rules: Annotated[str, typer.Option(help="Rule ids or numbers, separated by commas.")] = "",
+    mapping: Annotated[
+        str | None, typer.Option(help="A source mapping: a file, or the name of a shipped one.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="RULE.NAME=VALUE; may be given more than once.")
+    ] = None,
+) -> None:
+    """Load an extract, judge every rule, and write the audit."""
+    settings = Settings(
+        extract=extract,
+        cutoff=_day(cutoff),
+        jurisdiction=_jurisdiction(jurisdiction),
+        rules=tuple(word.strip() for word in rules.split(",") if word.strip()),
+        mapping=mapping,
+        variants=parse_variants(variant or []),
+    )
+    _audit(settings, out)
+
+
+@app.command()
+def rules(
+    rule: Annotated[str | None, typer.Argument(help="A rule's id or number.")] = None,
+) -> None:
+    """Show the catalogue of rules, or one rule's card."""
+    from audit.rulebook import render_rule
+
+    catalogue = Catalogue.read()
+    if rule is not None:
+        typer.echo(render_rule(catalogue.select([rule])[0]))
+        return
+    for entry in catalogue.rules.values():
+        typer.echo(f"{entry.card.number}  {entry.id:<40} {entry.card.title}")
+
+
+@app.command()
+def synthesise(
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same registry.")],
+    out: Annotated[Path, typer.Option("--out", help="A new or empty folder for the extract.")],
+) -> None:
+    """Make a synthetic registry extract, with the truth about its planted deviations beside it."""
+    from audit.synthesise import synthesise as make
+
+    make(patients, seed, out)
+    typer.echo(f"extract: {out}")
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the extract and its audit.")
+    ] = Path("demo"),
+    patients: Annotated[int, typer.Option(min=100, help="How many patients.")] = 3000,
+) -> None:
+    """Make a small synthetic registry and audit it."""
+    from audit.synthesise import synthesise as make
+
+    extract = out / f"extract-{patients}"
+    if not extract.exists():
+        make(patients, 1, extract)
+    _audit(Settings(extract=extract, cutoff=DEMO_CUTOFF), out / "audit")
+
+
+def _audit(settings: Settings, out: Path) -> None:
+    from audit import pipeline
+
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = _Status(Console(stderr=True))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        manifest = pipeline.run(settings, out)
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+    _summarise(manifest)
+    typer.echo(f"report: {out / 'report' / 'index.html'}")
+
+
+def _summarise(manifest: dict[str, Any]) -> None:
+    """Verdict counts are for whoever runs the audit; they are not for sharing."""
+    table = Table(title="Verdicts (counts for internal use; the report suppresses small numbers)")
+    table.add_column("rule", no_wrap=True)
+    for verdict in VERDICTS:
+        table.add_column(verdict.replace("_", " "), justify="right")
+    for rule, counts in manifest["verdicts"].items():
+        table.add_row(rule, *(str(counts.get(verdict, 0)) for verdict in VERDICTS))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    for name, t in manifest["tables"].items():
+        if t["linked"]:
+            typer.echo(
+                f"{name}: {t['rows_read']} rows read = {t['rows_loaded']} loaded "
+                f"+ {t['duplicates_collapsed']} duplicates + {t['rows_quarantined']} quarantined"
+            )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--cutoff {text!r} is not a date", "write it as YYYY-MM-DD") from error
+
+
+def _jurisdiction(text: str) -> Jurisdiction:
+    known: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
+    for jurisdiction in known:
+        if text.upper() == jurisdiction:
+            return jurisdiction
+    raise UsageError(
+        f"--jurisdiction {text!r} is not known",
+        f"choose one of {', '.join(known)}",
+    )
+
+
+def main() -> None:
+    """Runs the command; a user's error ends with its message and exit code, without a traceback."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"guideline-audit: {error}", err=True)
+        sys.exit(int(error.exit_code))
+    except Exception:  # whatever is left is ours, and says so
+        traceback.print_exc()
+        typer.echo("guideline-audit: internal error; nothing was published", err=True)
+        sys.exit(int(ExitCode.INTERNAL))

@@ -1,0 +1,39 @@
+-- verdict_inputs: what a rule's SQL says of one subject and placement; it may leave columns out, which then are null.
+create or replace temp table verdict_inputs (
+    subject_part varchar,
+    patient_key integer,
+    tumour_id varchar,
+    episode_key integer,
+    edition varchar,
+    decision_date date,
+    due_date date,
+    open_until date,
+    clock_start date,
+    window_start date,
+    window_end date,
+    excluded varchar,
+    missing_reason varchar,
+    missing varchar [],
+    met varchar,
+    excepted varchar,
+    unavailable varchar,
+    lacking varchar [],
+    failed varchar,
+    margin_days bigint,
+    evidence varchar
+);
+
+-- verdicts: one row a rule, subject and placement of the patient's imprecise dates.
+create or replace temp table verdicts (
+    rule_id varchar,
+    subject_id varchar,
+    patient_key integer,
+    tumour_id varchar,
+    decision_date date,
+    due_date date,
+    verdict varchar,
+    reason varchar,
+    missing varchar [],
+    margin_days bigint,
+    evidence varchar
+);

@@ -1,0 +1,294 @@
+"""From a folder of files to typed Parquet tables, a quarantine and the imprecise dates."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from audit.errors import ExtractRefused
+from audit.extract.cells import as_found
+from audit.extract.contract import Table, tables
+from audit.extract.duplicates import repeats
+from audit.extract.files import NUMBER, ROW, check_folder, find_tables, fingerprint, stage
+from audit.extract.mapping import SourceMapping
+from audit.extract.mapping.apply import mapped_tables
+from audit.extract.raw import ROW_NUMBER, Raw, matched
+from audit.extract.rules import Known
+from audit.extract.typed import Flag, Typed, typed
+
+QUARANTINE = {
+    "table_name": pl.String(),
+    "file": pl.String(),
+    "row_number": pl.Int64(),
+    "column_name": pl.String(),
+    "value": pl.String(),
+    "reason": pl.String(),
+    "patient_id": pl.String(),
+    "record": pl.String(),
+}
+IMPRECISE_DATES = {
+    "table_name": pl.String(),
+    "row_number": pl.Int64(),
+    "column_name": pl.String(),
+    "patient_id": pl.String(),
+    "first_day": pl.Date(),
+    "middle_day": pl.Date(),
+    "last_day": pl.Date(),
+    "unit": pl.String(),
+}
+INPUTS = {"file": pl.String(), "sha256": pl.String(), "bytes": pl.Int64()}
+
+
+@dataclass(frozen=True)
+class LoadedTable:
+    """One contract table after loading; `file` is null where the stream is not linked.
+
+    `path` is a Parquet file with row_number, the contract's columns typed and the extra columns
+    as text; an imprecise date holds its middle day.
+    """
+
+    name: str
+    linked: bool
+    path: Path
+    file: str | None
+    rows_read: int
+    rows_loaded: int
+    duplicates_collapsed: int
+    rows_quarantined: int
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A loaded extract: every contract table, what was left out and why, and what was read."""
+
+    tables: dict[str, LoadedTable]
+    quarantine: pl.DataFrame
+    imprecise_dates: pl.DataFrame
+    inputs: pl.DataFrame
+
+
+def load_extract(
+    source: Path,
+    *,
+    cutoff: date,
+    mapping: SourceMapping | None,
+    scratch: Path,
+    log: Callable[[str], None],
+) -> Extract:
+    """Read, type and check the extract in `source`.
+
+    Args:
+        source: the folder with the extract's files.
+        cutoff: the last day the extract covers, inclusive; later dates contradict it.
+        mapping: how a source that is not in the contract's shape is read; None: it is.
+        scratch: a folder for the typed tables; created, and otherwise left to the caller.
+        log: takes one line of progress at a time, without record values.
+
+    Returns:
+        Every contract table, linked or not. Rows read are rows loaded, collapsed or quarantined.
+
+    Raises:
+        UsageError: `source` is no folder.
+        ExtractRefused: a file, a required table or column, or the mapping can't be used.
+    """
+    check_folder(source)
+    scratch.mkdir(parents=True, exist_ok=True)
+    staging = scratch / "staging"
+    if mapping is None:
+        raws, read_files = _raw_tables(source, staging, log)
+    else:
+        raws, read_files = mapped_tables(source, mapping, staging, log)
+    absent = [name for name, table in tables().items() if table.required and name not in raws]
+    if absent:
+        raise ExtractRefused(
+            f"{source} holds no {' and no '.join(absent)} (it holds {', '.join(raws)})",
+            f"add {', '.join(absent)}: the audit can't do without",
+        )
+    known = Known(cutoff)
+    loads = [
+        _load(tables()[name], raws.get(name), known, scratch / f"{name}.parquet", log)
+        for name in sorted(tables(), key=_depth)
+    ]
+    shutil.rmtree(staging, ignore_errors=True)
+    by_name = {load.table.name: load for load in loads}
+    ordered = [by_name[name] for name in tables()]
+    fingerprints = [(path.name, *fingerprint(path)) for path in read_files]
+    return Extract(
+        {load.table.name: load.table for load in ordered},
+        pl.concat([load.quarantine for load in ordered]),
+        pl.concat([load.imprecise for load in ordered]),
+        pl.DataFrame(fingerprints, INPUTS, orient="row"),
+    )
+
+
+@dataclass(frozen=True)
+class _Load:
+    table: LoadedTable
+    quarantine: pl.DataFrame
+    imprecise: pl.DataFrame
+
+
+def _depth(name: str) -> int:
+    """How many tables have to be there before this one, so that what it points at is known."""
+    pointed = [column.to for column in tables()[name].columns.values() if column.to]
+    return 1 + max((_depth(to) for to in pointed), default=0)
+
+
+def _raw_tables(
+    source: Path, staging: Path, log: Callable[[str], None]
+) -> tuple[dict[str, Raw], list[Path]]:
+    places = find_tables(source, log)
+    raws = {
+        name: matched(tables()[name], stage(place, None, staging / name))
+        for name, place in places.items()
+    }
+    return raws, sorted({place.path for place in places.values()})
+
+
+def _load(
+    table: Table, raw: Raw | None, known: Known, path: Path, log: Callable[[str], None]
+) -> _Load:
+    if raw is None:
+        pl.DataFrame(schema=table.schema).write_parquet(path)
+        absent = LoadedTable(table.name, False, path, None, 0, 0, 0, 0)
+        return _Load(absent, pl.DataFrame(schema=QUARANTINE), pl.DataFrame(schema=IMPRECISE_DATES))
+    read = typed(table, raw)
+    faults = _Faults(table, read, known)
+    good = read.frame
+    if not faults.left_out.is_empty():
+        good = good.filter(~pl.col(ROW).is_in(faults.left_out.implode()))
+    good.select(*table.schema, *read.extras).sink_parquet(path, compression="lz4")
+    quarantine = _quarantine(table, raw, read, faults)
+    keys = (
+        read.frame.filter(pl.col(ROW).is_in(faults.first[ROW].implode()))
+        .select(pl.col(table.key or ROW))
+        .collect(engine="streaming")
+        .to_series()
+    )
+    known.learn(table, read, good, keys)
+    loaded = LoadedTable(
+        table.name,
+        True,
+        path,
+        ", ".join(name for _, name in raw.files),
+        raw.frame.select(pl.len()).collect(engine="streaming").item(),
+        pl.scan_parquet(path).select(pl.len()).collect().item(),
+        len(faults.collapsed),
+        quarantine.height,
+    )
+    accounted = loaded.rows_loaded + loaded.duplicates_collapsed + loaded.rows_quarantined
+    if loaded.rows_read != accounted:
+        raise AssertionError(
+            f"{table.name}: {loaded.rows_read} rows read, {accounted} accounted for"
+        )
+    log(
+        f"{table.name}: {loaded.rows_read:,} rows read from {loaded.file}, "
+        f"{loaded.rows_loaded:,} loaded, {loaded.duplicates_collapsed:,} duplicates collapsed, "
+        f"{loaded.rows_quarantined:,} quarantined"
+    )
+    return _Load(loaded, quarantine, _imprecise(table, read, good))
+
+
+class _Faults:
+    """Which rows of a table are left out, and the first fault of each quarantined one."""
+
+    def __init__(self, table: Table, read: Typed, known: Known) -> None:
+        own = read.flags
+        beside = known.flags(table, read)
+        clash = Flag(table.key or "", "duplicate-key", pl.col("§clash"))
+        judged = [*own, clash, *beside]
+        found = self._flagged(known.joined(table, read.frame), own + beside)
+        typing = pl.any_horizontal(pl.lit(False), *(f"§flag.{at}" for at in range(len(own))))
+        again = repeats(table, read, found.filter(typing)[ROW])
+        self.collapsed = again.collapsed
+        clashing = again.clashing.alias(ROW).to_frame().with_columns(pl.lit(True).alias("§clash"))
+        found = found.join(clashing, on=ROW, how="full", coalesce=True)
+        found = found.filter(~pl.col(ROW).is_in(again.collapsed.implode()))
+        held = [
+            *(pl.col(f"§flag.{at}") for at in range(len(own))),
+            pl.col("§clash"),
+            *(pl.col(f"§flag.{len(own) + at}") for at in range(len(beside))),
+        ]
+        first = pl.coalesce(pl.when(flag).then(at) for at, flag in enumerate(held))
+        self.first = found.select(
+            ROW,
+            first.replace_strict(
+                range(len(judged)), [flag.column for flag in judged], return_dtype=pl.String
+            ).alias("§column"),
+            first.replace_strict(
+                range(len(judged)), [flag.reason for flag in judged], return_dtype=pl.String
+            ).alias("§reason"),
+        ).sort(ROW)
+        self.left_out = pl.concat([self.first[ROW], self.collapsed])
+
+    @staticmethod
+    def _flagged(frame: pl.LazyFrame, flags: list[Flag]) -> pl.DataFrame:
+        held = [flag.holds.fill_null(False).alias(f"§flag.{at}") for at, flag in enumerate(flags)]
+        names = [f"§flag.{at}" for at in range(len(flags))]
+        flagged = frame.select(ROW, *held).filter(pl.any_horizontal(pl.lit(False), *names))
+        return flagged.collect(engine="streaming")
+
+
+def _quarantine(table: Table, raw: Raw, read: Typed, faults: _Faults) -> pl.DataFrame:
+    """The quarantined rows, each kept whole as its source has it."""
+    rows = faults.first
+    if rows.is_empty():
+        return pl.DataFrame(schema=QUARANTINE)
+    wanted = pl.col(ROW).is_in(rows[ROW].implode())
+    schema = raw.frame.collect_schema()
+    sources = dict.fromkeys([*raw.columns.values(), *raw.record.values()])
+    kept = (
+        raw.frame.filter(wanted)
+        .select(ROW, NUMBER, *(as_found(name, schema[name]).alias(name) for name in sources))
+        .collect(engine="streaming")
+    )
+    patients = read.frame.filter(wanted).select(ROW, _patient(table).alias("§patient_id"))
+    whole = rows.join(kept, on=ROW).join(patients.collect(engine="streaming"), on=ROW)
+    value = pl.coalesce(
+        pl.lit(None, pl.String),
+        *(
+            pl.when(pl.col("§column") == name).then(pl.col(source))
+            for name, source in raw.columns.items()
+        ),
+    )
+    record = pl.struct(pl.col(source).alias(header) for header, source in raw.record.items())
+    return whole.sort(ROW).select(
+        pl.lit(table.name).alias("table_name"),
+        raw.file_of(pl.col(NUMBER)).alias("file"),
+        pl.col(NUMBER).alias("row_number"),
+        pl.col("§column").alias("column_name"),
+        value.alias("value"),
+        pl.col("§reason").alias("reason"),
+        pl.col("§patient_id").alias("patient_id"),
+        record.struct.json_encode().alias("record"),
+    )
+
+
+def _patient(table: Table) -> pl.Expr:
+    """The row's patient, for a table that has one."""
+    if "patient_id" in table.columns:
+        return pl.col("patient_id")
+    return pl.lit(None, pl.String)
+
+
+def _imprecise(table: Table, read: Typed, good: pl.LazyFrame) -> pl.DataFrame:
+    """The loaded dates that can stand for more than one day."""
+    found = [pl.LazyFrame(schema=IMPRECISE_DATES)]
+    for name, (first, last) in read.imprecise.items():
+        found.append(
+            good.filter(pl.col(first) != pl.col(last)).select(
+                pl.lit(table.name).alias("table_name"),
+                ROW_NUMBER,
+                pl.lit(name).alias("column_name"),
+                _patient(table).alias("patient_id"),
+                pl.col(first).alias("first_day"),
+                pl.col(name).alias("middle_day"),
+                pl.col(last).alias("last_day"),
+                pl.lit("index" if read.days[name].indexed else None, pl.String).alias("unit"),
+            )
+        )
+    # Rows that a mapping split share their source row and therefore its dates.
+    return pl.concat(found).collect(engine="streaming").unique(maintain_order=True)

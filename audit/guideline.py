@@ -133,10 +133,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every rule, in the order of their numbers, with the definitions they share."""
+    """Every rule, in the order of their numbers, with the definitions they share.
+
+    `numbers` gives the long id of every number of the specification, encoded here or not.
+    """
 
     rules: Mapping[str, Rule]
     definitions: Mapping[str, Parameter]
+    numbers: Mapping[str, str]
     hash: str
 
     @classmethod
@@ -152,12 +156,9 @@ class Catalogue:
         rules.sort(key=lambda rule: rule.card.number)
         text = (checks / "definitions.yaml").read_text(encoding="utf-8")
         definitions = {k: Parameter(**v) for k, v in yaml.safe_load(text).items()}
-        return cls({rule.id: rule for rule in rules}, definitions, _hash(checks, root("sql")))
-
-    @property
-    def numbers(self) -> dict[str, str]:
-        """The long id of each rule number."""
-        return {rule.card.number: rule.id for rule in self.rules.values()}
+        numbers = yaml.safe_load((checks / "numbers.yaml").read_text(encoding="utf-8"))
+        by_id = {rule.id: rule for rule in rules}
+        return cls(by_id, definitions, numbers, _hash(checks, root("sql")))
 
     def select(self, asked: Sequence[str]) -> list[Rule]:
         """The rules asked for by long id or number, in catalogue order; all when none is named.
@@ -170,7 +171,7 @@ class Catalogue:
             rule_id = self.numbers.get(word.upper(), word)
             if rule_id not in self.rules:
                 raise UsageError(
-                    f"there is no rule {word!r}",
+                    f"there is no rule {word!r} in this version",
                     "name one of: "
                     + ", ".join(f"{r.id} ({r.card.number})" for r in self.rules.values()),
                 )

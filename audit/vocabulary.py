@@ -81,8 +81,8 @@ class Vocabulary:
         self._words = {normalised(name): Entry((name,), "name", None) for name in known}
         self._regimens: dict[str, Entry] = {}
         self._numbers: dict[str, Entry] = {}
-        for name, ingredient, hint in rows("names", "name ingredient route_hint"):
-            self._words[normalised(name)] = Entry((ingredient,), "name", hint)
+        for name, kind, ingredient, hint in rows("names", "name kind ingredient route_hint"):
+            self._words[normalised(name)] = Entry((ingredient,), kind, hint)
         for name, kind, given, hint in rows("regimens", "name kind ingredients route_hint"):
             kept = self._regimens if kind == "regimen" else self._words
             kept[normalised(name)] = Entry(tuple(given.split(" + ")), kind, hint)

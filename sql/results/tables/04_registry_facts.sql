@@ -25,7 +25,8 @@ drug_rows as (
     select
         t.patient_id,
         t.row_number,
-        bool_or(coalesce(i.is_her2, false)) as is_her2
+        bool_or(coalesce(i.is_her2, false)) as is_her2,
+        bool_or(coalesce(i.is_her2, false) and d.via in ('misspelling', 'regimen')) as is_indirect
     from treatments as t
     left join drug_names as d on t.drug = d.drug
     left join ingredients as i on d.ingredient = i.ingredient
@@ -37,7 +38,8 @@ drug_rows as (
 drug_people as (
     select
         patient_id,
-        bool_or(is_her2) as any_her2
+        bool_or(is_her2) as any_her2,
+        bool_or(is_her2 and not is_indirect) as any_her2_by_name
     from drug_rows
     group by patient_id
 ),
@@ -81,14 +83,20 @@ listed as (
     union all
     select 20, 'HER2-targeted drugs', 'treatment rows', count(*) filter (where is_her2) from drug_rows
     union all
-    select 21, 'HER2-targeted drugs', 'patients', count(*) filter (where any_her2) from drug_people
+    select 21, 'HER2-targeted drugs', 'of these rows under the drug''s name, brand or code', count(*) filter (where is_her2 and not is_indirect) from drug_rows
     union all
-    select 22, 'HER2-targeted drugs', 'HER2-positive patients with any drug row', count(*)
+    select 22, 'HER2-targeted drugs', 'of these rows under a misspelling or a regimen''s name', count(*) filter (where is_indirect) from drug_rows
+    union all
+    select 24, 'HER2-targeted drugs', 'patients with a row under the drug''s name, brand or code', count(*) filter (where any_her2_by_name) from drug_people
+    union all
+    select 23, 'HER2-targeted drugs', 'patients', count(*) filter (where any_her2) from drug_people
+    union all
+    select 25, 'HER2-targeted drugs', 'HER2-positive patients with any drug row', count(*)
     from drug_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive
     union all
-    select 23, 'HER2-targeted drugs', 'of these with a HER2-targeted drug', count(*) filter (where d.any_her2)
+    select 26, 'HER2-targeted drugs', 'of these with a HER2-targeted drug', count(*) filter (where d.any_her2)
     from drug_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive

@@ -15,7 +15,8 @@ select
     max(dose_date) as last_dose_date,
     min(dose_date) filter (where in_trial) as first_trial_date,
     bool_and(coalesce(intent = 'palliative', false)) as all_palliative,
-    bool_or(coalesce(intent = 'adjuvant', false)) as any_adjuvant_intent
+    bool_or(coalesce(intent = 'adjuvant', false)) as any_adjuvant_intent,
+    bool_or(coalesce(intent = 'neoadjuvant', false)) as any_neoadjuvant_intent
 from fct_doses
 group by
     patient_key,
@@ -38,7 +39,8 @@ select
     min(first_dose_date) filter (where setting = 'curative' and is_cytotoxic) as first_cytotoxic_date,
     min(first_trial_date) filter (where setting = 'curative') as first_trial_date,
     bool_and(all_palliative) as all_palliative,
-    bool_or(any_adjuvant_intent) as any_adjuvant_intent
+    bool_or(any_adjuvant_intent) as any_adjuvant_intent,
+    bool_or(any_neoadjuvant_intent) as any_neoadjuvant_intent
 from fct_drug_spans
 group by
     patient_key,

@@ -1,0 +1,285 @@
+"""The figures of one rule as they may be shown: counts after disclosure control, and their rates.
+
+The page and `summary.csv` both print these, so that neither gives away what the other hides.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from audit import statistics
+from audit.disclosure import Cell, Sum, protect
+
+VERDICTS = (
+    "not_applicable",
+    "not_evaluable",
+    "conformant",
+    "excepted",
+    "pending",
+    "non_conformant",
+)
+IN_POPULATION = VERDICTS[1:]
+LEAST_JUDGED = 10
+"""A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
+
+# How dear a count is where another one needs cover: the parts of a rate most, side counts least.
+_WORTH = {"conformant": 4.0, "non_conformant": 5.0, "not_evaluable": 2.0, "population": 3.0}
+_REGISTRY_WORTH = 20.0
+
+
+Tables = Mapping[str, pl.DataFrame]
+"""The result tables of an audit by name."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate with what belongs beside it; each part is None where it can't be shown.
+
+    `why` is empty where the rate is shown, `none-judged` where there is nothing to divide by, and
+    `small` where counts are too small.
+    """
+
+    share: float | None
+    interval: statistics.Interval | None
+    bounds: statistics.Interval | None
+    completeness: float | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The counts of one rule in the registry, at a site, or in a year."""
+
+    level: str
+    id: str
+    name: str
+    cells: dict[str, Cell]
+    rate: Rate
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step from everyone loaded to the rate; `removed` is None where nothing can be removed."""
+
+    code: str
+    says: str
+    removed: Cell | None
+    remaining: Cell
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """All figures of one rule. `reasons` and `missing` are sorted by how often they occur."""
+
+    rule_id: str
+    registry: Group
+    sites: list[Group]
+    years: list[Group]
+    steps: list[Step]
+    reasons: dict[str, list[tuple[str, Cell]]]
+    missing: list[tuple[str, Cell]]
+
+
+class _Counts:
+    """Counts under keys, with the sums among them and how dear each is."""
+
+    def __init__(self) -> None:
+        self.counts: dict[Hashable, int] = {}
+        self.sums: list[Sum] = []
+        self.weights: dict[Hashable, float] = {}
+
+    def add(self, key: Hashable, count: int, weight: float = 1.0) -> None:
+        self.counts[key] = count
+        self.weights[key] = weight
+
+    def tie(self, parts: Iterable[Hashable], total: Hashable) -> None:
+        """Ties the parts to the total, where they add up to it: only then can a reader subtract."""
+        parts = tuple(parts)
+        if parts and sum(self.counts[part] for part in parts) == self.counts[total]:
+            self.sums.append(Sum(parts, total))
+
+
+def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
+    """The figures of a rule, with small counts hidden across all of its tables at once.
+
+    Args:
+        tables: the result tables; rows of other rules are passed over.
+        rule_id: the long id.
+        threshold: counts from 1 to one below it are hidden; 1 hides nothing.
+    """
+    own = {
+        name: frame.filter(pl.col("rule_id") == rule_id)
+        for name, frame in tables.items()
+        if "rule_id" in frame.columns
+    }
+    counts = _Counts()
+    groups = _add_groups(counts, own["rates"])
+    reasons = _add_reasons(counts, own["verdict_reasons"], own["exception_reasons"])
+    missing = _add_missing(counts, own["missing_fields"])
+    steps = _add_steps(counts, own["attrition"])
+    _tie_exclusions(counts, steps, own["verdict_reasons"])
+    cells = protect(counts.counts, counts.sums, threshold, counts.weights)
+    shown = [_group(level, id_, name, counts, cells) for level, id_, name in groups]
+    return RuleFigures(
+        rule_id=rule_id,
+        registry=shown[0],
+        sites=[group for group in shown if group.level == "site"],
+        years=[group for group in shown if group.level == "year"],
+        steps=[
+            Step(code, says, cells.get(("removed", code, at)), cells["remaining", at])
+            for at, (code, says) in enumerate(steps)
+        ],
+        reasons={
+            verdict: [(code, cells["reason", verdict, code]) for code in codes]
+            for verdict, codes in reasons.items()
+        },
+        missing=[(field, cells["missing", field]) for field in missing],
+    )
+
+
+def all_figures(tables: Tables, rule_ids: Iterable[str], threshold: int) -> dict[str, RuleFigures]:
+    """`rule_figures` of each rule, in the order given."""
+    return {rule_id: rule_figures(tables, rule_id, threshold) for rule_id in rule_ids}
+
+
+def _add_groups(counts: _Counts, rates: pl.DataFrame) -> list[tuple[str, str, str]]:
+    rates = rates.with_columns(
+        pl.col("group_id").cast(pl.String).fill_null(""),
+        pl.col("group_name").cast(pl.String).fill_null(pl.col("group_id").cast(pl.String)),
+    ).sort("level", "group_name", "group_id")
+    groups = [("registry", "", "Registry")]
+    _add_group(counts, groups[0], _one(rates.filter(pl.col("level") == "registry")))
+    for level in ("site", "year"):
+        members = []
+        for row in rates.filter(pl.col("level") == level).to_dicts():
+            members.append((level, row["group_id"], row["group_name"] or "not recorded"))
+            _add_group(counts, members[-1], row)
+        for name in (*VERDICTS, "lost", "waiting", "population"):
+            counts.tie(((level, id_, name) for _, id_, _ in members), ("registry", "", name))
+        groups.extend(members)
+    return groups
+
+
+def _one(rows: pl.DataFrame) -> dict[str, int]:
+    return rows.to_dicts()[0] if rows.height else dict.fromkeys((*VERDICTS, "lost"), 0)
+
+
+def _add_group(counts: _Counts, group: tuple[str, str, str], row: dict[str, int]) -> None:
+    level, id_, _ = group
+    values = {name: int(row[name] or 0) for name in (*VERDICTS, "lost")}
+    values["waiting"] = values["pending"] - values["lost"]
+    values["population"] = sum(values[name] for name in IN_POPULATION)
+    for name, value in values.items():
+        worth = _WORTH.get(name, 1.0) * (_REGISTRY_WORTH if level == "registry" else 1.0)
+        counts.add((level, id_, name), value, worth)
+    counts.tie(((level, id_, name) for name in IN_POPULATION), (level, id_, "population"))
+    counts.tie(((level, id_, name) for name in ("lost", "waiting")), (level, id_, "pending"))
+
+
+def _add_reasons(
+    counts: _Counts, verdict_reasons: pl.DataFrame, exception_reasons: pl.DataFrame
+) -> dict[str, list[str]]:
+    """Reasons by verdict. Those of `not_applicable` are left to the attrition."""
+    rows = pl.concat(
+        [
+            verdict_reasons.filter(~pl.col("verdict").is_in(["not_applicable", "excepted"])).select(
+                "verdict", "reason", pl.col("n").cast(pl.Int64)
+            ),
+            exception_reasons.select(
+                pl.lit("excepted").alias("verdict"), "reason", pl.col("n").cast(pl.Int64)
+            ),
+        ]
+    ).filter(pl.col("reason").is_not_null())
+    reasons: dict[str, list[str]] = {}
+    for row in rows.sort("n", "reason", descending=[True, False]).to_dicts():
+        reasons.setdefault(row["verdict"], []).append(row["reason"])
+        counts.add(("reason", row["verdict"], row["reason"]), row["n"])
+    for verdict, codes in reasons.items():
+        counts.tie((("reason", verdict, code) for code in codes), ("registry", "", verdict))
+    return reasons
+
+
+def _add_missing(counts: _Counts, missing_fields: pl.DataFrame) -> list[str]:
+    """Missing fields overlap, but their sum is still treated as known: it often is."""
+    rows = missing_fields.sort("n", "field", descending=[True, False]).to_dicts()
+    for row in rows:
+        counts.add(("missing", row["field"]), row["n"])
+    if rows:
+        counts.sums.append(Sum(tuple(("missing", row["field"]) for row in rows)))
+    return [row["field"] for row in rows]
+
+
+def _add_steps(counts: _Counts, attrition: pl.DataFrame) -> list[tuple[str, str]]:
+    """The steps of the rule, and after them those from its population to its rate."""
+    steps: list[tuple[str, str]] = []
+
+    def add(code: str, says: str, removed: int, remaining: int) -> None:
+        at = len(steps)
+        counts.add(("remaining", at), remaining, 4.0)
+        # Where the unit changes, from patients to tumours to subjects, nothing is removed.
+        if at and counts.counts["remaining", at - 1] - removed == remaining:
+            counts.add(("removed", code, at), removed)
+            counts.tie((("removed", code, at), ("remaining", at)), ("remaining", at - 1))
+        steps.append((code, says))
+
+    for row in attrition.sort("step").to_dicts():
+        add(row["code"], row["says"], row["removed"], row["remaining"])
+    left = counts.counts["registry", "", "population"]
+    if not steps or counts.counts["remaining", len(steps) - 1] != left:
+        return steps
+    counts.tie([("registry", "", "population")], ("remaining", len(steps) - 1))
+    for verdict in ("not_evaluable", "excepted", "pending"):
+        removed = counts.counts["registry", "", verdict]
+        left -= removed
+        add(verdict, "", removed, left)
+        counts.tie([("registry", "", verdict)], ("removed", verdict, len(steps) - 1))
+    counts.tie(
+        [("registry", "", "conformant"), ("registry", "", "non_conformant")],
+        ("remaining", len(steps) - 1),
+    )
+    return steps
+
+
+def _tie_exclusions(
+    counts: _Counts, steps: list[tuple[str, str]], verdict_reasons: pl.DataFrame
+) -> None:
+    """Ties the exclusions that have findings to the number of findings not applicable."""
+    with_findings = set(
+        verdict_reasons.filter(pl.col("verdict") == "not_applicable")["reason"].to_list()
+    )
+    removed = [("removed", code, at) for at, (code, _) in enumerate(steps) if code in with_findings]
+    if all(key in counts.counts for key in removed):
+        counts.tie(removed, ("registry", "", "not_applicable"))
+
+
+def _group(level: str, id_: str, name: str, counts: _Counts, cells: dict[Hashable, Cell]) -> Group:
+    of_group = {
+        count: cells[level, id_, count] for count in (*VERDICTS, "lost", "waiting", "population")
+    }
+    return Group(level, id_, name, of_group, _rate(of_group))
+
+
+def _rate(cells: dict[str, Cell]) -> Rate:
+    """Every part comes from counts that are all shown, so it tells nothing that they don't."""
+    conformant, non_conformant, not_evaluable, population = (
+        cells[name].value
+        for name in ("conformant", "non_conformant", "not_evaluable", "population")
+    )
+    completeness = None
+    if population is not None and not_evaluable is not None:
+        completeness = statistics.completeness(population, not_evaluable)
+    if conformant is None or non_conformant is None:
+        return Rate(None, None, None, completeness, "small")
+    judged = conformant + non_conformant
+    if judged < LEAST_JUDGED:
+        return Rate(None, None, None, completeness, "small" if judged else "none-judged")
+    return Rate(
+        statistics.rate(conformant, non_conformant),
+        statistics.wilson(conformant, non_conformant),
+        None
+        if not_evaluable is None
+        else statistics.bounds(conformant, non_conformant, not_evaluable),
+        completeness,
+        "",
+    )

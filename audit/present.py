@@ -1,0 +1,351 @@
+"""Result tables to the plain context of the page: everything the page says, and no HTML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import polars as pl
+import yaml
+
+from audit import resources
+from audit.disclosure import THRESHOLD, Cell, Sum, protect, single
+from audit.figures import VERDICTS, Group, RuleFigures, Tables, all_figures
+from audit.guideline import Card, Catalogue, Edition
+
+DRUGS_SHOWN = 100
+"""Unrecognised drug strings listed on the page; the database has them all."""
+LOW_COMPLETENESS = 0.8
+"""Below this share the headline says that a rate rests on part of its cases."""
+SPLIT = ("conformant", "non_conformant", "excepted", "pending", "not_evaluable")
+"""The population's verdicts in the order the page shows them."""
+HEADLINES = 3
+"""Rules named in the headline for their cases for review."""
+
+
+@dataclass(frozen=True)
+class Worded:
+    """A count under its words; `code` is what stands in the findings."""
+
+    code: str
+    says: str
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class WordedStep:
+    """A numbered step of the attrition."""
+
+    number: int
+    says: str
+    removed: Cell | None
+    remaining: Cell
+
+
+@dataclass(frozen=True)
+class RulePage:
+    """One rule with its card, its figures and their words."""
+
+    id: str
+    card: Card
+    figures: RuleFigures
+    steps: list[WordedStep]
+    reasons: dict[str, list[Worded]]
+    missing: list[Worded]
+    editions: list[tuple[str, str, Edition]]
+    variant: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    nothing: str
+
+    @property
+    def registry(self) -> Group:
+        """The counts of the whole registry."""
+        return self.figures.registry
+
+    @property
+    def split(self) -> list[tuple[str, int, float]]:
+        """Verdict, cases and share of the population; empty where a count among them is hidden."""
+        cells = self.registry.cells
+        parts = [(verdict, cells[verdict].value) for verdict in SPLIT]
+        population = cells["population"].value
+        if not population or any(count is None for _, count in parts):
+            return []
+        return [(verdict, count, count / population) for verdict, count in parts if count]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What became of the rows of one table."""
+
+    name: str
+    label: str
+    linked: bool
+    read: int
+    loaded: int
+    duplicates: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Drug:
+    """A drug string that no vocabulary knows."""
+
+    text: str
+    rows: Cell
+    patients: Cell
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the report says."""
+
+    manifest: Mapping[str, Any]
+    threshold: int
+    patients: Cell
+    tumours: Cell
+    headline: list[str]
+    rules: list[RulePage]
+    facts: dict[str, list[Worded]]
+    loads: list[Load]
+    not_linked: list[tuple[str, str]]
+    quarantine: list[tuple[str, str, int]]
+    drugs: list[Drug]
+    drugs_left_out: int
+
+
+@cache
+def words() -> Mapping[str, Mapping[str, Any]]:
+    """The page's words for codes, from `reports/words.yaml`."""
+    text = (resources.root("reports") / "words.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return loaded
+
+
+def present(
+    tables: Tables,
+    manifest: Mapping[str, Any],
+    catalogue: Catalogue,
+    threshold: int = THRESHOLD,
+) -> Page:
+    """The context of the report.
+
+    Args:
+        tables: the result tables of the audit.
+        manifest: what `manifest.json` holds; the rules audited are those of its `verdicts`.
+        catalogue: the cards and editions behind the rules.
+        threshold: counts of people from 1 to one below it are hidden.
+    """
+    audited = [rule_id for rule_id in catalogue.rules if rule_id in manifest["verdicts"]]
+    figures = all_figures(tables, audited, threshold)
+    rules = [_rule(figures[rule_id], manifest, catalogue) for rule_id in audited]
+    loads = _loads(tables["load_counts"])
+    loaded = {load.name: single(load.loaded, threshold) for load in loads}
+    drugs = _drugs(tables["unrecognised_drugs"], threshold)
+    return Page(
+        manifest=manifest,
+        threshold=threshold,
+        patients=loaded["patients"],
+        tumours=loaded["tumours"],
+        headline=_headline(rules),
+        rules=rules,
+        facts=_facts(tables["registry_facts"], threshold),
+        loads=loads,
+        not_linked=[
+            (load.label, words()["not_linked"].get(load.name, ""))
+            for load in loads
+            if not load.linked
+        ],
+        quarantine=_quarantine(tables["quarantine"]),
+        drugs=drugs[:DRUGS_SHOWN],
+        drugs_left_out=max(0, len(drugs) - DRUGS_SHOWN),
+    )
+
+
+def sentence(code: str, card: Card) -> str:
+    """A reason code in words: the card's own, else those common to all rules, else the code."""
+    attrition = {step.code: step.says for step in card.attrition}
+    common: Mapping[str, str] = words()["reasons"]
+    return (
+        card.reasons.get(code)
+        or attrition.get(code)
+        or common.get(code)
+        or code.replace("-", " ").capitalize()
+    )
+
+
+def _rule(figures: RuleFigures, manifest: Mapping[str, Any], catalogue: Catalogue) -> RulePage:
+    rule = catalogue.rules[figures.rule_id]
+    card = rule.card
+    steps = [
+        WordedStep(
+            number,
+            step.says or words()["stages"].get(step.code) or sentence(step.code, card),
+            step.removed,
+            step.remaining,
+        )
+        for number, step in enumerate(figures.steps)
+    ]
+    return RulePage(
+        id=rule.id,
+        card=card,
+        figures=figures,
+        steps=steps,
+        reasons={
+            verdict: [Worded(code, sentence(code, card), cell) for code, cell in reasons]
+            for verdict in VERDICTS
+            if (reasons := figures.reasons.get(verdict))
+        },
+        missing=[Worded(name, name, cell) for name, cell in figures.missing],
+        editions=[
+            (name, jurisdiction, edition)
+            for name, places in rule.editions.items()
+            for jurisdiction, edition in places.items()
+        ],
+        variant=manifest["variants"].get(rule.id, {}),
+        parameters=manifest["parameters"].get(rule.id, {}),
+        nothing=_nothing(figures, steps),
+    )
+
+
+def _nothing(figures: RuleFigures, steps: list[WordedStep]) -> str:
+    """Why a rule has no case in its population; empty where it has."""
+    if figures.registry.cells["population"].value != 0:
+        return ""
+    removing = [step for step in steps if step.removed and step.removed.value]
+    if not removing:
+        return "No case falls under this rule in these records."
+    most = sorted(removing, key=lambda step: -(step.removed.value or 0) if step.removed else 0)[:3]
+    parts = "; ".join(f"{step.says} ({number(step.removed)})" for step in most if step.removed)
+    return f"No case falls under this rule in these records. What excluded most: {parts}."
+
+
+def number(cell: Cell) -> str:
+    """A count inside a sentence."""
+    return f"{cell.value:,}" if cell.value is not None else "a number too small to show"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with one decimal."""
+    return f"{100 * share:.1f}%"
+
+
+def _headline(rules: list[RulePage]) -> list[str]:
+    """The findings in plain words: cases for review, rules without a case, thin completeness."""
+    rated = [rule for rule in rules if rule.registry.rate.share is not None]
+    said = [_review(rule) for rule in sorted(rated, key=_for_review, reverse=True)[:HEADLINES]]
+    unrated = [rule for rule in rules if rule.registry.rate.share is None]
+    empty = [rule for rule in unrated if rule.registry.cells["population"].value == 0]
+    if empty:
+        said.append(
+            f"Nothing could be said on {_titles(empty)}: no case falls under "
+            f"{'it' if len(empty) == 1 else 'them'} in these records."
+        )
+    none_judged = [
+        rule for rule in unrated if rule not in empty and rule.registry.rate.why == "none-judged"
+    ]
+    if none_judged:
+        said.append(f"Cases fall under {_titles(none_judged)}, but none of them has been judged.")
+    few = [rule for rule in unrated if rule.registry.rate.why == "small"]
+    if few:
+        said.append(f"Too few cases were judged for a rate on {_titles(few)}.")
+    for rule in rated:
+        complete = rule.registry.rate.completeness
+        if complete is not None and complete < LOW_COMPLETENESS:
+            said.append(
+                f"“{rule.card.title}” rests on part of its cases: {percent(complete)} of those "
+                f"concerned could be evaluated{_most_missing(rule)}."
+            )
+    return said
+
+
+def _for_review(rule: RulePage) -> int:
+    return rule.registry.cells["non_conformant"].value or 0
+
+
+def _review(rule: RulePage) -> str:
+    cells = rule.registry.cells
+    met, unmet = cells["conformant"].value or 0, cells["non_conformant"].value or 0
+    share = f"{percent(rule.registry.rate.share or 0)} of {met + unmet:,} judged"
+    if not unmet:
+        return f"“{rule.card.title}”: met in all {met:,} cases judged."
+    return f"“{rule.card.title}”: {unmet:,} for review; the recommendation was met in {share}."
+
+
+def _most_missing(rule: RulePage) -> str:
+    shown = [one.says for one in rule.missing if one.cell.value]
+    return f"; most often missing: {shown[0]}" if shown else ""
+
+
+def _titles(rules: list[RulePage]) -> str:
+    return ", ".join(f"“{rule.card.title}”" for rule in rules)
+
+
+def _facts(facts: pl.DataFrame, threshold: int) -> dict[str, list[Worded]]:
+    """Descriptive counts by topic, under the sums a reader can do within each."""
+    topics: dict[str, list[Worded]] = {}
+    for (topic,), rows in facts.sort("position").group_by("topic", maintain_order=True):
+        counts = {row["label"]: int(row["n"]) for row in rows.to_dicts()}
+        cells = protect(counts, _sums(counts), threshold)
+        topics[str(topic)] = [Worded("", label, cells[label]) for label in counts]
+    return topics
+
+
+def _sums(counts: Mapping[str, int]) -> list[Sum]:
+    """The sums in a list of counts.
+
+    A count that is the sum of those listed right after it is taken as their total; the sum of what
+    is left is taken as known, as that of a whole registry is.
+    """
+    labels, sums, parts = list(counts), [], set()
+    for at, total in enumerate(labels):
+        for end in range(at + 3, len(labels) + 1):
+            run = labels[at + 1 : end]
+            if counts[total] and sum(counts[label] for label in run) == counts[total]:
+                sums.append(Sum(tuple(run), total))
+                parts.update(run)
+    return [*sums, Sum(tuple(label for label in labels if label not in parts))]
+
+
+def _loads(load_counts: pl.DataFrame) -> list[Load]:
+    """In the order of the contract, as the words list the tables."""
+    rows = {row["table_name"]: row for row in load_counts.to_dicts()}
+    labels: Mapping[str, str] = words()["tables"]
+    return [
+        Load(
+            name,
+            label,
+            bool(rows[name]["linked"]),
+            rows[name]["rows_read"],
+            rows[name]["rows_loaded"],
+            rows[name]["duplicates_collapsed"],
+            rows[name]["rows_quarantined"],
+        )
+        for name, label in labels.items()
+        if name in rows
+    ]
+
+
+def _quarantine(quarantine: pl.DataFrame) -> list[tuple[str, str, int]]:
+    """Table, reason in words, rows: counts of rows in files, most first."""
+    counted = quarantine.sort("n", "table_name", "reason", descending=[True, False, False])
+    tables, reasons = words()["tables"], words()["quarantine"]
+    return [
+        (
+            tables.get(row["table_name"], row["table_name"]),
+            reasons.get(row["reason"], row["reason"].replace("-", " ").capitalize()),
+            row["n"],
+        )
+        for row in counted.to_dicts()
+    ]
+
+
+def _drugs(unrecognised: pl.DataFrame, threshold: int) -> list[Drug]:
+    """Most frequent first. A row count as small as the patients' would give it away."""
+    return [
+        Drug(
+            row["drug"] or "(empty)",
+            single(row["rows"], threshold),
+            single(row["patients"], threshold),
+        )
+        for row in unrecognised.sort("rows", "drug", descending=[True, False]).to_dicts()
+    ]

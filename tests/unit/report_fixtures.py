@@ -1,0 +1,192 @@
+"""A small made-up audit: findings drawn by a fixed seed, and the tables counted from them."""
+
+import json
+import random
+from datetime import date, timedelta
+
+import polars as pl
+
+from audit.figures import VERDICTS
+from audit.guideline import Catalogue
+
+CUTOFF = date(2024, 12, 31)
+SITES = {
+    "S1": "Alder General",
+    "S2": "Birch University Hospital",
+    "S3": "Cedar <County> & District Hospital",
+    "S4": "Dogwood",
+}
+CATALOGUE = Catalogue.read()
+RULES = list(CATALOGUE.rules)
+REASONS = {
+    "not_applicable": ["her2-negative", "not-in-force"],
+    "not_evaluable": ["unrecognised-drug", "imprecise-date"],
+    "conformant": ["on-time", "late"],
+    "excepted": ["patient-refusal", "contraindication-cardiac", "trial", "toxicity"],
+    "pending": ["not-yet-due", "lost-to-follow-up"],
+    "non_conformant": ["conjugate-not-recorded", "conjugate-too-late"],
+}
+WEIGHTS = [60, 10, 60, 8, 5, 18]
+
+
+def findings(size=1200, seed=7):
+    """Findings under the columns of the contract. The last rule is in force for nobody."""
+    draw = random.Random(seed)
+    rows = []
+    for rule_id in RULES:
+        for at in range(size if rule_id != "adj-dual-blockade" else size // 12):
+            verdict = draw.choices(VERDICTS, WEIGHTS)[0]
+            reason = draw.choice(REASONS[verdict])
+            if rule_id == "early-her2-one-year":
+                verdict, reason = "not_applicable", "not-in-force"
+            decided = date(2018, 1, 1) + timedelta(days=draw.randrange(2400))
+            rows.append(
+                {
+                    "rule_id": rule_id,
+                    "subject_id": f"tumour-{at}",
+                    "patient_id": f"patient-{at}",
+                    "tumour_id": f"tumour-{at}",
+                    "site_id": draw.choices(list(SITES), [10, 6, 3, 1])[0],
+                    "decision_date": decided,
+                    "due_date": decided + timedelta(days=180),
+                    "verdict": verdict,
+                    "reason": reason,
+                    "missing": draw.sample(["surgeries.yp_t", "tumours.clinical_n"], 1)
+                    if verdict == "not_evaluable"
+                    else [],
+                    "margin_days": draw.randrange(-90, 90),
+                    "evidence": json.dumps(
+                        {"first_dose": str(decided), "drugs": ["=trastuzumab", "<b>x</b>"]}
+                    ),
+                }
+            )
+    return pl.DataFrame(rows, schema_overrides={"missing": pl.List(pl.String)})
+
+
+def count(found, level, key):
+    grouped = found.with_columns(key.cast(pl.String).alias("group_id"))
+    counted = grouped.group_by("rule_id", "group_id").agg(
+        *(
+            (pl.col("verdict") == verdict).sum().cast(pl.Int64).alias(verdict)
+            for verdict in VERDICTS
+        ),
+        ((pl.col("verdict") == "pending") & (pl.col("reason") == "lost-to-follow-up"))
+        .sum()
+        .cast(pl.Int64)
+        .alias("lost"),
+    )
+    return counted.with_columns(
+        pl.lit(level).alias("level"),
+        pl.col("group_id").replace(SITES).alias("group_name"),
+    ).sort("rule_id", "group_id")
+
+
+def tables(found=None, patients=15_000):
+    """The result tables that belong to the findings."""
+    found = findings() if found is None else found
+    reasons = found.group_by("rule_id", "verdict", "reason").agg(pl.len().cast(pl.Int64).alias("n"))
+    return {
+        "rates": pl.concat(
+            [
+                count(found, "registry", pl.lit("")),
+                count(found, "site", pl.col("site_id")),
+                count(found, "year", pl.col("decision_date").dt.year()),
+            ]
+        ),
+        "attrition": pl.DataFrame(
+            [row for rule_id in RULES for row in attrition(found, rule_id, patients)],
+            orient="row",
+            schema=["rule_id", "step", "code", "says", "removed", "remaining"],
+        ),
+        "exception_reasons": reasons.filter(pl.col("verdict") == "excepted").drop("verdict"),
+        "missing_fields": found.explode("missing")
+        .drop_nulls("missing")
+        .group_by("rule_id", pl.col("missing").alias("field"))
+        .agg(pl.len().cast(pl.Int64).alias("n")),
+        "verdict_reasons": reasons,
+        "unrecognised_drugs": pl.DataFrame(
+            {"drug": ["study <drug>", "XYZ-1"], "rows": [40, 3], "patients": [12, 2]}
+        ),
+        "registry_facts": pl.DataFrame(
+            [
+                (0, "HER2 status of patients", "positive", 2100),
+                (1, "HER2 status of patients", "of these discordant", 3),
+                (1, "HER2 status of patients", "positive without those", 2097),
+                (2, "HER2 status of patients", "negative", 11_800),
+                (3, "HER2 status of patients", "equivocal", 4),
+                (4, "HER2 status of patients", "unknown", 1096),
+                (5, "Anti-HER2 treatment", "rows", 21_000),
+                (6, "Anti-HER2 treatment", "patients", 1850),
+            ],
+            orient="row",
+            schema=["position", "topic", "label", "n"],
+        ),
+        "load_counts": pl.DataFrame(
+            [
+                ("patients", True, "patients.csv", patients, patients, 0, 0),
+                ("tumours", True, "tumours.csv", patients + 220, patients + 200, 8, 12),
+                ("receptor_tests", True, "receptor_tests.csv", 18_000, 17_990, 10, 0),
+                ("treatments", True, "treatments.csv", 90_003, 90_000, 0, 3),
+                ("exceptions", False, None, 0, 0, 0, 0),
+            ],
+            orient="row",
+            schema=[
+                "table_name", "linked", "file", "rows_read", "rows_loaded",
+                "duplicates_collapsed", "rows_quarantined",
+            ],
+        ),
+        "quarantine": quarantine().group_by("table_name", "reason").len("n"),
+    }  # fmt: skip
+
+
+def attrition(found, rule_id, patients):
+    of_rule = found.filter(pl.col("rule_id") == rule_id)
+    population = of_rule.filter(pl.col("verdict") != "not_applicable").height
+    excluded = of_rule.filter(pl.col("verdict") == "not_applicable")["reason"].value_counts()
+    removed = dict(excluded.iter_rows())
+    early, tumours = removed.get("not-in-force", 0), patients + 200
+    before = population + early
+    considered = before + 1900
+    return [
+        (rule_id, 0, "patients", "Patients loaded", 0, patients),
+        (rule_id, 1, "tumours", "Tumours loaded", 0, tumours),
+        (rule_id, 2, "subjects", "Considered by this rule", 0, considered),
+        (rule_id, 3, "her2-negative", "HER2-negative", 1900, before),
+        (rule_id, 4, "not-in-force", "Decided before the rule was in force", early, population),
+    ]
+
+
+def quarantine():
+    return pl.DataFrame(
+        [
+            ("treatments", "treatments.csv", 17, "start_date", "=2019-99-01", "not-a-date", "P3",
+             '{"drug": "trastuzumab"}'),
+            ("treatments", "treatments.csv", 18, "dose", "-5", "out-of-range", "P4", "{}"),
+            ("treatments", "treatments.csv", 19, "dose", "-6", "out-of-range", None, "{}"),
+            ("tumours", "tumours.csv", 2, "site_id", "@S9", "unknown-site", "P9", "{}"),
+        ],
+        orient="row",
+        schema=[
+            "table_name", "file", "row_number", "column_name", "value", "reason", "patient_id",
+            "record",
+        ],
+    )  # fmt: skip
+
+
+def manifest():
+    return {
+        "run_id": "a1b2c3d4e5f6",
+        "created_at": "2026-11-21T02:00:00+00:00",
+        "product": {"name": "guideline-audit", "version": "0.1.0"},
+        "catalogue": {"hash": "9f" * 32, "rules": dict.fromkeys(RULES, "1.0.0")},
+        "cutoff": str(CUTOFF),
+        "jurisdiction": "US",
+        "parameters": {rule_id: {"due_days": 84} for rule_id in RULES},
+        "variants": {"neoadj-dual-blockade": {"population": "all-early"}},
+        "inputs": [
+            {"file": "patients.csv", "sha256": "ab" * 32, "bytes": 123_456},
+            {"file": "treatments.csv", "sha256": "cd" * 32, "bytes": 9_123_456},
+        ],
+        "tables": {},
+        "verdicts": {rule_id: {} for rule_id in RULES},
+    }

@@ -1,0 +1,224 @@
+"""The pages and files as text: what they hold, what they hide, and that they hold nothing else."""
+
+import csv
+import re
+import stat
+from itertools import pairwise
+
+import duckdb
+import polars as pl
+import pytest
+import report_fixtures as fixtures
+
+from audit import worklist
+from audit.outputs import formula_safe, summary, write_outputs
+from audit.present import present
+from audit.report import render_report
+from audit.worklist import file_name
+
+CASES_ON_PAGE = 100
+
+
+def database(found):
+    con = duckdb.connect()
+    sites = pl.DataFrame({"site_id": list(fixtures.SITES), "name": list(fixtures.SITES.values())})
+    for name, frame in (
+        ("findings", found),
+        ("sites", sites),
+        ("quarantine", fixtures.quarantine()),
+    ):
+        con.register("incoming", frame.to_arrow())
+        con.execute(f"create table {name} as select * from incoming")
+    return con
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    """A folder with every file that the report side writes."""
+    folder = tmp_path_factory.mktemp("audit")
+    found, tables = fixtures.findings(), fixtures.tables()
+    con = database(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worklist, "CASES_ON_PAGE", CASES_ON_PAGE)
+        worklist.write_worklists(con, fixtures.CATALOGUE, folder)
+    render_report(present(tables, fixtures.manifest(), fixtures.CATALOGUE), folder)
+    write_outputs(con, tables, folder, 10)
+    con.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(audit):
+    return (audit / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_self_contained(page):
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=\"(?!#|data:)", page)
+    assert not re.search(r"url\(|@import", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_same_tables_give_the_same_bytes(page, tmp_path):
+    again = render_report(
+        present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE), tmp_path
+    )
+    assert again.read_text(encoding="utf-8") == page
+
+
+def test_what_comes_from_the_source_is_escaped(page, audit):
+    assert "study &lt;drug&gt;" in page and "study <drug>" not in page
+    assert "Cedar &lt;County&gt; &amp; District Hospital" in page
+    worklists = [path.read_text("utf-8") for path in (audit / "worklist").glob("*.html")]
+    assert any("&lt;b&gt;x&lt;/b&gt;" in text for text in worklists)
+    assert not any("<b>x</b>" in text for text in worklists)
+
+
+def test_the_page_never_says_that_care_was_not_given(page):
+    assert "not given" not in page
+    assert "It does not mean that care fell short" in page
+
+
+def test_the_page_knows_no_patient(page):
+    assert "worklist" not in page
+    assert not re.search(r"(patient|tumour)-\d", page)
+
+
+def test_headings_do_not_skip_a_level(page):
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_every_table_has_a_caption_and_scopes(page):
+    assert page.count("<table") == page.count("<caption")
+    assert not re.search(r"<th(?![^>]*scope=)[ >]", page)
+
+
+def test_every_chart_has_a_text(page):
+    charts = re.findall(r"<svg[^>]*>", page)
+    assert charts
+    assert all('role="img"' in chart and "aria-label=" in chart for chart in charts)
+
+
+def test_ids_are_unique_and_every_link_arrives(page):
+    ids = re.findall(r"\bid=\"([^\"]+)\"", page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"href=\"#([^\"]+)\"", page)) <= set(ids)
+
+
+def test_a_rule_without_a_case_says_so_and_shows_no_rate(page):
+    section = page[page.index('id="early-her2-one-year"') :]
+    section = section[: section.index("</article>")]
+    assert "No case falls under this rule" in section
+    assert "Decided before the rule was in force (1,200)" in section
+    assert "0.0%" not in section
+
+
+def test_summary_gives_a_row_a_rule_level_and_group(audit):
+    with (audit / "summary.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len({(row["rule_id"], row["level"], row["group_id"]) for row in rows}) == len(rows)
+    row = next(
+        row
+        for row in rows
+        if row["rule_id"] == "neoadj-dual-blockade" and row["level"] == "registry"
+    )
+    met, unmet = int(row["conformant"]), int(row["non_conformant"])
+    assert float(row["rate"]) == pytest.approx(met / (met + unmet), abs=1e-6)
+    unknown = int(row["not_evaluable"])
+    assert float(row["bound_low"]) == pytest.approx(met / (met + unmet + unknown), abs=1e-6)
+
+
+def test_no_file_of_aggregates_holds_a_small_count(audit):
+    counts = (
+        "population", "not_applicable", "not_evaluable", "conformant", "excepted", "pending",
+        "lost", "non_conformant",
+    )  # fmt: skip
+    with (audit / "summary.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    shown = [row[name] for row in rows for name in counts]
+    assert {value for value in shown if not value.isdigit()} == {"<10", "suppressed"}
+    assert not [value for value in shown if value.isdigit() and 0 < int(value) < 10]
+
+
+def test_a_threshold_of_one_hides_nothing():
+    shown = summary(fixtures.tables(), 1)
+    assert (
+        not shown.select(pl.all().is_in(["<1", "suppressed"]))
+        .select(pl.exclude("rate", "wilson_low", "wilson_high", "bound_low", "bound_high"))
+        .to_series(0)
+        .any()
+    )
+
+
+def test_findings_have_the_columns_and_types_of_the_contract(audit):
+    schema = pl.read_parquet_schema(audit / "findings.parquet")
+    text, day = pl.String, pl.Date
+    assert dict(schema) == {
+        "rule_id": text, "subject_id": text, "patient_id": text, "tumour_id": text,
+        "site_id": text, "decision_date": day, "due_date": day, "verdict": text, "reason": text,
+        "missing": pl.List(text), "margin_days": schema["margin_days"], "evidence": text,
+    }  # fmt: skip
+    assert schema["margin_days"].is_integer()
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("=1+1", "'=1+1"), ("+49", "'+49"), ("-5", "'-5"), ("@x", "'@x"), ("\tx", "'\tx"),
+        ("\rx", "'\rx"), (" =1", "' =1"), ("\uff1d1", "'\uff1d1"), ("a=b", "a=b"), ("", ""),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_no_text_begins_a_formula(text, safe):
+    frame = pl.DataFrame({"cell": [text], "n": [-5]}, schema={"cell": pl.String, "n": pl.Int64})
+    assert formula_safe(frame).row(0) == (safe, -5)
+
+
+def test_no_cell_of_any_csv_begins_a_formula(audit):
+    files = [*audit.glob("*.csv"), *audit.glob("worklist/*.csv")]
+    assert len(files) > 2
+    for path in files:
+        with path.open(encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in "=+-@\t\r" and cell]
+
+
+def test_patient_level_files_are_private(audit):
+    private = [audit / "findings.parquet", audit / "quarantine.csv", *audit.glob("worklist/*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    assert stat.S_IMODE((audit / "worklist").stat().st_mode) == 0o700
+
+
+def test_worklists_hold_every_case_and_the_page_the_gravest(audit):
+    found = fixtures.findings().filter(
+        pl.col("verdict").is_in(["non_conformant", "not_evaluable"]), pl.col("site_id") == "S1"
+    )
+    name = file_name("S1")
+    listed = pl.read_csv(audit / "worklist" / f"{name}.csv", infer_schema=False)
+    assert listed.height == found.height > CASES_ON_PAGE
+    assert listed["verdict"].to_list() == sorted(listed["verdict"].to_list(), reverse=True)
+    html = (audit / "worklist" / f"{name}.html").read_text("utf-8")
+    assert html.count("<article") == CASES_ON_PAGE
+    assert f"{found.height - CASES_ON_PAGE} more are in {name}.csv" in html
+
+
+def test_file_names_are_safe_and_apart():
+    ids = [
+        "a",
+        "A",
+        "../a",
+        "a/b",
+        "a-b",
+        "",
+        "index",
+        "con",
+        "Spital Zürich",
+        "x" * 300,
+        ".",
+        "a b",
+    ]
+    names = [file_name(site_id) for site_id in ids]
+    assert len({name.casefold() for name in names}) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9_-]+(\.[0-9a-f]{12})?", name) for name in names)

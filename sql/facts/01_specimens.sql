@@ -13,27 +13,33 @@ classed as (
     select
         *,
         case
-            when test_date < $her2_2013_from then case
-                when ratio > $ratio_2007 then 'positive'
-                when ratio >= $ratio_2007_equivocal then 'equivocal'
-                when ratio is not null then 'negative'
-                when copies > $copies_positive then 'positive'
-                when copies >= $copies_equivocal then 'equivocal'
-                when copies is not null then 'negative'
-            end
-            when test_date < $her2_2018_from then case
-                when ratio >= $ratio_positive or copies >= $copies_positive then 'positive'
-                when copies >= $copies_equivocal then 'equivocal'
-                when ratio is not null or copies is not null then 'negative'
-            end
-            when ratio is not null and copies is not null then case
-                when ratio >= $ratio_positive and copies >= $copies_equivocal then 'positive'
-                when ratio < $ratio_positive and copies < $copies_equivocal then 'negative'
-                when specimen_ihc = 3 then 'positive'
-                when specimen_ihc = 2 and ratio < $ratio_positive and copies >= $copies_positive then 'positive'
-                when specimen_ihc is not null then 'negative'
-                else 'equivocal'
-            end
+            when test_date < $her2_2013_from
+                then
+                    case
+                        when ratio > $ratio_2007 then 'positive'
+                        when ratio >= $ratio_2007_equivocal then 'equivocal'
+                        when ratio is not null then 'negative'
+                        when copies > $copies_positive then 'positive'
+                        when copies >= $copies_equivocal then 'equivocal'
+                        when copies is not null then 'negative'
+                    end
+            when test_date < $her2_2018_from
+                then
+                    case
+                        when ratio >= $ratio_positive or copies >= $copies_positive then 'positive'
+                        when copies >= $copies_equivocal then 'equivocal'
+                        when ratio is not null or copies is not null then 'negative'
+                    end
+            when ratio is not null and copies is not null
+                then
+                    case
+                        when ratio >= $ratio_positive and copies >= $copies_equivocal then 'positive'
+                        when ratio < $ratio_positive and copies < $copies_equivocal then 'negative'
+                        when specimen_ihc = 3 then 'positive'
+                        when specimen_ihc = 2 and ratio < $ratio_positive and copies >= $copies_positive then 'positive'
+                        when specimen_ihc is not null then 'negative'
+                        else 'equivocal'
+                    end
             when ish is not null then null
             when copies >= $copies_positive then 'positive'
             when copies < $copies_equivocal then 'negative'
@@ -47,7 +53,9 @@ read as (
         *,
         coalesce(
             ish_by_numbers,
-            case ish when 'amplified' then 'positive' when 'not_amplified' then 'negative' when 'equivocal' then 'equivocal' end
+            case ish
+                when 'amplified' then 'positive' when 'not_amplified' then 'negative' when 'equivocal' then 'equivocal'
+            end
         ) as ish_result
     from classed
 ),

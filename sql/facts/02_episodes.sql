@@ -1,4 +1,4 @@
--- fct_episodes: one row a tumour, with the episode it belongs to: tumours diagnosed close together, one after the other.
+-- fct_episodes: one row a tumour, with its episode: tumours diagnosed close together, one after the other.
 -- ever_positive: some invasive sample, or failing any the registry's summary, was HER2-positive at any time.
 create or replace table fct_episodes as
 with follows as (
@@ -11,7 +11,8 @@ with follows as (
         case
             when date_diff(
                 'day',
-                lag(t.diagnosis_date) over (partition by t.patient_key order by t.diagnosis_date nulls last, t.tumour_id),
+                lag(t.diagnosis_date)
+                    over (partition by t.patient_key order by t.diagnosis_date nulls last, t.tumour_id),
                 t.diagnosis_date
             ) > $synchronous_days then 1
             else 0
@@ -79,7 +80,9 @@ ordered as (
         episode_key,
         diagnosis_date,
         lag(episode_key) over (partition by patient_key order by diagnosis_date nulls last, episode_key) as earlier,
-        lead(diagnosis_date) over (partition by patient_key order by diagnosis_date nulls last, episode_key) as next_date
+        lead(diagnosis_date)
+            over (partition by patient_key order by diagnosis_date nulls last, episode_key)
+            as next_date
     from candidates
     where ever_positive or not patient_positive
 )

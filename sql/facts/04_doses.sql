@@ -142,7 +142,7 @@ dated as (
             else c.start_date + n.n * $three_weekly_days
         end as dose_date
     from counted as c
-    inner join whole_numbers as n on n.n <= c.later_doses
+    inner join whole_numbers as n on c.later_doses >= n.n
     where c.later_doses > 0
 )
 

@@ -29,7 +29,9 @@ with routed as (
             when d.first_curative_date < s.first_surgery_date then 'neoadjuvant'
             when s.first_surgery_date is not null then 'surgery-first'
             when d.any_neoadjuvant_intent then 'neoadjuvant'
-            when d.any_adjuvant_intent or t.pathological_t is not null or t.pathological_n is not null then 'surgery-first'
+            when
+                d.any_adjuvant_intent or t.pathological_t is not null or t.pathological_n is not null
+                then 'surgery-first'
             when d.first_curative_date is not null then 'neoadjuvant'
             else 'none'
         end as pathway

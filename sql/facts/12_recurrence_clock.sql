@@ -1,5 +1,5 @@
 -- fct_recurrence_clock: one row an episode that recurred: calendar months from the last HER2 antibody or T-DM1 dose
--- before the recurrence. clock: early (the limit itself included), grey-zone (early, but past the labels' limit) or late.
+-- before the recurrence. clock: early, grey-zone (past the labels' limit; the guideline's limit included) or late.
 create or replace table fct_recurrence_clock as
 with recurrences as (
     select

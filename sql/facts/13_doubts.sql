@@ -55,7 +55,10 @@ from treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 where
     t.start_date is not null
-    and (t.drug is null or t.drug in (select u.drug from drug_names as u where u.ingredient is null))
+    and (t.drug is null or t.drug in (
+        select u.drug from drug_names as u
+        where u.ingredient is null
+    ))
 union all
 select
     c.patient_key,

@@ -13,11 +13,11 @@ create or replace temp table verdict_inputs (
     window_end date,
     excluded varchar,
     missing_reason varchar,
-    missing varchar [],
+    missing varchar[],
     met varchar,
     excepted varchar,
     unavailable varchar,
-    lacking varchar [],
+    lacking varchar[],
     failed varchar,
     margin_days bigint,
     evidence varchar
@@ -33,7 +33,7 @@ create or replace temp table verdicts (
     due_date date,
     verdict varchar,
     reason varchar,
-    missing varchar [],
+    missing varchar[],
     margin_days bigint,
     evidence varchar
 );

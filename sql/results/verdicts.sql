@@ -73,7 +73,10 @@ doubts as (
             d.reason = 'undated-row'
             and (
                 d.table_name <> 'treatments'
-                or ($needs_any_drug and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g)))
+                or (
+                    $needs_any_drug
+                    and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g))
+                )
             )
         )
         or (
@@ -128,7 +131,7 @@ decided as (
 )
 
 select
-    $rule_id as rule_id,
+    $rule_id,
     subject_id,
     patient_key,
     tumour_id,
@@ -139,23 +142,27 @@ select
         when 'not_applicable' then coalesce(excluded, 'not-in-force')
         when 'conformant' then met
         when 'excepted' then coalesce(excepted, documented_reason, interruption)
-        when 'pending' then case
-            when
-                last_contact_date + $lost_contact_days < $cutoff
-                and last_contact_date + $lost_contact_days < due_date then 'lost-to-follow-up'
-            when transfer_out_date = observable_through and observable_through < $cutoff then 'transferred-out'
-            else 'not-yet-due'
-        end
-        when 'not_evaluable' then case
-            when missing_reason is not null then missing_reason
-            when $guard_stream is not null then 'stream-not-linked'
-            when transfer_in_date > window_start then 'transferred-in'
-            else doubt
-        end
+        when 'pending'
+            then
+                case
+                    when
+                        last_contact_date + $lost_contact_days < $cutoff
+                        and last_contact_date + $lost_contact_days < due_date then 'lost-to-follow-up'
+                    when transfer_out_date = observable_through and observable_through < $cutoff then 'transferred-out'
+                    else 'not-yet-due'
+                end
+        when 'not_evaluable'
+            then
+                case
+                    when missing_reason is not null then missing_reason
+                    when $guard_stream is not null then 'stream-not-linked'
+                    when transfer_in_date > window_start then 'transferred-in'
+                    else doubt
+                end
         else failed
     end as reason,
     case
-        when verdict <> 'not_evaluable' then cast(null as varchar [])
+        when verdict <> 'not_evaluable' then cast(null as varchar[])
         when missing_reason is not null then missing
         when $guard_stream is not null then [$guard_stream]
         when transfer_in_date > window_start then ['patients.transfer_in_date']
@@ -175,10 +182,22 @@ select
         when verdict = 'excepted' and excepted is null and documented_reason is not null
             then '{"documented_in":"exceptions row ' || cast(documented_row as varchar) || '",' || substr(evidence, 2)
         when verdict = 'excepted' and excepted is null
-            then '{"ended_by":"' || interruption || ' on ' || cast(interrupted_on as varchar) || '",' || substr(evidence, 2)
+            then
+                '{"ended_by":"'
+                || interruption
+                || ' on '
+                || cast(interrupted_on as varchar)
+                || '",'
+                || substr(evidence, 2)
         when verdict = 'not_evaluable' and missing_reason is null and doubt is not null
             then
-                '{"undecided_by":"' || doubt || ': ' || doubt_table || ' row ' || cast(doubt_row as varchar) || ', column '
+                '{"undecided_by":"'
+                || doubt
+                || ': '
+                || doubt_table
+                || ' row '
+                || cast(doubt_row as varchar)
+                || ', column '
                 || coalesce(doubt_column, 'unknown') || ' (' || cast(doubt_count as varchar) || ' such)",'
                 || substr(evidence, 2)
         when verdict in ('pending', 'non_conformant')

@@ -6,7 +6,10 @@ with shown as (
         f.subject_id,
         list(
             replace(e.key, '_', ' ') || ': '
-            || case when e.type = 'ARRAY' then array_to_string(cast(e.value as varchar []), ', ') else coalesce(e.atom ->> '$', cast(e.value as varchar)) end
+            || case
+                when e.type = 'ARRAY' then array_to_string(cast(e.value as varchar[]), ', ') else
+                    coalesce(e.atom ->> '$', cast(e.value as varchar))
+            end
             order by e.id
         ) as shows
     from findings as f

@@ -1,6 +1,6 @@
 -- cases: one row for a patient, and for a patient with imprecise dates one row for each way to place them.
--- placement middle, first and last place every imprecise date together; a numbered placement moves one date alone to its
--- first (or last) day and all others to the other end, so that no failure rests on how two of them were paired.
+-- placement middle, first and last place every imprecise date together; alone-first and alone-last move one of them to
+-- its first (last) day and all others to the other end, so that no failure rests on how two of them were paired.
 -- A birth date is left where it stands: month precision is enough for an age.
 create or replace table case_dates_units as
 with uncertain as (

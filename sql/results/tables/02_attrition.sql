@@ -40,7 +40,9 @@ steps as (
 running as (
     select
         t.*,
-        sum(t.removed) over (partition by t.rule_id order by t.step rows between unbounded preceding and current row) as removed_so_far
+        sum(t.removed)
+            over (partition by t.rule_id order by t.step rows between unbounded preceding and current row)
+            as removed_so_far
     from steps as t
 )
 

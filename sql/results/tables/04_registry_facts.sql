@@ -53,61 +53,154 @@ durations as (
     where d.ingredient = 'trastuzumab' and t.end_date is not null and t.record_kind = 'course'
 ),
 
-crossed as (
+read as (
     select
+        s.patient_key,
         coalesce(s.ihc, 'not recorded') as ihc,
         case
             when s.ish_positive then 'amplified'
             when s.ish_negative then 'not amplified'
             when s.result = 'equivocal' and s.ish_date is not null then 'equivocal'
             else 'not recorded'
-        end as ish,
-        count(distinct s.patient_key) as n
+        end as ish
     from fct_specimens as s
     inner join people as p on s.patient_key = p.patient_key
-    group by 1, 2
+),
+
+crossed as (
+    select
+        ihc,
+        ish,
+        count(distinct patient_key) as n
+    from read
+    group by
+        ihc,
+        ish
 ),
 
 listed as (
-    select 1 as position, 'HER2 status of patients' as topic, 'HER2-positive' as label, count(*) filter (where positive) as n from her2_people
+    select
+        1 as position,
+        'HER2 status of patients' as topic,
+        'HER2-positive' as label,
+        count(*) filter (where positive) as n
+    from her2_people
     union all
-    select 2, 'HER2 status of patients', 'of these with IHC 3+ and ISH not amplified', count(*) filter (where positive and discordant) from her2_people
+    select
+        2,
+        'HER2 status of patients',
+        'of these with IHC 3+ and ISH not amplified',
+        count(*) filter (where positive and discordant)
+    from her2_people
     union all
-    select 3, 'HER2 status of patients', 'HER2-positive without those', count(*) filter (where positive and not discordant) from her2_people
+    select
+        3,
+        'HER2 status of patients',
+        'HER2-positive without those',
+        count(*) filter (where positive and not discordant)
+    from her2_people
     union all
-    select 4, 'HER2 status of patients', 'equivocal', count(*) filter (where equivocal and not positive) from her2_people
+    select
+        4,
+        'HER2 status of patients',
+        'equivocal',
+        count(*) filter (where equivocal and not positive)
+    from her2_people
     union all
-    select 5, 'HER2 status of patients', 'HER2-negative', count(*) filter (where negative and not positive and not equivocal) from her2_people
+    select
+        5,
+        'HER2 status of patients',
+        'HER2-negative',
+        count(*) filter (where negative and not positive and not equivocal)
+    from her2_people
     union all
-    select 6, 'HER2 status of patients', 'not known', count(*) filter (where not positive and not equivocal and not negative) from her2_people
+    select
+        6,
+        'HER2 status of patients',
+        'not known',
+        count(*) filter (where not positive and not equivocal and not negative)
+    from her2_people
     union all
-    select 20, 'HER2-targeted drugs', 'treatment rows', count(*) filter (where is_her2) from drug_rows
+    select
+        20,
+        'HER2-targeted drugs',
+        'treatment rows',
+        count(*) filter (where is_her2)
+    from drug_rows
     union all
-    select 21, 'HER2-targeted drugs', 'of these rows under the drug''s name, brand or code', count(*) filter (where is_her2 and not is_indirect) from drug_rows
+    select
+        21,
+        'HER2-targeted drugs',
+        'of these rows under the drug''s name, brand or code',
+        count(*) filter (where is_her2 and not is_indirect)
+    from drug_rows
     union all
-    select 22, 'HER2-targeted drugs', 'of these rows under a misspelling or a regimen''s name', count(*) filter (where is_indirect) from drug_rows
+    select
+        22,
+        'HER2-targeted drugs',
+        'of these rows under a misspelling or a regimen''s name',
+        count(*) filter (where is_indirect)
+    from drug_rows
     union all
-    select 24, 'HER2-targeted drugs', 'patients with a row under the drug''s name, brand or code', count(*) filter (where any_her2_by_name) from drug_people
+    select
+        24,
+        'HER2-targeted drugs',
+        'patients with a row under the drug''s name, brand or code',
+        count(*) filter (where any_her2_by_name)
+    from drug_people
     union all
-    select 23, 'HER2-targeted drugs', 'patients', count(*) filter (where any_her2) from drug_people
+    select
+        23,
+        'HER2-targeted drugs',
+        'patients',
+        count(*) filter (where any_her2)
+    from drug_people
     union all
-    select 25, 'HER2-targeted drugs', 'HER2-positive patients with any drug row', count(*)
+    select
+        25,
+        'HER2-targeted drugs',
+        'HER2-positive patients with any drug row',
+        count(*)
     from drug_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive
     union all
-    select 26, 'HER2-targeted drugs', 'of these with a HER2-targeted drug', count(*) filter (where d.any_her2)
+    select
+        26,
+        'HER2-targeted drugs',
+        'of these with a HER2-targeted drug',
+        count(*) filter (where d.any_her2)
     from drug_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive
     union all
-    select 30, 'Trastuzumab courses with both ends recorded', 'all', count(*) from durations
+    select
+        30,
+        'Trastuzumab courses with both ends recorded',
+        'all',
+        count(*)
+    from durations
     union all
-    select 31, 'Trastuzumab courses with both ends recorded', 'shorter than ' || cast($duration_short_days as varchar) || ' days', count(*) filter (where days < $duration_short_days) from durations
+    select
+        31,
+        'Trastuzumab courses with both ends recorded',
+        'shorter than ' || cast($duration_short_days as varchar) || ' days',
+        count(*) filter (where days < $duration_short_days)
+    from durations
     union all
-    select 32, 'Trastuzumab courses with both ends recorded', 'from ' || cast($duration_short_days as varchar) || ' to ' || cast($duration_year_days as varchar) || ' days', count(*) filter (where days between $duration_short_days and $duration_year_days) from durations
+    select
+        32,
+        'Trastuzumab courses with both ends recorded',
+        'from ' || cast($duration_short_days as varchar) || ' to ' || cast($duration_year_days as varchar) || ' days',
+        count(*) filter (where days between $duration_short_days and $duration_year_days)
+    from durations
     union all
-    select 33, 'Trastuzumab courses with both ends recorded', 'longer than ' || cast($duration_year_days as varchar) || ' days', count(*) filter (where days > $duration_year_days) from durations
+    select
+        33,
+        'Trastuzumab courses with both ends recorded',
+        'longer than ' || cast($duration_year_days as varchar) || ' days',
+        count(*) filter (where days > $duration_year_days)
+    from durations
 )
 
 select
@@ -130,5 +223,9 @@ select
     count(*) as rows,
     count(distinct t.patient_id) as patients
 from treatments as t
-where t.drug in (select d.drug from drug_names as d where d.ingredient is null)
+where
+    t.drug in (
+        select d.drug from drug_names as d
+        where d.ingredient is null
+    )
 group by t.drug;

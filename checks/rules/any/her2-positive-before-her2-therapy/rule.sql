@@ -1,5 +1,5 @@
 -- HER2-targeted treatment rests on a HER2-positive result.
--- denominator: the first HER2-targeted dose of an episode in early and in metastatic disease, where the result is known.
+-- denominator: the first HER2-targeted dose of an episode in early and in metastatic disease.
 with courses as (
     select
         s.episode_key,
@@ -76,9 +76,11 @@ weighed as (
         coalesce(bool_or(s.ihc in ('1+', '2+') and not s.ish_positive), false) as low_expression,
         coalesce(bool_or(s.ihc = '0'), false) as no_expression,
         coalesce(
-            bool_or(s.ihc = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date and s.result <> 'positive'), false
+            bool_or(s.ihc = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date and s.result <> 'positive'),
+            false
         ) as ish_came_later,
-        max(s.result) filter (where s.specimen_date = n.specimen_date and s.specimen_site = 'metastasis') as newest_metastasis,
+        max(s.result) filter (where s.specimen_date = n.specimen_date and s.specimen_site = 'metastasis')
+            as newest_metastasis,
         min(s.result_date) filter (where s.result = 'positive') as first_positive_date,
         list_sort(list(
             cast(s.specimen_date as varchar) || ' ' || s.specimen_site || ': IHC ' || coalesce(s.ihc, 'not recorded')
@@ -146,8 +148,15 @@ judged as (
     select
         *,
         positive_in_time or (not assayed and summary_positive) as is_met,
-        not positive_in_time and not equivocal and not positive_later and not negative and not (not assayed and (summary_positive or summary_negative)) as no_result,
-        not positive_in_time and not equivocal and not positive_later and (negative or summary_negative) as shown_negative
+        not positive_in_time
+        and not equivocal
+        and not positive_later
+        and not negative
+        and not (not assayed and (summary_positive or summary_negative)) as no_result,
+        not positive_in_time
+        and not equivocal
+        and not positive_later
+        and (negative or summary_negative) as shown_negative
     from population
 )
 

@@ -63,14 +63,17 @@ judged as (
         coalesce(d.dual_dates, 0) as dual_dates,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
         coalesce(d.pertuzumab_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as doses_not_counted,
-        coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false) as started_in_time,
+        coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false)
+            as started_in_time,
         r.episode_key is not null as in_trial,
         case $population
             when 'all' then true
-            when 'stage-ii-iii' then case
-                when o.pathological_node_positive or o.over_20_mm then true
-                when not o.pathological_node_positive and not o.over_20_mm then false
-            end
+            when 'stage-ii-iii'
+                then
+                    case
+                        when o.pathological_node_positive or o.over_20_mm then true
+                        when not o.pathological_node_positive and not o.over_20_mm then false
+                    end
             else o.pathological_node_positive
         end as in_scope
     from operated as o

@@ -92,7 +92,8 @@ judged as (
         x.reason as toxicity,
         c.episode_key is not null as switched,
         s.first_trastuzumab_date + $max_span_days as due_date,
-        case when $target = '18-cycles' then $strict_cycles * $three_weekly_days else $min_covered_days end as target_days,
+        case when $target = '18-cycles' then $strict_cycles * $three_weekly_days else $min_covered_days end
+            as target_days,
         case when $target = '18-cycles' then $strict_cycles else $min_three_weekly_doses end as target_doses,
         greatest(p.observable_through, l.last_dose_date + e.last_covers) as open_from
     from starts as s

@@ -36,7 +36,8 @@ judged as (
         n.*,
         g.patient_key is not null as pregnant,
         coalesce(date_diff('day', n.diagnosis_date, n.first_antibody_date) <= $her2_due_days, false) as antibody_met,
-        coalesce(date_diff('day', n.diagnosis_date, n.first_cytotoxic_date) <= $chemo_due_days, false) as chemotherapy_met
+        coalesce(date_diff('day', n.diagnosis_date, n.first_cytotoxic_date) <= $chemo_due_days, false)
+            as chemotherapy_met
     from population as n
     left join pregnancies as g on n.patient_key = g.patient_key and n.tumour_id = g.tumour_id
 ),

@@ -5,10 +5,12 @@ with neoadjuvant as (
         t.*,
         case $population
             when 'all-early' then true
-            when 'high-risk' then case
-                when t.node_positive or t.inflammatory or t.t in ('3', '4') then true
-                when not t.node_positive and t.t is not null then false
-            end
+            when 'high-risk'
+                then
+                    case
+                        when t.node_positive or t.inflammatory or t.t in ('3', '4') then true
+                        when not t.node_positive and t.t is not null then false
+                    end
             else case
                 when t.over_20_mm or t.node_positive or t.inflammatory then true
                 when $size = '20-mm-or-more' and t.exactly_20_mm then true

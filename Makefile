@@ -1,0 +1,46 @@
+# The two commands a fresh machine needs are `make demo` and `make test`; each does its own set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types sql rulebook tests wheel lock clean
+
+demo: .venv/ready
+	$(BIN)/guideline-audit demo --out demo
+
+test: lint types sql rulebook tests wheel
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+sql: .venv/ready
+	$(BIN)/sqlfluff lint --processes 2 sql checks/rules
+
+rulebook: .venv/ready
+	$(BIN)/python -m audit.rulebook --check
+
+tests: .venv/ready
+	$(BIN)/pytest -n 2 --dist worksteal
+
+# The wheel in an empty environment, outside the checkout: what a user installs has to run alone.
+wheel: .venv/ready
+	$(BIN)/python tests/wheel.py
+
+.venv/ready: locks/dev.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Run by hand when a dependency changes (needs uv): hash-pinned, for every platform, without any host's name.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
+		pyproject.toml --output-file locks/run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
+		pyproject.toml --group dev --constraint locks/run.txt --output-file locks/dev.txt
+
+clean:
+	rm -rf .venv demo dist

@@ -1,4 +1,4 @@
-"""Builds the wheel, installs it into an empty environment and runs the demo outside the checkout."""
+"""Builds the wheel, installs it into an empty environment and runs its demo elsewhere."""
 
 import os
 import subprocess

@@ -17,6 +17,7 @@ DRUGS_SHOWN = 100
 """Unrecognised drug strings listed on the page; the database has them all."""
 LOW_COMPLETENESS = 0.8
 """Below this share the headline says that a rate rests on part of its cases."""
+PLACES = ("US", "EU", "ENGLAND")
 SPLIT = ("conformant", "non_conformant", "excepted", "pending", "not_evaluable")
 """The population's verdicts in the order the page shows them."""
 HEADLINES = 3
@@ -52,7 +53,7 @@ class RulePage:
     steps: list[WordedStep]
     reasons: dict[str, list[Worded]]
     missing: list[Worded]
-    editions: list[tuple[str, str, Edition]]
+    editions: Mapping[str, Mapping[str, Edition]]
     variant: Mapping[str, str]
     parameters: Mapping[str, Any]
     nothing: str
@@ -96,6 +97,14 @@ class Drug:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A headline: what it is about, and what was found."""
+
+    about: str
+    says: str
+
+
+@dataclass(frozen=True)
 class Page:
     """All that the report says."""
 
@@ -103,7 +112,7 @@ class Page:
     threshold: int
     patients: Cell
     tumours: Cell
-    headline: list[str]
+    headline: list[Finding]
     rules: list[RulePage]
     facts: dict[str, list[Worded]]
     loads: list[Load]
@@ -183,7 +192,7 @@ def _rule(figures: RuleFigures, manifest: Mapping[str, Any], catalogue: Catalogu
             step.removed,
             step.remaining,
         )
-        for number, step in enumerate(figures.steps)
+        for number, step in enumerate(figures.steps, 1)
     ]
     return RulePage(
         id=rule.id,
@@ -196,11 +205,7 @@ def _rule(figures: RuleFigures, manifest: Mapping[str, Any], catalogue: Catalogu
             if (reasons := figures.reasons.get(verdict))
         },
         missing=[Worded(name, name, cell) for name, cell in figures.missing],
-        editions=[
-            (name, jurisdiction, edition)
-            for name, places in rule.editions.items()
-            for jurisdiction, edition in places.items()
-        ],
+        editions=rule.editions,
         variant=manifest["variants"].get(rule.id, {}),
         parameters=manifest["parameters"].get(rule.id, {}),
         nothing=_nothing(figures, steps),
@@ -229,33 +234,21 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def _headline(rules: list[RulePage]) -> list[str]:
-    """The findings in plain words: cases for review, rules without a case, thin completeness."""
+def _headline(rules: list[RulePage]) -> list[Finding]:
+    """The findings in plain words: cases for review, rules without a rate, thin completeness."""
     rated = [rule for rule in rules if rule.registry.rate.share is not None]
-    said = [_review(rule) for rule in sorted(rated, key=_for_review, reverse=True)[:HEADLINES]]
-    unrated = [rule for rule in rules if rule.registry.rate.share is None]
-    empty = [rule for rule in unrated if rule.registry.cells["population"].value == 0]
-    if empty:
-        said.append(
-            f"Nothing could be said on {_titles(empty)}: no case falls under "
-            f"{'it' if len(empty) == 1 else 'them'} in these records."
-        )
-    none_judged = [
-        rule for rule in unrated if rule not in empty and rule.registry.rate.why == "none-judged"
-    ]
-    if none_judged:
-        said.append(f"Cases fall under {_titles(none_judged)}, but none of them has been judged.")
-    few = [rule for rule in unrated if rule.registry.rate.why == "small"]
-    if few:
-        said.append(f"Too few cases were judged for a rate on {_titles(few)}.")
+    unrated = [rule for rule in rules if rule not in rated]
+    gravest = sorted(rated, key=_for_review, reverse=True)
+    found = [Finding(rule.card.title, _review(rule)) for rule in gravest[:HEADLINES]]
+    found += [Finding(rule.card.title, _no_rate(rule)) for rule in unrated]
     for rule in rated:
         complete = rule.registry.rate.completeness
         if complete is not None and complete < LOW_COMPLETENESS:
-            said.append(
-                f"“{rule.card.title}” rests on part of its cases: {percent(complete)} of those "
-                f"concerned could be evaluated{_most_missing(rule)}."
-            )
-    return said
+            missing = [one.says for one in rule.missing if one.cell.value]
+            most = f"; most often missing: {missing[0]}" if missing else ""
+            says = f"Rests on part of its cases: {percent(complete)} could be evaluated{most}."
+            found.append(Finding(rule.card.title, says))
+    return found
 
 
 def _for_review(rule: RulePage) -> int:
@@ -263,21 +256,23 @@ def _for_review(rule: RulePage) -> int:
 
 
 def _review(rule: RulePage) -> str:
-    cells = rule.registry.cells
-    met, unmet = cells["conformant"].value or 0, cells["non_conformant"].value or 0
-    share = f"{percent(rule.registry.rate.share or 0)} of {met + unmet:,} judged"
+    met, unmet = (
+        rule.registry.cells[verdict].value or 0 for verdict in ("conformant", "non_conformant")
+    )
     if not unmet:
-        return f"“{rule.card.title}”: met in all {met:,} cases judged."
-    return f"“{rule.card.title}”: {unmet:,} for review; the recommendation was met in {share}."
+        return f"None for review: the recommendation was met in all {met:,} cases judged."
+    return (
+        f"{unmet:,} for review of {met + unmet:,} cases judged; the recommendation was met in "
+        f"{percent(met / (met + unmet))}."
+    )
 
 
-def _most_missing(rule: RulePage) -> str:
-    shown = [one.says for one in rule.missing if one.cell.value]
-    return f"; most often missing: {shown[0]}" if shown else ""
-
-
-def _titles(rules: list[RulePage]) -> str:
-    return ", ".join(f"“{rule.card.title}”" for rule in rules)
+def _no_rate(rule: RulePage) -> str:
+    if rule.nothing:
+        return rule.nothing
+    if rule.registry.rate.why == "none-judged":
+        return "No rate: none of the cases concerned has been judged."
+    return "No rate: too few cases were judged to show one."
 
 
 def _facts(facts: pl.DataFrame, threshold: int) -> dict[str, list[Worded]]:

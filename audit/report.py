@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from audit import resources
-from audit.present import SPLIT, Page, percent, words
+from audit.present import PLACES, SPLIT, Page, percent, words
 
 CHART_WIDTH = 200
 """Width of a rate chart in its own units; 0 to 100 % run along it."""
@@ -27,7 +27,11 @@ def render(template: str, context: Mapping[str, object]) -> str:
     Raises:
         jinja2.UndefinedError: the template names something the context doesn't hold.
     """
-    rendered = _environment().get_template(template).render(context, words=words(), order=SPLIT)
+    rendered = (
+        _environment()
+        .get_template(template)
+        .render(context, words=words(), order=SPLIT, places=PLACES)
+    )
     return "\n".join(line.rstrip() for line in rendered.splitlines() if line.strip()) + "\n"
 
 

@@ -1,0 +1,305 @@
+"""The command as a user meets it: files, exit codes, refusals, kills, two runs, no network."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+import small_registry
+import xlsxwriter
+
+COMMAND = str(Path(sys.executable).parent / "guideline-audit")
+CUTOFF = ("--cutoff", "2024-06-30")
+
+
+def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def audit(extract: Path, out: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
+    return call("run", extract, *CUTOFF, "--out", out, *more)
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_registry.write(tmp_path_factory.mktemp("registry") / "extract")
+
+
+@pytest.fixture(scope="module")
+def earlier(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("earlier") / "audit"
+    done = audit(registry, out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_an_audit_leaves_what_the_contract_lists(earlier: Path) -> None:
+    assert {path.name for path in earlier.iterdir()} == {
+        "audit.duckdb",
+        "findings.parquet",
+        "summary.csv",
+        "quarantine.csv",
+        "manifest.json",
+        "report",
+        "worklist",
+    }
+    assert (earlier / "report" / "index.html").is_file()
+    findings = pl.read_parquet(earlier / "findings.parquet")
+    assert findings.schema == {
+        "rule_id": pl.String,
+        "subject_id": pl.String,
+        "patient_id": pl.String,
+        "tumour_id": pl.String,
+        "site_id": pl.String,
+        "decision_date": pl.Date,
+        "due_date": pl.Date,
+        "verdict": pl.String,
+        "reason": pl.String,
+        "missing": pl.List(pl.String),
+        "margin_days": pl.Int32,
+        "evidence": pl.String,
+    }
+    assert not findings.select("rule_id", "subject_id").is_duplicated().any()
+    failed = findings.filter(verdict="non_conformant").select("rule_id", "tumour_id").rows()
+    assert sorted(failed) == [
+        ("early-her2-one-year", "T1"),
+        ("early-her2-one-year", "T2"),
+        ("neoadj-dual-blockade", "T2"),
+        ("postneo-residual-tdm1", "T1"),
+        ("postneo-residual-tdm1", "T2"),
+    ]
+    for evidence in findings["evidence"]:
+        assert isinstance(json.loads(evidence), dict)
+    manifest = json.loads((earlier / "manifest.json").read_text())
+    for table in manifest["tables"].values():
+        assert table["rows_read"] == sum(
+            table[part] for part in ("rows_loaded", "duplicates_collapsed", "rows_quarantined")
+        )
+    with duckdb.connect(str(earlier / "audit.duckdb"), read_only=True) as con:
+        assert con.sql("select count(*) from findings").fetchone() == (findings.height,)
+
+
+def test_what_an_audit_leaves_is_private_to_the_user(earlier: Path) -> None:
+    for path in (earlier, *earlier.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path.name} has mode {mode:o}"
+
+
+def test_the_same_inputs_give_the_same_findings_and_report(
+    earlier: Path, registry: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    assert audit(registry, again).returncode == 0
+    first, second = (pl.read_parquet(out / "findings.parquet") for out in (earlier, again))
+    assert first.equals(second)
+    assert (earlier / "summary.csv").read_bytes() == (again / "summary.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cutoff", "31.12.2024"), "YYYY-MM-DD"),
+        (("--jurisdiction", "MARS"), "US, EU, ENGLAND"),
+        (("--rules", "R99"), "there is no rule 'R99'"),
+        (("--variant", "neoadj-dual-blockade.population=everyone"), "all-early"),
+        (("--variant", "nonsense"), "RULE.NAME=VALUE"),
+        (("--no-such-option",), "No such option"),
+    ],
+)
+def test_a_usage_error_ends_with_2_and_says_what_to_write(
+    registry: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = audit(registry, tmp_path / "out", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rule_is_named_by_id_or_number(registry: Path, tmp_path: Path) -> None:
+    assert audit(registry, tmp_path / "out", "--rules", "r05,early-her2-one-year").returncode == 0
+    findings = pl.read_parquet(tmp_path / "out" / "findings.parquet")
+    assert set(findings["rule_id"]) == {"neoadj-dual-blockade", "early-her2-one-year"}
+
+
+def test_a_folder_that_holds_something_else_is_never_replaced(
+    registry: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.docx").write_text("years of work")
+    done = audit(registry, tmp_path)
+    assert done.returncode == 2
+    assert "thesis.docx" in done.stderr
+    assert (tmp_path / "thesis.docx").read_text() == "years of work"
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def without_column(folder: Path) -> None:
+    lines = (folder / "tumours.csv").read_text().splitlines()
+    position = lines[0].split(",").index("diagnosis_date")
+    kept = [",".join(c for i, c in enumerate(line.split(",")) if i != position) for line in lines]
+    (folder / "tumours.csv").write_text("\n".join(kept))
+
+
+def truncated_gzip(folder: Path) -> None:
+    packed = gzip.compress((folder / "treatments.csv").read_bytes())
+    (folder / "treatments.csv").unlink()
+    (folder / "treatments.csv.gz").write_bytes(packed[: len(packed) // 2])
+
+
+def wrong_encoding(folder: Path) -> None:
+    text = (folder / "patients.csv").read_text().replace("P2", "Pé2")
+    (folder / "patients.csv").write_bytes(text.encode("latin-1"))
+
+
+def wrong_types(folder: Path) -> None:
+    frame = pl.read_csv(folder / "tumours.csv").with_columns(diagnosis_date=pl.lit(3.5))
+    (folder / "tumours.csv").unlink()
+    frame.write_parquet(folder / "tumours.parquet")
+
+
+def missing_sheet(folder: Path) -> None:
+    empty(folder)
+    with xlsxwriter.Workbook(str(folder / "registry.xlsx")) as book:
+        book.add_worksheet("patients").write_row(0, 0, ["patient_id", "birth_date", "sex"])
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (empty, "patients"),
+        (without_column, "diagnosis_date"),
+        (truncated_gzip, "treatments.csv.gz"),
+        (wrong_encoding, "patients.csv"),
+        (wrong_types, "diagnosis_date"),
+        (missing_sheet, "tumours"),
+    ],
+)
+def test_a_bad_extract_is_refused_and_leaves_the_earlier_audit_alone(
+    registry: Path, earlier: Path, tmp_path: Path, harm: object, said: str
+) -> None:
+    extract, out = tmp_path / "extract", tmp_path / "audit"
+    shutil.copytree(registry, extract)
+    shutil.copytree(earlier, out)
+    before = fingerprint(out)
+    assert callable(harm)
+    harm(extract)
+    done = audit(extract, out)
+    assert done.returncode == 3, done.stderr
+    assert said in done.stderr
+    assert "What to do" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert fingerprint(out) == before
+
+
+def test_a_mapping_with_a_typo_is_refused_with_its_line(registry: Path, tmp_path: Path) -> None:
+    mapping = tmp_path / "ours.yaml"
+    mapping.write_text("tables:\n  patients:\n    - fiel: patients.csv\n")
+    done = audit(registry, tmp_path / "out", "--mapping", mapping)
+    assert done.returncode == 3, done.stderr
+    assert "ours.yaml" in done.stderr
+    assert "line" in done.stderr
+
+
+def test_a_killed_run_harms_nothing_and_the_next_one_works(
+    registry: Path, earlier: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "audit"
+    shutil.copytree(earlier, out)
+    before = fingerprint(out)
+    for delay in (0.3, 0.9, 1.3, 1.7, 2.1):
+        run = subprocess.Popen(
+            [COMMAND, "run", str(registry), *CUTOFF, "--out", str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(delay)
+        run.send_signal(signal.SIGKILL)
+        if run.wait() == -signal.SIGKILL:
+            found = fingerprint(out)
+            assert found == before or set(found) == set(before)
+            pl.read_parquet(out / "findings.parquet")
+            with duckdb.connect(str(out / "audit.duckdb"), read_only=True) as con:
+                con.sql("from findings limit 1").fetchall()
+    assert audit(registry, out).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".audit.lock", "audit"]
+
+
+def test_a_second_run_on_one_folder_is_refused_while_the_first_works(
+    registry: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "audit"
+    runs = [
+        subprocess.Popen(
+            [COMMAND, "run", str(registry), *CUTOFF, "--out", str(out)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [run.communicate()[1] for run in runs]
+    assert sorted(run.returncode for run in runs) == [0, 2], said
+    assert any("another audit is being written" in text for text in said)
+    assert (out / "manifest.json").is_file()
+
+
+OFFLINE = """
+import socket, sys
+def refuse(*_, **__):
+    raise AssertionError("a socket was opened")
+socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+from audit.cli import main
+sys.argv = ["guideline-audit", *sys.argv[1:]]
+main()
+"""
+
+
+def test_a_whole_audit_opens_no_socket(registry: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            OFFLINE,
+            "run",
+            str(registry),
+            *CUTOFF,
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_catalogue_is_printed(tmp_path: Path) -> None:
+    done = call("rules")
+    assert done.returncode == 0
+    assert "R10  postneo-residual-tdm1" in done.stdout
+    card = call("rules", "R10")
+    assert "84" in card.stdout
+    assert call("rules", "R99").returncode == 2

@@ -1,11 +1,12 @@
 """Reads `vignettes.md`: patients in words and small tables, with the verdict expected of one rule.
 
-A file is a title, an introduction, the base patient under "## Unless said otherwise", and one "## " section
-a vignette. A table's first header cell names a table of the extract, the others its columns; the first cell
-of a row is its label. In a vignette a row with a label of the base overrides the cells it fills in, a new
-label adds a row, `-` clears a cell and a ~~struck-out~~ label removes the row. Ids are made up from the labels,
-so that a patient never writes one. In treatments, `every` (days) and `times` make a row a series of doses. A date
-may be counted: `2020-01-06 + 84`.
+A file is a title, an introduction, the base patient under "## Unless said otherwise", and one "## "
+section a vignette. A table's first header cell names a table of the extract, the others its
+columns; the first cell of a row is its label. In a vignette a row with a label of the base
+overrides the cells it fills in, a new label adds a row, `-` clears a cell and a ~~struck-out~~
+label removes the row. Ids are made up from the labels, so that a patient never writes one. In
+treatments, `every` (days) and `times` make a row a series of doses. A date may be counted:
+`2020-01-06 + 84`.
 """
 
 import csv
@@ -193,7 +194,9 @@ def _sections(text: str, where: str) -> Iterator[Section]:
             elif set("".join(cells)) <= set("-: ") and not table[3] and number == table[1] + 1:
                 continue
             elif len(cells) != len(table[2]) + 1:
-                raise VignetteError(f"{place}: {len(cells)} cells under {len(table[2]) + 1} headers")
+                raise VignetteError(
+                    f"{place}: {len(cells)} cells under {len(table[2]) + 1} headers"
+                )
             elif table[0] == "subject":
                 section.expected[cells[0]] = _expected(cells[1], place)
             else:
@@ -269,7 +272,9 @@ def _merge(base: Section, section: Section, where: str) -> Tables:
                 removed = REMOVED.fullmatch(label)
                 name = removed[1] if removed else label
                 if not name or (table, name) in seen:
-                    raise VignetteError(f"{where}:{line}: the label '{name}' is missing or repeated")
+                    raise VignetteError(
+                        f"{where}:{line}: the label '{name}' is missing or repeated"
+                    )
                 seen.add((table, name))
                 if not removed:
                     filled = {
@@ -295,7 +300,9 @@ def _expand(tables: Tables, prefix: str, where: str, line: int) -> dict[str, lis
             if table == "tumours":
                 row = {"site_id": "hospital", **row}
             elif "tumour_id" in contract()[table]:
-                row["tumour_id"] = _tumour(cells.get("tumour_id"), tumours, f"{where}:{line}", label)
+                row["tumour_id"] = _tumour(
+                    cells.get("tumour_id"), tumours, f"{where}:{line}", label
+                )
                 row["tumour_id"] = row["tumour_id"] and f"{prefix}-{slug(row['tumour_id'])}"
             if table in KEYS:
                 row[KEYS[table]] = f"{prefix}-{slug(label)}"

@@ -1,0 +1,146 @@
+"""A synthetic registry extract of any size, with deviations planted where its truth file says.
+
+The same number of patients and the same seed give the same bytes. The intended cut-off of the
+audit is 2025-12-31. Patients are drawn in batches of a fixed size and written as they come, so
+that memory does not grow with the registry.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+from audit.errors import UsageError
+from audit.synthesise import follow_up, streams
+from audit.synthesise.batch import Batch
+from audit.synthesise.chance import Chance
+from audit.synthesise.course import draw_course, draw_fate
+from audit.synthesise.deviations import RULE_IDS, Mess, depart
+from audit.synthesise.disease import NEOADJUVANT, POSITIVE, SURGERY_FIRST, draw_disease
+from audit.synthesise.doses import draw_metastatic, draw_treatments
+from audit.synthesise.files import Layout, TableFile, suffix_of
+from audit.synthesise.mess import Counts, Tables, make_untidy
+from audit.synthesise.sites import Sites, draw_sites
+
+__all__ = ["synthesise"]
+
+PATIENTS_A_BATCH = 50_000
+
+
+def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") -> None:
+    """Write a synthetic extract, and beside it what an audit of it must find.
+
+    `NAME.truth.csv` lists every (rule, tumour) that is non-conformant at the cut-off 2025-12-31 in
+    the US with default variants, and no other is; `NAME.counts.csv` says how many duplicates and
+    quarantined rows loading must count, by table, and which drug strings it can't recognise.
+
+    Args:
+        patients: how many patients, at least one.
+        seed: any whole number from 0.
+        out: the folder to write, new or empty; the other two files stand beside it.
+        layout: `parquet` or `csv` for all tables; `auto` is a mixture below 20,000 patients and
+            Parquet from there.
+
+    Raises:
+        UsageError: when `patients` or `seed` is out of range, or `out` holds something.
+    """
+    if patients < 1 or seed < 0:
+        raise UsageError(
+            f"{patients} patients with seed {seed} can't be drawn",
+            "Give at least one patient and a seed of 0 or more.",
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists and is not an empty folder", "Name a new folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    sites = draw_sites(patients, seed)
+    counts = Counts()
+    truths = []
+    treatment_rows = 0
+    with TemporaryDirectory(prefix=".pieces-", dir=out) as scratch:
+        files: dict[str, TableFile] = {}
+
+        def add(name: str, table: pl.DataFrame) -> None:
+            if name not in files:
+                path = out / f"{name}{suffix_of(name, patients, layout)}"
+                files[name] = TableFile(path, Path(scratch))
+            files[name].add(table)
+
+        add("sites", sites.table)
+        for number, first in enumerate(range(0, patients, PATIENTS_A_BATCH)):
+            size = min(PATIENTS_A_BATCH, patients - first)
+            batch, tables = _draw(sites, seed, number, first, size, treatment_rows)
+            treatment_rows += tables["treatments"].height
+            truths.append(_truth(batch))
+            for name, table in make_untidy(tables, batch, counts).items():
+                add(name, table)
+        for file in files.values():
+            file.finish()
+    pl.concat(truths).write_csv(out.parent / f"{out.name}.truth.csv")
+    counts.table().write_csv(out.parent / f"{out.name}.counts.csv")
+
+
+def _draw(
+    sites: Sites, seed: int, number: int, first: int, size: int, treatment_rows: int
+) -> tuple[Batch, Tables]:
+    """Draw one batch of patients, from `first` on, and the tables about them."""
+
+    def chance(topic: str) -> Chance:
+        return Chance(seed, number, topic, size)
+
+    disease = draw_disease(sites, chance("disease"))
+    course = draw_course(disease, chance("course"))
+    untidy = sites.untidy[disease.site]
+    fate = draw_fate(disease, course, untidy, chance("fate"))
+    departs = {rule: shares[disease.site] for rule, shares in sites.departs.items()}
+    delivered, deviations = depart(disease, course, fate, departs, untidy, chance("deviations"))
+    records = chance("records")
+    positive = disease.her2 == POSITIVE
+    early = (disease.pathway == NEOADJUVANT) | (disease.pathway == SURGERY_FIRST)
+    second = positive & early & records.yes(0.015)
+    batch = Batch(
+        patient_id="P"
+        + pl.int_range(first + 1, first + size + 1, eager=True).cast(pl.String).str.zfill(7),
+        site_id=sites.table["site_id"].gather(disease.site),
+        disease=disease,
+        course=course,
+        fate=fate,
+        delivered=delivered,
+        deviations=deviations,
+        second=second,
+        unassayed=positive & ~second & (deviations.mess == Mess.MISSING) & records.yes(0.4),
+        chance=records,
+    )
+    lines = draw_metastatic(disease, course, fate, deviations, chance("metastatic"))
+    given = draw_treatments(disease, course, fate, delivered, deviations, lines, chance("doses"))
+    tables = {
+        "patients": streams.patients(batch),
+        "tumours": streams.tumours(batch),
+        "receptor_tests": streams.receptor_tests(batch),
+        "treatments": follow_up.treatments(batch, given, treatment_rows),
+        "surgeries": streams.surgeries(batch),
+        "radiotherapy": streams.radiotherapy(batch),
+        "cardiac_assessments": follow_up.cardiac_assessments(batch, given),
+        "events": follow_up.events(batch, given, lines),
+        "exceptions": follow_up.exceptions(batch),
+        "observations": follow_up.observations(batch),
+        "imaging": follow_up.imaging(batch, given),
+    }
+    return batch, tables
+
+
+def _truth(batch: Batch) -> pl.DataFrame:
+    """Give the planted deviations of a batch."""
+    parts = []
+    for rule, planted in batch.deviations.planted.items():
+        who = np.flatnonzero(planted)
+        found = pl.DataFrame(
+            {
+                "patient_id": batch.patient_id.gather(who),
+                "tumour_id": batch.tumour_id.gather(who),
+                "deviation": pl.Series(batch.deviations.kinds(rule), dtype=pl.String),
+            }
+        )
+        rule_id = pl.repeat(RULE_IDS[rule], found.height, eager=True).alias("rule_id")
+        parts.append(found.insert_column(0, rule_id))
+    return pl.concat(parts)

@@ -110,9 +110,10 @@ def cell(value):
 class Maker:
     """Makes the patients of one registry."""
 
-    def __init__(self, seed, cutoff, *, imprecise=True):
+    def __init__(self, seed, cutoff, start, imprecise):
         self.rng = random.Random(seed)
         self.cutoff = cutoff
+        self.start = start
         self.imprecise = imprecise
         self.tables = {name: [] for name in ALL_TABLES}
         self.tables["sites"] = [{"site_id": f"S{n}", "name": f"Hospital {n}"} for n in range(4)]
@@ -169,14 +170,13 @@ class Maker:
 
     def patient(self, number):
         self.patient_id = f"P{number}"
-        start = date(2005, 1, 1)
-        start = start if self.chance(0.3) else date(2017, 6, 1)
+        start = self.start if self.chance(0.3) else max(self.start, date(2017, 6, 1))
         diagnosis = after(start, self.rng.randint(0, between(start, self.cutoff)))
         if self.chance(0.25):
-            edition = self.pick(*EDITIONS)
-            diagnosis = min(after(edition, -self.days(0, 250, 30, 60)), self.cutoff)
+            near = after(self.pick(*EDITIONS), -self.days(0, 250, 30, 60))
+            diagnosis = near if start <= near <= self.cutoff else diagnosis
         elif self.chance(0.3):
-            diagnosis = after(self.cutoff, -self.rng.randint(0, 700))
+            diagnosis = max(start, after(self.cutoff, -self.rng.randint(0, 700)))
         birth = after(diagnosis, -self.rng.randint(25 * 365, 85 * 365))
         if self.chance(0.02):
             birth = diagnosis.replace(year=diagnosis.year - 18, day=min(diagnosis.day, 28))
@@ -233,11 +233,8 @@ class Maker:
         if self.chance(0.15):
             row["histology"] = self.pick("8500/2", None, None)
             row["clinical_t"] = self.pick("Tis", "T0", "T1mi", "T1a", "TX", None)
-        if self.chance(0.75):
-            row["pathological_t"] = self.pick("pT1c", "T2", "pT1", "T1a", "pT3", "pTX", "pT2")
-            row["pathological_n"] = self.pick("pN0", "pN1", "pN1mi", "N0(i+)", "pN1a(sn)", "NX")
-        if self.chance(0.3):
-            row["nodes_positive"] = self.pick(0, 1, 3)
+        if self.chance(0.1):
+            self.pathology(row)
         for side in ("clinical", "pathological"):
             if self.chance(0.5):
                 row[f"{side}_size_mm"] = self.pick(0, 3, 10, 10.5, 11, 15, 20, 20, 21, 35, 60)
@@ -247,6 +244,13 @@ class Maker:
         if self.chance(0.04):
             row["inflammatory"] = self.pick(True, False)
         return self.add("tumours", **row)
+
+    def pathology(self, row):
+        """What was found at surgery, where surgery came first."""
+        row["pathological_t"] = self.pick("pT1c", "T2", "pT1", "T1a", "pT3", "pTX", "pT2", None)
+        row["pathological_n"] = self.pick("pN0", "pN1", "pN1mi", "N0(i+)", "pN1a(sn)", "NX", None)
+        if self.chance(0.3):
+            row["nodes_positive"] = self.pick(0, 1, 3)
 
     # --- plans ---------------------------------------------------------------------------------
 
@@ -329,6 +333,7 @@ class Maker:
     def surgery_first(self, tumour, diagnosis):
         surgery = after(diagnosis, self.days(0, 80))
         self.anchors.append(surgery)
+        self.pathology(tumour)
         decision = self.operate(surgery, tumour)
         if self.chance(0.1):
             return
@@ -564,16 +569,24 @@ class Maker:
                             row[column] = text
 
 
-def generate(n: int, seed: int, cutoff: date = date(2026, 9, 30), *, imprecise: bool = True):
+def generate(
+    n: int,
+    seed: int,
+    cutoff: date = date(2026, 9, 30),
+    *,
+    start: date = date(2005, 1, 1),
+    imprecise: bool = True,
+) -> Registry:
     """A registry of `n` patients.
 
     Args:
         n: patients.
         seed: the same seed gives the same registry.
         cutoff: the last day on which anything is recorded.
+        start: the first day of a diagnosis.
         imprecise: whether a few patients have dates of month or year precision.
     """
-    maker = Maker(seed, cutoff, imprecise=imprecise)
+    maker = Maker(seed, cutoff, start, imprecise)
     for number in range(n):
         maker.patient(number)
     return Registry(maker.tables, cutoff)

@@ -5,7 +5,7 @@ from datetime import date
 
 import twin_facts as facts
 from twin_facts import LATE, NEGATIVE
-from twin_record import FAMILIES, RULES, after, between, read_topic
+from twin_record import FAMILIES, RULES, STREAMS, after, between, read_topic
 
 IN_FORCE = {
     "R01": dict.fromkeys(("US", "EU", "ENGLAND"), date(2007, 1, 1)),
@@ -124,7 +124,8 @@ def pending_reason(case, context):
     last = row.get("last_contact_date")
     if last and after(last, 90) < context.cutoff and case.due and after(last, 90) < case.due:
         return "lost-to-follow-up"
-    return "transferred-out" if row.get("transfer_out_date") == observable else "not-yet-due"
+    moved = row.get("transfer_out_date") == observable and observable < context.cutoff
+    return "transferred-out" if moved else "not-yet-due"
 
 
 # --- what every rule asks --------------------------------------------------------------------
@@ -171,8 +172,7 @@ def doubts(context, episode, rule, needs, window, opened):
         opened: the day the rule's window opened.
     """
     patient, found = context.patient, []
-    tables = {"patients", "tumours", "receptor_tests", "treatments", "events", "exceptions"}
-    tables |= {"surgeries"} if rule != "R01" else set()
+    tables = {"patients", "tumours", *STREAMS}
     if patient.quarantined & tables:
         found.append("quarantined-row")
     needed = set().union(*(FAMILIES.get(name, {name}) for name in needs))
@@ -183,11 +183,11 @@ def doubts(context, episode, rule, needs, window, opened):
                 found.append("undated-row")
         elif drug is None and window and window[0] <= row["start_date"] <= window[1]:
             found.append("unrecognised-drug")
-    if rule != "R01" and any(
+    if any(
         row.get("surgery_date") is None and facts.is_definitive(row) for row in patient.surgeries
     ):
         found.append("undated-row")
-    if any(facts.unlinked(patient, t) for t in ("receptor_tests", "surgeries") if t in tables):
+    if any(facts.unlinked(patient, t) for t in ("receptor_tests", "surgeries")):
         found.append("unlinked-row")
     moved = patient.row.get("transfer_in_date")
     if moved and opened and moved > opened:

@@ -7,6 +7,7 @@ readings of it).
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 from twin_record import SYSTEMIC, after, between, doses_of_row
 
@@ -44,9 +45,8 @@ def t_of_size(size):
     return "T3"
 
 
-def t_with_size(text, size):
+def t_with_size(category, size):
     """The T category; the size where it is missing or a bare T1."""
-    category = read_t(text)
     if category is None:
         return t_of_size(size)
     if category == "T1" and t_of_size(size):
@@ -54,17 +54,24 @@ def t_with_size(text, size):
     return category
 
 
+def is_inflammatory(tumour):
+    texts = (tumour.get("clinical_t"), tumour.get("pathological_t"))
+    return tumour.get("inflammatory") is True or any("T4d" in (text or "") for text in texts)
+
+
 def clinical_t(tumour):
-    if tumour.get("inflammatory") is True:
+    if is_inflammatory(tumour):
         return "T4"
-    return t_with_size(tumour.get("clinical_t"), tumour.get("clinical_size_mm"))
+    return t_with_size(read_t(tumour.get("clinical_t")), tumour.get("clinical_size_mm"))
 
 
 def pathological_t(tumour):
-    if tumour.get("inflammatory") is True:
+    """The T at surgery, the clinical one where it is missing; then likewise the size."""
+    if is_inflammatory(tumour):
         return "T4"
-    own = t_with_size(tumour.get("pathological_t"), tumour.get("pathological_size_mm"))
-    return own or clinical_t(tumour)
+    category = read_t(tumour.get("pathological_t")) or read_t(tumour.get("clinical_t"))
+    sizes = (tumour.get("pathological_size_mm"), tumour.get("clinical_size_mm"))
+    return t_with_size(category, next((size for size in sizes if size), None))
 
 
 def pathological_n(tumour):
@@ -93,16 +100,17 @@ def node_positive(category):
 
 
 def is_invasive(tumour, tests):
-    """Invasive carcinoma, by histology, else T and N, else the receptor tests."""
+    """Invasive carcinoma, by histology, else N and T, else the receptor tests."""
     behaviour = (tumour.get("histology") or "").strip()[-2:]
     if behaviour in ("/3", "/2"):
         return behaviour == "/3"
-    categories = {read_t(tumour.get("clinical_t")), read_t(tumour.get("pathological_t"))}
-    nodes = (read_n(tumour.get("clinical_n")), read_n(tumour.get("pathological_n")))
-    if any(at_least(t, "T1mi") for t in categories) or any(node_positive(n) for n in nodes):
+    if node_positive(pathological_n(tumour) or read_n(tumour.get("clinical_n"))):
         return True
+    categories = {read_t(tumour.get("clinical_t")), read_t(tumour.get("pathological_t"))}
     if "Tis" in categories:
         return False
+    if any(at_least(t, "T1mi") for t in categories):
+        return True
     return not tests or any(test.get("invasive") is not False for test in tests)
 
 
@@ -227,7 +235,6 @@ class Episode:
     status: dict = field(default_factory=dict)  # tumour_id -> HER2 status
     metastatic_at_diagnosis: bool = False
     metastatic_date: date = LATE  # LATE: never
-    recurrence_date: date = LATE
 
     @property
     def first_diagnosis(self):
@@ -267,12 +274,14 @@ def unlinked(patient, table):
 
 
 def group_tumours(tumours):
-    """The tumours in episodes, in order of diagnosis (undated ones each alone, last)."""
+    """The tumours in episodes, in order of diagnosis (undated ones in the first)."""
     groups = []
     for tumour in sorted(tumours, key=lambda t: (t.get("diagnosis_date") or LATE, t["tumour_id"])):
         day = tumour.get("diagnosis_date")
         start = groups[-1][0].get("diagnosis_date") if groups else None
-        if day and start and between(start, day) <= 183:
+        if day is None and groups:
+            groups[0].append(tumour)
+        elif day and start and between(start, day) <= 183:
             groups[-1].append(tumour)
         else:
             groups.append([tumour])
@@ -312,27 +321,19 @@ def m_status(episode, tumour):
     if episode.metastatic_at_diagnosis:
         return "M1"
     t_known = read_t(tumour.get("clinical_t")) or read_t(tumour.get("pathological_t"))
-    n_known = read_n(tumour.get("clinical_n")) or read_n(tumour.get("pathological_n"))
+    n_known = read_n(tumour.get("clinical_n")) or pathological_n(tumour)
     return read_m(tumour) or ("M0" if t_known and n_known else None)
 
 
-def risk_key(tumour, status):
+def risk_key(episode, tumour):
     """Sorts the tumour of highest risk first: HER2, stage, receptors, date, id."""
-    t = max(
-        (c for c in (clinical_t(tumour), pathological_t(tumour)) if c),
-        key=T_ORDER.index,
-        default="T0",
-    )
-    nodes = [read_n(tumour.get("clinical_n")), pathological_n(tumour)]
-    if t == "T4" or any(n in ("N2", "N3") for n in nodes):
-        group = 4
-    else:
-        group = {"T3": 3, "T2": 2, "T1c": 1}.get(t, 0)
-    hr_negative = tumour.get("er_status") == "negative" and tumour.get("pr_status") != "positive"
+    t, n = stage_by_pathway(tumour, pathway(episode, tumour))
+    group = 4 if t == "T4" or n in ("N2", "N3") else {"T3": 3, "T2": 2, "T1c": 1}.get(t, 0)
+    hr_negative = tumour.get("er_status") == tumour.get("pr_status") == NEGATIVE
     return (
-        [POSITIVE, "unknown", NEGATIVE].index(status),
+        [POSITIVE, "unknown", NEGATIVE].index(episode.status[tumour["tumour_id"]]),
         -group,
-        not any(node_positive(n) for n in nodes),
+        not node_positive(n),
         not hr_negative,
         tumour.get("diagnosis_date") or LATE,
         tumour["tumour_id"],
@@ -360,12 +361,7 @@ def episodes(patient, drugs):
         doses = [dose for row in episode.rows for dose in doses_of_row(row, drugs)]
         episode.doses = sorted(doses, key=lambda dose: dose.date)
         set_status(episode, min((d.date for d in episode.systemic), default=None))
-        episode.index = min(
-            episode.tumours, key=lambda t: risk_key(t, episode.status[t["tumour_id"]])
-        )
-        start = episode.index.get("diagnosis_date") or date.min
-        recurrences = [day for day in episode.days_of(*RECURRENCES) if day >= start]
-        episode.recurrence_date = min(recurrences, default=LATE)
+        episode.index = min(episode.tumours, key=partial(risk_key, episode))
     return groups
 
 
@@ -386,10 +382,16 @@ def is_definitive(row):
     return row["definitive"]
 
 
+def recurrence_date(episode, tumour):
+    """The first recurrence after the tumour's diagnosis, or LATE."""
+    start = tumour.get("diagnosis_date") or date.min
+    return min((day for day in episode.days_of(*RECURRENCES) if day > start), default=LATE)
+
+
 def counted_surgeries(episode, tumour):
     """Dated surgeries of the tumour before any metastasis or recurrence, in order."""
     start = after(tumour["diagnosis_date"], -30) if tumour.get("diagnosis_date") else date.min
-    end = min(episode.metastatic_date, episode.recurrence_date)
+    end = min(episode.metastatic_date, recurrence_date(episode, tumour))
     rows = [
         row
         for row in episode.surgeries.get(tumour["tumour_id"], [])
@@ -412,10 +414,12 @@ def pathway(episode, tumour):
     doses = [dose for dose in episode.systemic if not episode.is_metastatic(dose)]
     if surgery:
         return "neoadjuvant" if any(d.date < surgery for d in doses) else "surgery-first"
-    if not doses:
-        return "none"
-    adjuvant = any(dose.row.get("intent") == "adjuvant" for dose in doses)
-    return "surgery-first-undated" if adjuvant else "neoadjuvant"
+    intents = {dose.row.get("intent") for dose in doses}
+    # the contract: TNM at surgery is recorded where surgery came first
+    operated = read_t(tumour.get("pathological_t")) or read_n(tumour.get("pathological_n"))
+    if "neoadjuvant" not in intents and ("adjuvant" in intents or operated):
+        return "surgery-first-undated"
+    return "neoadjuvant" if doses else "none"
 
 
 def response(episode, tumour):

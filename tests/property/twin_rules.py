@@ -27,7 +27,7 @@ from twin_case import (
     together,
 )
 from twin_facts import EQUIVOCAL, LATE, NEGATIVE, POSITIVE
-from twin_record import RULES, after, between, read_topic
+from twin_record import RULES, SYSTEMIC, after, between, read_topic
 
 # --- R01 -------------------------------------------------------------------------------------
 
@@ -57,6 +57,8 @@ def r01_setting(context, episode, setting, doses):
 
     if all(not_invasive(episode, tumour) for tumour in episode.tumours):
         case.excluded.append("in-situ")
+    if not context.in_force("R01", first):
+        case.excluded.append("not-in-force")
     moved = context.patient.row.get("transfer_in_date")
     if moved and first <= moved and not all_tests:
         case.excluded.append("treated-elsewhere")
@@ -78,22 +80,23 @@ def r01_setting(context, episode, setting, doses):
         case.met, case.met_reason = True, "assay"
     elif POSITIVE in summaries:
         case.met, case.met_reason = True, "summary"
-    elif POSITIVE in facts.results(tests) and not newest_metastasis(timely):
-        case.failure = "result-after-first-dose"
-    elif not known:
-        if summaries and len(summaries) == len(episode.tumours) and set(summaries) == {NEGATIVE}:
-            case.failure = "summary-only"
-        elif limit > context.observable:
-            case.open = True
-        else:
-            case.missing.append("her2-unknown")
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
-    else:
+    elif POSITIVE in facts.results(tests) and not newest_metastasis(timely):
+        case.failure = "result-after-first-dose"
+    elif known:
         r01_negative(case, setting, doses, taken)
+    elif summaries and len(summaries) == len(episode.tumours) and set(summaries) == {NEGATIVE}:
+        case.failure = "summary-only"
+    elif limit > context.observable:
+        case.open = True
+    else:
+        case.missing.append("her2-unknown")
+    # judged at the first dose, not at the lag's end, once there is a result
+    case.closed = bool(facts.results(tests)) and first <= context.observable
     if not context.linked("receptor_tests"):
         case.doubts.append("stream-not-linked")
-    case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
+    case.doubts += doubts(context, episode, "R01", [], None, first)
     return case
 
 
@@ -151,14 +154,15 @@ def r03(context, episode):
         (case.excluded if known else case.missing).append(reason)
     if small and n is not None and not facts.node_positive(n):
         case.excluded.append("small-tumour")
-    if diagnosis and patient.get("birth_date") and age(patient["birth_date"], diagnosis) < 18:
+    if decision and patient.get("birth_date") and age(patient["birth_date"], decision) < 18:
         case.excluded.append("under-18")
     if diagnosis and any(
         after(diagnosis, -280) <= day <= after(diagnosis, 42)
         for day in episode.days_of("pregnancy")
     ):
         case.excluded.append("pregnancy-at-diagnosis")
-    if episode.systemic and all(d.row.get("intent") == "palliative" for d in episode.systemic):
+    intents = {row.get("intent") for row in episode.rows if is_systemic(row, context)}
+    if intents == {"palliative"}:
         case.excluded.append("palliative-intent")
     moved = patient.get("transfer_in_date")
     if moved and systemic and moved > systemic[0]:
@@ -170,7 +174,7 @@ def r03(context, episode):
     if not context.linked("treatments"):
         case.missing.append("stream-not-linked")
     if diagnosis is None:
-        case.missing.append("diagnosis-date")
+        case.missing.append("diagnosis-date-missing")
         return [case]
 
     antibody = first_day(episode.curative(ANTIBODY))
@@ -188,9 +192,15 @@ def r03(context, episode):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
     case.doubts = doubts(
-        context, episode, "R03", [ANTIBODY, CYTOTOXIC], (diagnosis, case.due), diagnosis
+        context, episode, "R03", [ANTIBODY, CYTOTOXIC], (date.min, case.due), diagnosis
     )
     return [case]
+
+
+def is_systemic(row, context):
+    """Whether a treatment row, dated or not, is a systemic drug."""
+    drug = context.drugs.get(row.get("drug"))
+    return bool(drug and drug.ingredients & SYSTEMIC)
 
 
 def age(birth, day):
@@ -238,11 +248,9 @@ def r05(context, episode):
         case.excluded.append("stopped-for-progression")
 
     pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
-    named = any(
-        dose.has("trastuzumab")
-        and (dose.drug.regimen or dose.open)
-        and dose.row.get("end_date") is None
-        for dose in pertuzumab
+    named = all(
+        any(is_open_ended(dose) for dose in doses if dose.date <= last)
+        for doses in (trastuzumab, pertuzumab)
     )
     if len(together(context, episode, date.min, last)) >= 3:
         case.met = True
@@ -261,6 +269,11 @@ def r05(context, episode):
     window = (after(given[0], -7), min(last, case.due))
     case.doubts += doubts(context, episode, "R05", ["trastuzumab", "pertuzumab"], window, given[0])
     return [case]
+
+
+def is_open_ended(dose):
+    """A regimen name or a course of which the end is not recorded."""
+    return (dose.drug.regimen or dose.open) and dose.row.get("end_date") is None
 
 
 def r05_stage(context, case, tumour):
@@ -387,10 +400,15 @@ def r14(context, episode):
         if not episode.curative(CYTOTOXIC):
             case.excluded.append("no-chemotherapy")
         return [case]
-    if facts.pathway(episode, tumour) != "surgery-first":
+    way = facts.pathway(episode, tumour)
+    if not way.startswith("surgery-first"):
         case.excluded.append("neoadjuvant")
         return [case]
-    end = after(episode.recurrence_date, -1) if episode.recurrence_date < LATE else LATE
+    if not surgery:
+        case.missing.append("surgery-undated")
+        surgery = date.min
+    recurrence = facts.recurrence_date(episode, tumour)
+    end = after(recurrence, -1) if recurrence < LATE else LATE
     case.decision = first_day(episode.curative("trastuzumab"), surgery, end)
     if not case.decision:
         case.excluded.append("no-adjuvant-trastuzumab")
@@ -439,7 +457,7 @@ def r14_nodes(context, case, tumour):
             case.missing.append("stage-unknown")
             return
     if n is None:
-        case.missing.append("nodes-unknown")
+        case.missing.append("stage-unknown")
     else:
         case.excluded.append("node-negative")
 
@@ -468,7 +486,7 @@ def r17(context, episode):
         case.excluded.append("not-in-force")
     antibody_start = first_day(episode.curative(ANTIBODY))
     if any(
-        antibody_start < dose.date <= end and dose.date < episode.recurrence_date
+        antibody_start < dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
         for dose in episode.curative("her2-conjugate")
     ):
         case.excluded.append("switched-to-conjugate")
@@ -476,17 +494,17 @@ def r17(context, episode):
     doses = [dose for dose in trastuzumab if dose.date <= end]
     covered, three_weekly, weekly = covered_days(doses, end)
     cycles = context.variant("R17", "target", "350-days") == "18-cycles"
-    case.met = three_weekly + weekly // 3 >= 18 if cycles else covered >= 350 or three_weekly >= 17
-    case.margin = covered - 350
-    if any(dose.open for dose in doses):
+    target, enough = (378, 18) if cycles else (350, 17)
+    case.met = covered >= target or three_weekly >= enough
+    case.margin = covered - target
+    if any(dose.open for dose in doses) and not case.met:
         case.missing.append("no-end-date")
     elif three_weekly + weekly < 2:
         case.missing.append("single-dose")
 
     last = doses[-1].date
     remaining = max(0, between(context.observable, end))
-    possible = three_weekly + weekly // 3 + remaining // 21 + 1
-    reachable = possible >= 18 if cycles else covered + remaining >= 350 or possible >= 17
+    reachable = covered + remaining >= target or three_weekly + remaining // 21 + 1 >= enough
     running = between(last, context.observable) <= 42
     case.closed = not reachable and not running
 

@@ -151,6 +151,7 @@ def _judge(con: Connection, settings: Settings, scratch: Path, stages: Stages) -
         _resolve(con, catalogue)
     shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
     shared["cutoff"] = settings.cutoff
+    shared["surgeries_linked"] = extract.tables["surgeries"].linked
     with stages.stage("facts"):
         for layer in ("schema", "staging", "facts"):
             build(con, layer, shared)

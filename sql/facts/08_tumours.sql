@@ -1,6 +1,6 @@
 -- fct_tumours: one row a tumour with everything that a population is defined by.
--- pathway: metastatic, neoadjuvant, surgery-first or none. Without a dated operation the recorded intent tells, and a
--- pathological T or N, which the extract holds only where surgery came first.
+-- pathway: metastatic, neoadjuvant, surgery-first or none. Without a dated operation the recorded intent tells; where
+-- no surgeries are linked at all so does a pathological T or N, which the extract holds only where surgery came first.
 -- t and n are the categories the treatment decision was made on: pathological where surgery came first, else clinical.
 -- is_index: the tumour on which a drug rule judges the episode.
 create or replace table fct_tumours as
@@ -29,8 +29,9 @@ with routed as (
             when d.first_curative_date < s.first_surgery_date then 'neoadjuvant'
             when s.first_surgery_date is not null then 'surgery-first'
             when d.any_neoadjuvant_intent then 'neoadjuvant'
+            when d.any_adjuvant_intent then 'surgery-first'
             when
-                d.any_adjuvant_intent or t.pathological_t is not null or t.pathological_n is not null
+                not $surgeries_linked and (t.pathological_t is not null or t.pathological_n is not null)
                 then 'surgery-first'
             when d.first_curative_date is not null then 'neoadjuvant'
             else 'none'

@@ -1,4 +1,7 @@
-"""Which rows are loaded, collapsed or quarantined, and why. Owns: rules.py, duplicates.py, load.py."""
+"""Which rows are loaded, collapsed or quarantined, and why.
+
+Owns: rules.py, duplicates.py, load.py.
+"""
 
 import json
 from datetime import date
@@ -197,7 +200,8 @@ def test_dates_of_one_row_that_contradict_each_other(tmp_path: Path) -> None:
     extract = load(
         tmp_path,
         treatments=TREATMENTS
-        + "A1,P1,T1,2020-02-01,2020-01-31,x\nA2,P1,T1,2020-02-01,2020-02,x\nA3,P1,T1,2020-03,2020-02,x\n"
+        + "A1,P1,T1,2020-02-01,2020-01-31,x\n"
+        + "A2,P1,T1,2020-02-01,2020-02,x\nA3,P1,T1,2020-03,2020-02,x\n"
         + "A4,P1,T1,,2020-02,x\n",
         receptor_tests="test_id,patient_id,tumour_id,specimen_date,report_date\n"
         "R1,P1,T1,2020-01-02,2020-01-01\n",

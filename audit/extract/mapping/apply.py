@@ -55,7 +55,9 @@ class _Shelf:
 
     def files(self, pattern: str, path: Path_) -> list[Staged]:
         """Every file of the pattern, in the order of their names."""
-        found = sorted(file for file in self.source.glob(pattern) if file.is_file())
+        inside = pattern and not Path(pattern).is_absolute()
+        found = sorted(self.source.glob(pattern)) if inside else []
+        found = [file for file in found if file.is_file()]
         if not found:
             raise self.mapping.refused(
                 path,
@@ -214,16 +216,13 @@ def _origin(rule: Rule, staged: Staged, shelf: _Shelf, path: Path_) -> pl.Expr:
     if rule.column is not None:
         return shelf.filled(staged, rule.column, (*path, "column"))
     if rule.template is not None:
-        parts = [shelf.filled(staged, name, (*path, "template")) for name in rule.fields]
-        return pl.format(_placeholders(rule), *parts)
+        parts: list[pl.Expr] = []
+        for text, name in rule.parts:
+            parts.append(pl.lit(text))
+            if name is not None:
+                parts.append(shelf.filled(staged, name, (*path, "template")))
+        return pl.concat_str(parts)
     return pl.lit(rule.constant, pl.String)
-
-
-def _placeholders(rule: Rule) -> str:
-    text = rule.template or ""
-    for name in rule.fields:
-        text = text.replace("{" + name + "}", "{}")
-    return text
 
 
 def _dated(name: str) -> pl.Expr:
@@ -273,14 +272,13 @@ def _split(table: Table, rows: pl.DataFrame, split: Split) -> pl.DataFrame:
         parts = parts.str.replace_all(separator, _SEPARATED, literal=True)
     parts = parts.str.split(_SEPARATED).list.eval(pl.element().str.strip_chars())
     parts = parts.list.eval(pl.element().filter(pl.element() != ""))
-    rows = rows.with_columns(parts.alias(split.column)).with_columns(
-        pl.when(pl.col(split.column).list.len() > 0).then(pl.col(split.column)),
-        pl.int_ranges(
-            1, pl.col(split.column).list.len().clip(lower_bound=1).fill_null(1) + 1
-        ).alias("§part"),
-        (pl.col(split.column).list.len() > 1).fill_null(False).alias("§several"),
-    )
-    rows = rows.explode(split.column, "§part")
+    # Nothing named at all is one row still.
+    parts = pl.when(parts.list.len() > 0).then(parts).otherwise(pl.lit([None], pl.List(pl.String)))
+    count = pl.col(split.column).list.len()
+    rows = rows.with_columns(parts.alias(split.column))
+    rows = rows.with_columns(
+        pl.int_ranges(1, count + 1).alias("§part"), (count > 1).alias("§several")
+    ).explode(split.column, "§part")
     if table.key:
         suffixed = pl.format("{}-{}", table.key, "§part")
         rows = rows.with_columns(

@@ -82,6 +82,12 @@ class Rule(_Strict):
         origins = (self.column, self.constant, self.template, self.latest_of)
         if sum(origin is not None for origin in origins) != 1:
             raise ValueError("say exactly one of column, constant, template, latest_of")
+        try:
+            named = [name for _, name in self.parts if name is not None]
+        except ValueError as problem:
+            raise ValueError(f"no template: {problem}") from None
+        if self.template is not None and not named:
+            raise ValueError("a template names source columns, in braces")
         if (self.values is None) != (self.otherwise is None):
             raise ValueError("values and otherwise (missing, keep, quarantine) go together")
         if self.latest_of and not self.days_after:
@@ -89,10 +95,9 @@ class Rule(_Strict):
         return self
 
     @property
-    def fields(self) -> list[str]:
-        """The source columns that a template names."""
-        parsed = string.Formatter().parse(self.template or "")
-        return [name for _, name, _, _ in parsed if name is not None]
+    def parts(self) -> list[tuple[str, str | None]]:
+        """The template: text, and the source column that follows it, if any."""
+        return [(text, name) for text, name, _, _ in string.Formatter().parse(self.template or "")]
 
 
 class Where(_Strict):

@@ -14,7 +14,7 @@ THRESHOLD = 10
 """Counts from 1 to one below this are small."""
 SPREAD = 2
 """How far apart the lowest and the highest value of a hidden count must be able to lie."""
-STEPS = 3000
+STEPS = 500
 """Steps after which the search for another reading gives up; the count then gets more cover."""
 
 
@@ -151,19 +151,23 @@ class _Table:
         """Whether hidden counts not moved yet can take up the gaps, so that every sum holds."""
         if not gaps:
             return True
-        at = min(gaps)
-        ways = []
-        for key, sign in self.signs[at].items():
-            by = -gaps[at] * sign
-            if key in self.hidden and key not in moved and self._allows(key, by):
-                ways.append((self._after(gaps, key, by), key))
-        for after, key in sorted(ways, key=lambda way: len(way[0])):
+        # The sum with the fewest ways goes first: one without any ends the attempt at once.
+        ways = min((self._ways(at, gap, moved) for at, gap in gaps.items()), key=len)
+        for key, by in sorted(ways, key=lambda way: len(self._after(gaps, *way))):
             self._left -= 1
             if self._left < 0:
                 return False
-            if self._settle(after, moved | {key}):
+            if self._settle(self._after(gaps, key, by), moved | {key}):
                 return True
         return False
+
+    def _ways(self, at: int, gap: int, moved: set[Hashable]) -> list[tuple[Hashable, int]]:
+        """The hidden counts, each with its change, that alone would take up the gap of a sum."""
+        return [
+            (key, -gap * sign)
+            for key, sign in self.signs[at].items()
+            if key in self.hidden and key not in moved and self._allows(key, -gap * sign)
+        ]
 
     def next_cover(self, key: Hashable) -> Hashable | None:
         """The count to hide next so that `key` gets a second reading; None where none is left."""
@@ -175,15 +179,13 @@ class _Table:
                 k for at in among for k in self.signs[at] if k not in self.hidden and self.counts[k]
             }
             if shown:
-                return min(
-                    shown,
-                    key=lambda k: (
-                        -sum(at in alone for at in self.sums_of[k]),
-                        self.counts[k] * self.weights.get(k, 1),
-                        repr(k),
-                    ),
-                )
+                return min(shown, key=lambda k: (self._cost(k, alone), repr(k)))
         return None
+
+    def _cost(self, key: Hashable, alone: set[int]) -> float:
+        """How dear the count is, the less so the more sums with one hidden count it would help."""
+        helps = sum(at in alone for at in self.sums_of[key])
+        return self.counts[key] * self.weights.get(key, 1.0) / max(helps, 1)
 
     def _tied(self, key: Hashable) -> set[int]:
         """The sums that hold the key, and those linked to them through hidden counts."""

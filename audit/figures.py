@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from audit import statistics
+from audit.attrition import Attrition, Step
 from audit.disclosure import Cell, Sum, protect
 
 VERDICTS = (
@@ -56,16 +57,6 @@ class Group:
     name: str
     cells: dict[str, Cell]
     rate: Rate
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step from everyone loaded to the rate; `removed` is None where nothing can be removed."""
-
-    code: str
-    says: str
-    removed: Cell | None
-    remaining: Cell
 
 
 @dataclass(frozen=True)
@@ -117,8 +108,10 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     groups = _add_groups(counts, own["rates"])
     reasons = _add_reasons(counts, own["verdict_reasons"], own["exception_reasons"])
     missing = _add_missing(counts, own["missing_fields"])
-    steps = _add_steps(counts, own["attrition"])
-    _tie_exclusions(counts, steps, own["verdict_reasons"])
+    attrition = Attrition(own["attrition"], counts.counts, threshold)
+    counts.counts |= attrition.counts
+    counts.sums += attrition.sums
+    _tie_exclusions(counts, own["verdict_reasons"])
     cells = protect(counts.counts, counts.sums, threshold, counts.weights)
     shown = [_group(level, id_, name, counts, cells) for level, id_, name in groups]
     return RuleFigures(
@@ -126,10 +119,7 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
         registry=shown[0],
         sites=[group for group in shown if group.level == "site"],
         years=[group for group in shown if group.level == "year"],
-        steps=[
-            Step(code, says, cells.get(("removed", code, at)), cells["remaining", at])
-            for at, (code, says) in enumerate(steps)
-        ],
+        steps=attrition.steps(cells),
         reasons={
             verdict: [(code, cells["reason", verdict, code]) for code in codes]
             for verdict, codes in reasons.items()
@@ -210,45 +200,10 @@ def _add_missing(counts: _Counts, missing_fields: pl.DataFrame) -> list[str]:
     return [row["field"] for row in rows]
 
 
-def _add_steps(counts: _Counts, attrition: pl.DataFrame) -> list[tuple[str, str]]:
-    """The steps of the rule, and after them those from its population to its rate."""
-    steps: list[tuple[str, str]] = []
-
-    def add(code: str, says: str, removed: int, remaining: int) -> None:
-        at = len(steps)
-        counts.add(("remaining", at), remaining, 4.0)
-        # Where the unit changes, from patients to tumours to subjects, nothing is removed.
-        if at and counts.counts["remaining", at - 1] - removed == remaining:
-            counts.add(("removed", code, at), removed)
-            counts.tie((("removed", code, at), ("remaining", at)), ("remaining", at - 1))
-        steps.append((code, says))
-
-    for row in attrition.sort("step").to_dicts():
-        add(row["code"], row["says"], row["removed"], row["remaining"])
-    left = counts.counts["registry", "", "population"]
-    if not steps or counts.counts["remaining", len(steps) - 1] != left:
-        return steps
-    counts.tie([("registry", "", "population")], ("remaining", len(steps) - 1))
-    for verdict in ("not_evaluable", "excepted", "pending"):
-        removed = counts.counts["registry", "", verdict]
-        left -= removed
-        add(verdict, "", removed, left)
-        counts.tie([("registry", "", verdict)], ("removed", verdict, len(steps) - 1))
-    counts.tie(
-        [("registry", "", "conformant"), ("registry", "", "non_conformant")],
-        ("remaining", len(steps) - 1),
-    )
-    return steps
-
-
-def _tie_exclusions(
-    counts: _Counts, steps: list[tuple[str, str]], verdict_reasons: pl.DataFrame
-) -> None:
+def _tie_exclusions(counts: _Counts, verdict_reasons: pl.DataFrame) -> None:
     """Ties the exclusions that have findings to the number of findings not applicable."""
-    with_findings = set(
-        verdict_reasons.filter(pl.col("verdict") == "not_applicable")["reason"].to_list()
-    )
-    removed = [("removed", code, at) for at, (code, _) in enumerate(steps) if code in with_findings]
+    excluded = verdict_reasons.filter(pl.col("verdict") == "not_applicable")["reason"].unique()
+    removed = [("step", code) for code in excluded.sort()]
     if all(key in counts.counts for key in removed):
         counts.tie(removed, ("registry", "", "not_applicable"))
 

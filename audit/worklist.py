@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def write_worklists(con: Connection, catalogue: Catalogue, folder: Path) -> None
     target.mkdir(mode=0o700)
     statement = (resources.root("sql") / "results" / "worklist.sql").read_text(encoding="utf-8")
     cases = worded(con.sql(statement).pl(), catalogue)
+    files = file_names(cases["site_id"].unique().to_list())
     sites = []
     for (site_id, name), own in cases.partition_by(
         "site_id", "site", as_dict=True, maintain_order=True
@@ -53,7 +55,7 @@ def write_worklists(con: Connection, catalogue: Catalogue, folder: Path) -> None
         site = Site(
             site_id,
             name,
-            file_name(site_id),
+            files[site_id],
             verdicts.get("non_conformant", 0),
             verdicts.get("not_evaluable", 0),
         )
@@ -112,15 +114,25 @@ def worded(cases: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     )
 
 
-def file_name(site_id: str) -> str:
-    """A name for the site's files that is safe as a path and that no other site has.
+def file_names(site_ids: Collection[str]) -> dict[str, str]:
+    """A name for each site's files that is safe as a path and that no other site has.
 
-    A plain id stands for itself. Any other keeps what is plain in it and gets a hash after a dot,
-    which no plain id has.
+    A plain id stands for itself. Any other, and ids that differ in case alone, keep what is plain
+    in them and get a hash after a dot, which no plain id has.
     """
-    if re.fullmatch(r"[a-z0-9_-]{1,40}", site_id) and site_id not in _TAKEN:
-        return site_id
-    plain = re.sub(r"[^a-z0-9_-]+", "-", site_id.lower()).strip("-")[:40]
+    folded = Counter(site_id.casefold() for site_id in site_ids)
+    return {
+        site_id: site_id
+        if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", site_id)
+        and site_id.casefold() not in _TAKEN
+        and folded[site_id.casefold()] == 1
+        else _hashed(site_id)
+        for site_id in site_ids
+    }
+
+
+def _hashed(site_id: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", site_id).strip("-")[:40]
     return f"{plain or 'site'}.{hashlib.sha256(site_id.encode()).hexdigest()[:12]}"
 
 

@@ -88,15 +88,14 @@ def tab(profile):
     to_browser, us_out = os.pipe()
     us_in, from_browser = os.pipe()
 
-    def pipes():
-        # The browser reads commands from descriptor 3 and answers on 4.
-        os.dup2(to_browser, 13), os.dup2(from_browser, 14)
-        os.dup2(13, 3), os.dup2(14, 4)
-
+    # The browser reads commands from descriptor 3 and answers on 4.
+    pipes = ["bash", "-c", 'exec "${@:3}" 3<&"$1" 4>&"$2"', "bash", f"{to_browser}"]
     process = subprocess.Popen(
-        [find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-        preexec_fn=pipes, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [*pipes, f"{from_browser}", find(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        pass_fds=(to_browser, from_browser),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     os.close(to_browser), os.close(from_browser)
     reader = os.fdopen(us_in, "rb", buffering=0)
     rest = bytearray()

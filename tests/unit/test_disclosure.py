@@ -2,8 +2,8 @@
 
 from itertools import product
 
-import numpy as np
 import pytest
+from attack import solved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,15 +127,6 @@ def test_cover_goes_on_along_a_chain_of_differences():
     assert cells["r1"] == COVER
     assert cells["r0"] == Cell(500)
     assert COVER in (cells["d2"], cells["r2"])
-
-
-def solved(cells, sums):
-    """The hidden counts that the sums alone give away, by linear algebra."""
-    hidden = [key for key, cell in cells.items() if cell.mark is not Mark.SHOWN]
-    matrix = np.array([[(k in s.parts) - (k == s.total) for k in hidden] for s in sums], float)
-    _, strengths, axes = np.linalg.svd(matrix, full_matrices=False)
-    known = (axes[strengths > 1e-9] ** 2).sum(axis=0)
-    return {key for key, share in zip(hidden, known, strict=True) if share > 1 - 1e-6}
 
 
 def test_a_bridge_between_two_columns_is_seen():

@@ -1,0 +1,171 @@
+"""What the page says of the numbers, and that figures of one rule give no hidden count away."""
+
+import polars as pl
+import pytest
+import report_fixtures as fixtures
+from attack import solved
+
+from audit.disclosure import Cell, Mark, Sum
+from audit.figures import IN_POPULATION, VERDICTS, all_figures, rule_figures
+from audit.present import present, sentence, words
+
+RULE = "neoadj-dual-blockade"
+
+
+@pytest.fixture(scope="module")
+def page():
+    return present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+
+
+def rule_of(page, rule_id):
+    return next(rule for rule in page.rules if rule.id == rule_id)
+
+
+def test_rules_come_in_the_order_of_their_numbers(page):
+    assert [rule.card.number for rule in page.rules] == ["R01", "R03", "R05", "R10", "R14", "R17"]
+
+
+def test_the_headline_names_rules_by_their_cases_for_review(page):
+    first = page.headline[0]
+    most = max(page.rules, key=lambda rule: rule.registry.cells["non_conformant"].value or 0)
+    assert first.about == most.card.title
+    assert first.says.startswith(f"{most.registry.cells['non_conformant'].value} for review of ")
+
+
+def test_a_rule_without_a_case_says_what_excluded_them(page):
+    rule = rule_of(page, "early-her2-one-year")
+    assert rule.registry.rate.share is None
+    assert rule.registry.rate.why == "none-judged"
+    assert rule.nothing.startswith("No case falls under this rule")
+    assert "Decided before the rule was in force (1,200)" in rule.nothing
+
+
+def test_attrition_is_numbered_from_everyone_loaded_to_the_rate(page):
+    rule = rule_of(page, RULE)
+    cells = rule.registry.cells
+    assert [step.number for step in rule.steps] == list(range(1, len(rule.steps) + 1))
+    assert rule.steps[0].remaining == Cell(15_000) and rule.steps[0].removed is None
+    judged = cells["conformant"].value + cells["non_conformant"].value
+    assert rule.steps[-1].remaining == Cell(judged)
+    before = rule.steps[2].remaining.value
+    for step in rule.steps[3:]:
+        assert step.remaining.value == before - step.removed.value
+        before = step.remaining.value
+
+
+def test_completeness_and_bounds_stand_beside_the_rate(page):
+    rule = rule_of(page, RULE)
+    cells = {name: cell.value for name, cell in rule.registry.cells.items()}
+    rate = rule.registry.rate
+    assert rate.completeness == 1 - cells["not_evaluable"] / cells["population"]
+    assert rate.bounds.low <= rate.share <= rate.bounds.high
+    assert rate.interval.low < rate.share < rate.interval.high
+
+
+def test_low_completeness_is_said_with_the_field_most_often_missing():
+    rates = fixtures.tables()["rates"].with_columns(
+        pl.when(pl.col("rule_id") == RULE)
+        .then(pl.col("not_evaluable") * 9)
+        .otherwise("not_evaluable")
+        .alias("not_evaluable")
+    )
+    page = present({**fixtures.tables(), "rates": rates}, fixtures.manifest(), fixtures.CATALOGUE)
+    said = [finding.says for finding in page.headline if finding.says.startswith("Rests on part")]
+    assert len(said) == 1 and "most often missing: " in said[0]
+
+
+def test_streams_not_linked_say_what_could_not_be_credited(page):
+    (label, says), = page.not_linked  # fmt: skip
+    assert label == "Documented exceptions"
+    assert "nobody could be credited" in says
+
+
+def test_every_optional_table_has_its_sentence():
+    assert set(words()["tables"]) - {"patients", "tumours"} == set(words()["not_linked"])
+
+
+def test_rows_read_are_rows_loaded_duplicates_and_quarantined(page):
+    assert all(x.read == x.loaded + x.duplicates + x.quarantined for x in page.loads)
+
+
+def test_unrecognised_drugs_hide_few_patients_and_what_would_tell_them(page):
+    first, second = page.drugs
+    assert (first.rows, first.patients) == (Cell(40), Cell(12))
+    assert second.rows.mark is second.patients.mark is Mark.SMALL
+
+
+def test_a_fact_that_is_a_sum_of_others_does_not_give_a_small_one_away(page):
+    status = {one.says: one.cell for one in page.facts["HER2 status of patients"]}
+    assert status["of these discordant"].mark is Mark.SMALL
+    assert status["positive without those"].mark is Mark.COVER
+    assert status["positive"] == Cell(2100)
+    assert status["equivocal"].mark is Mark.SMALL
+    assert status["negative"] == Cell(11_800)
+
+
+def test_a_reason_is_worded_by_the_card_before_the_common_words():
+    card = fixtures.CATALOGUE.rules["postneo-residual-tdm1"].card
+    assert (
+        sentence("drug-unavailable-fallback-met", card)
+        == card.reasons["drug-unavailable-fallback-met"]
+    )
+    assert sentence("patient-refusal", card) == "The patient declined"
+    assert sentence("some-new-code", card) == "Some new code"
+
+
+def test_every_code_of_every_card_has_words():
+    for rule in fixtures.CATALOGUE.rules.values():
+        assert rule.card.severity in words()["severity"]
+        assert rule.card.kind in words()["kind"]
+        for code in rule.card.exceptions.reasons:
+            assert code in rule.card.reasons or code in words()["reasons"], code
+
+
+@pytest.mark.parametrize("size", [40, 150, 400, 1200])
+def test_no_small_count_of_a_rule_follows_from_its_rows_and_columns(size):
+    tables = fixtures.tables(fixtures.findings(size))
+    for figures in all_figures(tables, fixtures.RULES, 10).values():
+        groups = [figures.registry, *figures.sites, *figures.years]
+        cells = {
+            (group.level, group.id, name): cell
+            for group in groups
+            for name, cell in group.cells.items()
+        }
+        rows = [
+            Sum(tuple((g.level, g.id, v) for v in IN_POPULATION), (g.level, g.id, "population"))
+            for g in groups
+        ] + [
+            Sum(tuple((g.level, g.id, v) for v in ("lost", "waiting")), (g.level, g.id, "pending"))
+            for g in groups
+        ]
+        columns = [
+            Sum(tuple((g.level, g.id, name) for g in members), ("registry", "", name))
+            for members in (figures.sites, figures.years)
+            for name in (*VERDICTS, "lost", "population")
+        ]
+        given_away = solved(cells, [*rows, *columns])
+        assert not [key for key in given_away if cells[key].mark is Mark.SMALL]
+
+
+@pytest.mark.parametrize("size", [40, 150, 400])
+def test_no_rate_rests_on_a_hidden_count_or_on_few_cases(size):
+    figures = rule_figures(fixtures.tables(fixtures.findings(size)), RULE, 10)
+    for group in (figures.registry, *figures.sites, *figures.years):
+        met, unmet = (group.cells[name].value for name in ("conformant", "non_conformant"))
+        if group.rate.share is not None:
+            assert met + unmet >= 10
+        else:
+            assert met is None or unmet is None or met + unmet < 10
+        if group.rate.bounds is not None:
+            assert group.cells["not_evaluable"].value is not None
+
+
+def test_without_suppression_a_unit_with_few_judged_cases_still_shows_no_rate():
+    figures = rule_figures(fixtures.tables(fixtures.findings(40)), RULE, 1)
+    assert all(cell.mark is Mark.SHOWN for cell in figures.registry.cells.values())
+    few = [
+        site
+        for site in figures.sites
+        if site.cells["conformant"].value + site.cells["non_conformant"].value < 10
+    ]
+    assert few and all(site.rate.share is None for site in few)

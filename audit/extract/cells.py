@@ -155,16 +155,17 @@ def _number(column: Column, raw: pl.Expr) -> Cell:
 
 
 def _date(text: pl.Expr, *, interval: bool) -> Cell:
-    def day(pattern: str, ending: str = "") -> pl.Expr:
-        found = text.str.extract(f"^{pattern}$", 1)
+    def day(pattern: str, start: int = 0, length: int = 10, ending: str = "") -> pl.Expr:
+        # Matching and then slicing takes a fifth of the time that capturing does.
+        found = pl.when(text.str.contains(f"^{pattern}$")).then(text.str.slice(start, length))
         return (found + ending if ending else found).str.to_date("%Y-%m-%d", strict=False)
 
     if interval:
-        first = day(f"({_DAY})/{_DAY}")
-        last = day(f"{_DAY}/({_DAY})")
+        first = day(f"{_DAY}/{_DAY}")
+        last = day(f"{_DAY}/{_DAY}", 11)
     else:
-        exact, month = day(f"({_DAY}){_TIME}"), day(r"(\d{4}-\d{2})", "-01")
-        first = pl.coalesce(exact, month, day(r"(\d{4})", "-01-01"))
-        last = pl.coalesce(exact, month.dt.month_end(), day(r"(\d{4})", "-12-31"))
+        exact, month = day(_DAY + _TIME), day(r"\d{4}-\d{2}", 0, 7, "-01")
+        first = pl.coalesce(exact, month, day(r"\d{4}", 0, 4, "-01-01"))
+        last = pl.coalesce(exact, month.dt.month_end(), day(r"\d{4}", 0, 4, "-12-31"))
     middle = ((first.cast(pl.Int32) + last.cast(pl.Int32)) // 2).cast(pl.Date)
     return Cell(middle, (("not-a-date", text.is_not_null() & first.is_null()),), first, last)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def load_extract(
         )
     known = Known(cutoff)
     loads = [
-        _load(tables()[name], raws.get(name), known, scratch / f"{name}.parquet", log)
+        _load(tables()[name], raws.get(name), known, staging, log)
         for name in sorted(tables(), key=_depth)
     ]
     shutil.rmtree(staging, ignore_errors=True)
@@ -149,13 +149,23 @@ def _raw_tables(
 
 
 def _load(
-    table: Table, raw: Raw | None, known: Known, path: Path, log: Callable[[str], None]
+    table: Table,
+    raw: Raw | None,
+    known: Known,
+    staging: Path,
+    log: Callable[[str], None],
 ) -> _Load:
+    path = staging.parent / f"{table.name}.parquet"
     if raw is None:
         pl.DataFrame(schema=table.schema).write_parquet(path)
         absent = LoadedTable(table.name, False, path, None, 0, 0, 0, 0)
         return _Load(absent, pl.DataFrame(schema=QUARANTINE), pl.DataFrame(schema=IMPRECISE_DATES))
     read = typed(table, raw)
+    if read.imprecise:
+        # Dates written as text are slow to read and looked at several times: read them once.
+        stored = staging / f"{table.name}.typed.parquet"
+        read.frame.sink_parquet(stored, compression="lz4", statistics=False, mkdir=True)
+        read = replace(read, frame=pl.scan_parquet(stored))
     faults = _Faults(table, read, known)
     good = read.frame
     if not faults.left_out.is_empty():

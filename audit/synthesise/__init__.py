@@ -5,6 +5,7 @@ audit is 2025-12-31. Patients are drawn in batches of a fixed size and written a
 that memory does not grow with the registry.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,11 +13,12 @@ import numpy as np
 import polars as pl
 
 from audit.errors import UsageError
+from audit.guideline import Catalogue
 from audit.synthesise import follow_up, streams
 from audit.synthesise.batch import Batch
 from audit.synthesise.chance import Chance
 from audit.synthesise.course import draw_course, draw_fate
-from audit.synthesise.deviations import RULE_IDS, Mess, depart
+from audit.synthesise.deviations import Mess, depart
 from audit.synthesise.disease import NEOADJUVANT, POSITIVE, SURGERY_FIRST, draw_disease
 from audit.synthesise.doses import draw_metastatic, draw_treatments
 from audit.synthesise.files import Layout, TableFile, suffix_of
@@ -55,6 +57,7 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
     out.mkdir(parents=True, exist_ok=True)
     sites = draw_sites(patients, seed)
     counts = Counts()
+    rule_ids = Catalogue.read().numbers
     truths = []
     treatment_rows = 0
     with TemporaryDirectory(prefix=".pieces-", dir=out) as scratch:
@@ -71,7 +74,7 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
             size = min(PATIENTS_A_BATCH, patients - first)
             batch, tables = _draw(sites, seed, number, first, size, treatment_rows)
             treatment_rows += tables["treatments"].height
-            truths.append(_truth(batch))
+            truths.append(_truth(batch, rule_ids))
             for name, table in make_untidy(tables, batch, counts).items():
                 add(name, table)
         for file in files.values():
@@ -129,7 +132,7 @@ def _draw(
     return batch, tables
 
 
-def _truth(batch: Batch) -> pl.DataFrame:
+def _truth(batch: Batch, rule_ids: Mapping[str, str]) -> pl.DataFrame:
     """Give the planted deviations of a batch."""
     parts = []
     for rule, planted in batch.deviations.planted.items():
@@ -141,6 +144,6 @@ def _truth(batch: Batch) -> pl.DataFrame:
                 "deviation": pl.Series(batch.deviations.kinds(rule), dtype=pl.String),
             }
         )
-        rule_id = pl.repeat(RULE_IDS[rule], found.height, eager=True).alias("rule_id")
+        rule_id = pl.repeat(rule_ids[rule], found.height, eager=True).alias("rule_id")
         parts.append(found.insert_column(0, rule_id))
     return pl.concat(parts)

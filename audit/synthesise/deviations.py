@@ -25,6 +25,7 @@ from audit.synthesise.disease import (
     Disease,
 )
 
+# Written down again and not read from the catalogue: a wrong date there must not hide here.
 PERTUZUMAB_BEFORE_SURGERY = day("2013-09-30")
 PERTUZUMAB_AFTER_SURGERY = day("2017-12-20")
 CONJUGATE_AFTER_RESIDUAL = day("2019-05-03")
@@ -33,15 +34,6 @@ COMMONER_IN_EARLY_YEARS, MOST_COMMON = 2.2, 0.8
 YEAR_DOSES = 18
 AFTER_WEEKLY_DOSES = 14
 WITHOUT_LIMIT = 99
-
-RULE_IDS = {
-    "R01": "her2-positive-before-her2-therapy",
-    "R03": "early-her2-therapy-initiated",
-    "R05": "neoadj-dual-blockade",
-    "R10": "postneo-residual-tdm1",
-    "R14": "adj-dual-blockade",
-    "R17": "early-her2-one-year",
-}
 
 
 class Excuse(IntEnum):

@@ -11,7 +11,7 @@ import yaml
 from audit import resources
 from audit.disclosure import THRESHOLD, Cell, Sum, protect, single
 from audit.figures import VERDICTS, Group, RuleFigures, Tables, all_figures
-from audit.guideline import Card, Catalogue, Edition
+from audit.guideline import Card, Catalogue, Edition, Parameter
 
 DRUGS_SHOWN = 100
 """Unrecognised drug strings listed on the page; the database has them all."""
@@ -120,6 +120,7 @@ class Page:
     quarantine: list[tuple[str, str, int]]
     drugs: list[Drug]
     drugs_left_out: int
+    definitions: Mapping[str, Parameter]
 
 
 @cache
@@ -167,6 +168,7 @@ def present(
         quarantine=_quarantine(tables["quarantine"]),
         drugs=drugs[:DRUGS_SHOWN],
         drugs_left_out=max(0, len(drugs) - DRUGS_SHOWN),
+        definitions=catalogue.definitions,
     )
 
 

@@ -181,6 +181,7 @@ def manifest():
         "catalogue": {"hash": "9f" * 32, "rules": dict.fromkeys(RULES, "1.0.0")},
         "cutoff": str(CUTOFF),
         "jurisdiction": "US",
+        "mapping": None,
         "parameters": {rule_id: {"due_days": 84} for rule_id in RULES},
         "variants": {"neoadj-dual-blockade": {"population": "all-early"}},
         "inputs": [

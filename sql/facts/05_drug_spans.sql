@@ -1,28 +1,44 @@
--- fct_drug_spans: one row an ingredient in one setting of an episode: its first and last day.
+-- fct_drug_spans: one row an ingredient in one setting of an episode: its first and last day, and its families.
 create or replace table fct_drug_spans as
+with spans as (
+    select
+        patient_key,
+        episode_key,
+        setting,
+        ingredient,
+        min(dose_date) as first_dose_date,
+        max(dose_date) as last_dose_date,
+        min(case when in_trial then dose_date end) as first_trial_date,
+        bool_and(palliative) as all_palliative,
+        bool_or(adjuvant) as any_adjuvant_intent,
+        bool_or(neoadjuvant) as any_neoadjuvant_intent
+    from fct_doses
+    group by
+        patient_key,
+        episode_key,
+        setting,
+        ingredient
+)
+
 select
-    patient_key,
-    episode_key,
-    setting,
-    ingredient,
-    bool_or(is_trastuzumab) as is_trastuzumab,
-    bool_or(is_her2_antibody) as is_her2_antibody,
-    bool_or(is_her2_conjugate) as is_her2_conjugate,
-    bool_or(is_her2) as is_her2,
-    bool_or(is_taxane) as is_taxane,
-    bool_or(is_cytotoxic) as is_cytotoxic,
-    min(dose_date) as first_dose_date,
-    max(dose_date) as last_dose_date,
-    min(dose_date) filter (where in_trial) as first_trial_date,
-    bool_and(coalesce(intent = 'palliative', false)) as all_palliative,
-    bool_or(coalesce(intent = 'adjuvant', false)) as any_adjuvant_intent,
-    bool_or(coalesce(intent = 'neoadjuvant', false)) as any_neoadjuvant_intent
-from fct_doses
-group by
-    patient_key,
-    episode_key,
-    setting,
-    ingredient;
+    s.patient_key,
+    s.episode_key,
+    s.setting,
+    s.ingredient,
+    i.is_trastuzumab,
+    i.is_her2_antibody,
+    i.is_her2_conjugate,
+    i.is_her2 and not i.outside_guideline as is_her2,
+    i.is_taxane,
+    i.is_cytotoxic,
+    s.first_dose_date,
+    s.last_dose_date,
+    s.first_trial_date,
+    s.all_palliative,
+    s.any_adjuvant_intent,
+    s.any_neoadjuvant_intent
+from spans as s
+inner join ingredients as i on s.ingredient = i.ingredient;
 
 -- fct_first_doses: one row an episode, with the first day of each family that a rule asks for.
 -- systemic: HER2-directed, cytotoxic or endocrine. All but the first column count curative-setting doses alone.

@@ -2,11 +2,26 @@
 -- pathway: metastatic, neoadjuvant, surgery-first or none. Without a dated operation the recorded intent tells; where
 -- no surgeries are linked at all so does a pathological T or N, which the extract holds only where surgery came first.
 -- t and n are the categories the treatment decision was made on: pathological where surgery came first, else clinical.
+-- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
 -- is_index: the tumour on which a drug rule judges the episode.
 create or replace table fct_tumours as
 with routed as (
     select
         t.*,
+        extract(year from t.diagnosis_date) - extract(year from b.birth_earliest) - case
+            when extract(month from t.diagnosis_date) < extract(month from b.birth_earliest) then 1
+            when
+                extract(month from t.diagnosis_date) = extract(month from b.birth_earliest)
+                and extract(day from t.diagnosis_date) < extract(day from b.birth_earliest) then 1
+            else 0
+        end as age_at_most,
+        extract(year from t.diagnosis_date) - extract(year from b.birth_latest) - case
+            when extract(month from t.diagnosis_date) < extract(month from b.birth_latest) then 1
+            when
+                extract(month from t.diagnosis_date) = extract(month from b.birth_latest)
+                and extract(day from t.diagnosis_date) < extract(day from b.birth_latest) then 1
+            else 0
+        end as age_at_least,
         e.episode_key,
         h.her2_status,
         h.her2_basis,
@@ -37,6 +52,7 @@ with routed as (
             else 'none'
         end as pathway
     from stg_tumours as t
+    inner join stg_patients as b on t.patient_key = b.patient_key
     inner join fct_episodes as e on t.patient_key = e.patient_key and t.tumour_id = e.tumour_id
     inner join fct_her2_status as h on t.patient_key = h.patient_key and t.tumour_id = h.tumour_id
     inner join fct_spread as p on t.patient_key = p.patient_key and t.tumour_id = p.tumour_id

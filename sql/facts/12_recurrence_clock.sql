@@ -21,10 +21,11 @@ last_doses as (
         max(d.dose_date) as last_her2_date
     from recurrences as r
     inner join fct_doses as d on r.episode_key = d.episode_key
+    inner join ingredients as i on d.ingredient = i.ingredient
     where
         d.dose_date <= r.recurrence_date
         and d.setting = 'curative'
-        and (d.is_her2_antibody or d.ingredient = 'trastuzumab-emtansine')
+        and (i.is_her2_antibody or i.ingredient = 'trastuzumab-emtansine')
     group by
         r.patient_key,
         r.episode_key,

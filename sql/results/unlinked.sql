@@ -10,7 +10,9 @@ select
         when t.m_status = 'm1' and list_contains($codes, 'metastatic') then 'metastatic'
         when t.her2_status = 'negative' and list_contains($codes, 'her2-negative') then 'her2-negative'
         when t.her2_status <> 'positive' and list_contains($codes, 'her2-unknown') then 'her2-unknown'
-        when t.pathway = 'surgery-first' and list_contains($codes, 'not-neoadjuvant') then 'not-neoadjuvant'
+        when
+            coalesce(t.pathological_t, t.pathological_n) is not null and list_contains($codes, 'not-neoadjuvant')
+            then 'not-neoadjuvant'
     end as excluded,
     'stream-not-linked' as missing_reason,
     $streams as missing,

@@ -1,5 +1,6 @@
 -- stg_patients: one row a case, with what can be observed for it.
 -- observable_through: the earliest of cut-off, last contact and transfer out, inclusive.
+-- birth_earliest and birth_latest: the days between which an imprecise birth date lies; the date itself otherwise.
 create or replace table stg_patients as
 with moved as (
     select
@@ -13,11 +14,22 @@ with moved as (
     group by patient_key
 ),
 
+births as (
+    select
+        patient_id,
+        min(first_day) as first_day,
+        max(last_day) as last_day
+    from imprecise_dates
+    where table_name = 'patients' and column_name = 'birth_date'
+    group by patient_id
+),
+
 placed as (
     select
         c.patient_key,
         c.patient_id,
-        p.birth_date,
+        coalesce(b.first_day, p.birth_date) as birth_earliest,
+        coalesce(b.last_day, p.birth_date) as birth_latest,
         p.sex,
         coalesce(m.death_date, p.death_date) as death_date,
         coalesce(m.last_contact_date, p.last_contact_date) as last_contact_date,
@@ -25,6 +37,7 @@ placed as (
         coalesce(m.transfer_out_date, p.transfer_out_date) as transfer_out_date
     from cases as c
     inner join patients as p on c.patient_id = p.patient_id
+    left join births as b on c.patient_id = b.patient_id
     left join moved as m on c.patient_key = m.patient_key
 )
 

@@ -82,48 +82,39 @@ together as (
 )
 
 select
-    rule_id,
-    subject_id,
-    patient_id,
-    tumour_id,
-    decision_date,
-    due_date,
-    verdict,
-    reason,
-    missing,
-    margin_days,
-    evidence
-from settled
+    s.rule_id,
+    s.subject_id,
+    s.patient_id,
+    s.tumour_id,
+    t.site_id,
+    s.decision_date,
+    s.due_date,
+    s.verdict,
+    s.reason,
+    s.missing,
+    cast(s.margin_days as integer) as margin_days,
+    s.evidence
+from settled as s
+inner join stg_tumours as t on s.patient_key = t.patient_key and s.tumour_id = t.tumour_id
 union all
 select
-    rule_id,
-    subject_id,
-    patient_id,
-    tumour_id,
-    decision_date,
-    due_date,
-    case when stands then verdict else 'not_evaluable' end as verdict,
-    case when stands then reason else 'imprecise-date' end as reason,
-    case when stands then missing else fields end as missing,
-    case when stands then margin_days end as margin_days,
-    evidence
-from together;
+    g.rule_id,
+    g.subject_id,
+    g.patient_id,
+    g.tumour_id,
+    t.site_id,
+    g.decision_date,
+    g.due_date,
+    case when g.stands then g.verdict else 'not_evaluable' end as verdict,
+    case when g.stands then g.reason else 'imprecise-date' end as reason,
+    case when g.stands then g.missing else g.fields end as missing,
+    case when g.stands then cast(g.margin_days as integer) end as margin_days,
+    g.evidence
+from together as g
+inner join stg_tumours as t on g.patient_key = t.patient_key and g.tumour_id = t.tumour_id;
 
 -- findings: what the contract prints. Who never had HER2-positive invasive disease or a HER2 drug has no row.
-create or replace table findings as
-select
-    j.rule_id,
-    j.subject_id,
-    j.patient_id,
-    j.tumour_id,
-    t.site_id,
-    j.decision_date,
-    j.due_date,
-    j.verdict,
-    j.reason,
-    j.missing,
-    cast(j.margin_days as integer) as margin_days,
-    j.evidence
-from judgements as j
-inner join tumours as t on j.tumour_id = t.tumour_id
-where not (j.verdict = 'not_applicable' and j.reason in ('in-situ', 'her2-negative', 'no-her2-therapy'));
+create or replace view findings as
+select *
+from judgements
+where not (verdict = 'not_applicable' and reason in ('in-situ', 'her2-negative', 'no-her2-therapy'));

@@ -21,27 +21,36 @@ her2_people as (
     group by p.patient_id
 ),
 
+her2_names as (
+    select
+        d.drug,
+        bool_or(d.via in ('misspelling', 'regimen')) as is_indirect
+    from drug_names as d
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where i.is_her2
+    group by d.drug
+),
+
 drug_rows as (
     select
         t.patient_id,
-        t.row_number,
-        bool_or(coalesce(i.is_her2, false)) as is_her2,
-        bool_or(coalesce(i.is_her2, false) and d.via in ('misspelling', 'regimen')) as is_indirect
+        n.is_indirect
     from treatments as t
-    left join drug_names as d on t.drug = d.drug
-    left join ingredients as i on d.ingredient = i.ingredient
-    group by
-        t.patient_id,
-        t.row_number
+    inner join her2_names as n on t.drug = n.drug
 ),
 
 drug_people as (
     select
         patient_id,
-        bool_or(is_her2) as any_her2,
-        bool_or(is_her2 and not is_indirect) as any_her2_by_name
+        bool_or(not is_indirect) as by_name
     from drug_rows
     group by patient_id
+),
+
+treated_people as (
+    select distinct patient_id
+    from treatments
+    where drug is not null
 ),
 
 durations as (
@@ -125,14 +134,14 @@ listed as (
         20,
         'HER2-targeted drugs',
         'treatment rows',
-        count(*) filter (where is_her2)
+        count(*)
     from drug_rows
     union all
     select
         21,
         'HER2-targeted drugs',
         'of these rows under the drug''s name, brand or code',
-        count(*) filter (where is_her2 and not is_indirect)
+        count(*) filter (where not is_indirect)
     from drug_rows
     union all
     select
@@ -143,17 +152,17 @@ listed as (
     from drug_rows
     union all
     select
-        24,
-        'HER2-targeted drugs',
-        'patients with a row under the drug''s name, brand or code',
-        count(*) filter (where any_her2_by_name)
-    from drug_people
-    union all
-    select
         23,
         'HER2-targeted drugs',
         'patients',
-        count(*) filter (where any_her2)
+        count(*)
+    from drug_people
+    union all
+    select
+        24,
+        'HER2-targeted drugs',
+        'patients with a row under the drug''s name, brand or code',
+        count(*) filter (where by_name)
     from drug_people
     union all
     select
@@ -161,7 +170,7 @@ listed as (
         'HER2-targeted drugs',
         'HER2-positive patients with any drug row',
         count(*)
-    from drug_people as d
+    from treated_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive
     union all
@@ -169,7 +178,7 @@ listed as (
         26,
         'HER2-targeted drugs',
         'of these with a HER2-targeted drug',
-        count(*) filter (where d.any_her2)
+        count(*)
     from drug_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive

@@ -167,7 +167,6 @@ select
     episode_key,
     first_dose_date as decision_date,
     first_dose_date + $report_lag_days as due_date,
-    case when no_result then first_dose_date + $report_lag_days else first_dose_date end as open_until,
     case
         when first_dose_date is null then 'no-her2-therapy'
         when not invasive then 'in-situ'

@@ -35,7 +35,7 @@ doses as (
             where a.together and a.dose_date <= s.first_trastuzumab_date + $observed_days
         ) as dual_dates,
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
-        bool_or(a.has_pertuzumab and a.open_course) as pertuzumab_open,
+        bool_or(a.pertuzumab_open) as pertuzumab_open,
         count(*) filter (where a.has_pertuzumab and a.is_regimen) as regimen_dates
     from started as s
     inner join operated as o on s.episode_key = o.episode_key

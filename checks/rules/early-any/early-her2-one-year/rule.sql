@@ -22,7 +22,7 @@ ladders as (
         sum(a.covers) as all_covered_days,
         max(a.days_since) as longest_interval_days,
         max(a.dose_date) as last_dose_date,
-        bool_or(a.open_course) as open_course,
+        bool_or(a.trastuzumab_open) as open_course,
         bool_or(a.derived) as derived,
         bool_or(a.in_trial) as in_trial
     from starts as s

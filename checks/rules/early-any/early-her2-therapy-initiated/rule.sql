@@ -3,7 +3,6 @@
 with population as (
     select
         t.*,
-        p.birth_date,
         p.transfer_in_date,
         d.first_antibody_date,
         d.first_cytotoxic_date,
@@ -12,7 +11,6 @@ with population as (
             when t.over_10_mm or t.node_positive or t.inflammatory then true
             when not t.over_10_mm and not t.node_positive then false
         end as in_scope,
-        extract(year from t.diagnosis_date) - extract(year from p.birth_date) as age_in_years,
         least(t.first_surgery_date, t.first_systemic_date) as first_treatment_date
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
@@ -64,7 +62,7 @@ select
         when m_status = 'm1' then 'metastatic'
         when her2_status = 'negative' then 'her2-negative'
         when not in_scope then 'small-tumour'
-        when age_in_years < $adult_years then 'under-18'
+        when age_at_most < $adult_years then 'under-18'
         when pregnant then 'pregnancy-at-diagnosis'
         when all_palliative then 'palliative-intent'
         when transfer_in_date > first_systemic_date then 'transferred-in-treated'
@@ -74,14 +72,18 @@ select
         when her2_status <> 'positive' then 'her2-unknown'
         when m_status = 'unknown' then 'm-unknown'
         when in_scope is null then 'stage-unknown'
+        when age_at_least < $adult_years then 'imprecise-date'
     end as missing_reason,
     case
         when diagnosis_date is null then ['tumours.diagnosis_date']
         when her2_status <> 'positive' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
         when m_status = 'unknown' then ['tumours.clinical_m']
-        when over_10_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
-        when over_10_mm is null then ['tumours.clinical_t']
-        else ['tumours.clinical_n']
+        when
+            in_scope is null and over_10_mm is null and node_positive is null
+            then ['tumours.clinical_t', 'tumours.clinical_n']
+        when in_scope is null and over_10_mm is null then ['tumours.clinical_t']
+        when in_scope is null then ['tumours.clinical_n']
+        else ['patients.birth_date']
     end as missing,
     case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
     case when first_trial_date <= settled_date then 'trial' end as excepted,

@@ -10,7 +10,7 @@ import polars as pl
 
 from audit import statistics
 from audit.attrition import Attrition, Step
-from audit.disclosure import Cell, Sum, protect
+from audit.disclosure import Cell, Mark, Sum, protect
 
 VERDICTS = (
     "not_applicable",
@@ -21,11 +21,13 @@ VERDICTS = (
     "non_conformant",
 )
 IN_POPULATION = VERDICTS[1:]
+_SIDE_COUNTS = ("lost", "waiting", "population")
 LEAST_JUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
-# How dear a count is where another one needs cover: the parts of a rate most, side counts least.
-_WORTH = {"conformant": 4.0, "non_conformant": 5.0, "not_evaluable": 2.0, "population": 3.0}
+# How dear a count is where another one needs cover: without the first two there is no rate, without
+# the next two no completeness.
+_WORTH = {"conformant": 100.0, "non_conformant": 100.0, "population": 10.0, "not_evaluable": 3.0}
 _REGISTRY_WORTH = 20.0
 
 
@@ -37,6 +39,8 @@ Tables = Mapping[str, pl.DataFrame]
 class Rate:
     """A rate with what belongs beside it; each part is None where it can't be shown.
 
+    `completeness_least` stands in for completeness where only a small count is hidden: it takes
+    the largest number that this count can be.
     `why` is empty where the rate is shown, `none-judged` where there is nothing to divide by, and
     `small` where counts are too small.
     """
@@ -45,6 +49,7 @@ class Rate:
     interval: statistics.Interval | None
     bounds: statistics.Interval | None
     completeness: float | None
+    completeness_least: float | None
     why: str
 
 
@@ -113,7 +118,7 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     counts.sums += attrition.sums
     _tie_exclusions(counts, own["verdict_reasons"])
     cells = protect(counts.counts, counts.sums, threshold, counts.weights)
-    shown = [_group(level, id_, name, counts, cells) for level, id_, name in groups]
+    shown = [_group(level, id_, name, cells, threshold) for level, id_, name in groups]
     return RuleFigures(
         rule_id=rule_id,
         registry=shown[0],
@@ -145,7 +150,7 @@ def _add_groups(counts: _Counts, rates: pl.DataFrame) -> list[tuple[str, str, st
         for row in rates.filter(pl.col("level") == level).to_dicts():
             members.append((level, row["group_id"], row["group_name"] or "not recorded"))
             _add_group(counts, members[-1], row)
-        for name in (*VERDICTS, "lost", "waiting", "population"):
+        for name in (*VERDICTS, *_SIDE_COUNTS):
             counts.tie(((level, id_, name) for _, id_, _ in members), ("registry", "", name))
         groups.extend(members)
     return groups
@@ -208,33 +213,33 @@ def _tie_exclusions(counts: _Counts, verdict_reasons: pl.DataFrame) -> None:
         counts.tie(removed, ("registry", "", "not_applicable"))
 
 
-def _group(level: str, id_: str, name: str, counts: _Counts, cells: dict[Hashable, Cell]) -> Group:
-    of_group = {
-        count: cells[level, id_, count] for count in (*VERDICTS, "lost", "waiting", "population")
-    }
-    return Group(level, id_, name, of_group, _rate(of_group))
+def _group(
+    level: str, id_: str, name: str, cells: Mapping[Hashable, Cell], threshold: int
+) -> Group:
+    own = {count: cells[level, id_, count] for count in (*VERDICTS, *_SIDE_COUNTS)}
+    return Group(level, id_, name, own, _rate(own, threshold))
 
 
-def _rate(cells: dict[str, Cell]) -> Rate:
-    """Every part comes from counts that are all shown, so it tells nothing that they don't."""
+def _rate(cells: Mapping[str, Cell], threshold: int) -> Rate:
+    """Every part comes from what is shown, so it tells nothing that the counts don't."""
     conformant, non_conformant, not_evaluable, population = (
         cells[name].value
         for name in ("conformant", "non_conformant", "not_evaluable", "population")
     )
-    completeness = None
+    complete = least = share = interval = bounds = None
     if population is not None and not_evaluable is not None:
-        completeness = statistics.completeness(population, not_evaluable)
-    if conformant is None or non_conformant is None:
-        return Rate(None, None, None, completeness, "small")
-    judged = conformant + non_conformant
-    if judged < LEAST_JUDGED:
-        return Rate(None, None, None, completeness, "small" if judged else "none-judged")
-    return Rate(
-        statistics.rate(conformant, non_conformant),
-        statistics.wilson(conformant, non_conformant),
-        None
-        if not_evaluable is None
-        else statistics.bounds(conformant, non_conformant, not_evaluable),
-        completeness,
-        "",
-    )
+        complete = statistics.completeness(population, not_evaluable)
+    elif population is not None and cells["not_evaluable"].mark is Mark.SMALL:
+        least = statistics.completeness(population, threshold - 1)
+    why = "small"
+    if conformant is not None and non_conformant is not None:
+        judged = conformant + non_conformant
+        if judged >= LEAST_JUDGED:
+            why = ""
+            share = statistics.rate(conformant, non_conformant)
+            interval = statistics.wilson(conformant, non_conformant)
+            if not_evaluable is not None:
+                bounds = statistics.bounds(conformant, non_conformant, not_evaluable)
+        elif not judged:
+            why = "none-judged"
+    return Rate(share, interval, bounds, complete, least, why)

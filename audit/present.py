@@ -274,7 +274,7 @@ def _no_rate(rule: RulePage) -> str:
         return rule.nothing
     if rule.registry.rate.why == "none-judged":
         return "No rate: none of the cases concerned has been judged."
-    return "No rate: too few cases were judged to show one."
+    return "No rate is shown: it would rest on small numbers."
 
 
 def _facts(facts: pl.DataFrame, threshold: int) -> dict[str, list[Worded]]:

@@ -160,6 +160,19 @@ def test_no_rate_rests_on_a_hidden_count_or_on_few_cases(size):
             assert group.cells["not_evaluable"].value is not None
 
 
+@pytest.mark.parametrize("size", [150, 400])
+def test_completeness_of_a_small_count_is_a_floor_of_what_it_may_be(size):
+    for figures in all_figures(
+        fixtures.tables(fixtures.findings(size)), fixtures.RULES, 10
+    ).values():
+        for group in (figures.registry, *figures.sites, *figures.years):
+            if group.rate.completeness_least is not None:
+                assert group.cells["not_evaluable"].mark is Mark.SMALL
+                population = group.cells["population"].value
+                assert group.rate.completeness_least == (population - 9) / population
+                assert group.rate.completeness is None
+
+
 def test_without_suppression_a_unit_with_few_judged_cases_still_shows_no_rate():
     figures = rule_figures(fixtures.tables(fixtures.findings(40)), RULE, 1)
     assert all(cell.mark is Mark.SHOWN for cell in figures.registry.cells.values())

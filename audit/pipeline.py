@@ -107,10 +107,9 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
 
     stages = Stages()
     with publication(out) as folder:
-        scratch = folder / "scratch"
-        scratch.mkdir(mode=0o700)
-        audit = folder / "audit"
-        audit.mkdir(mode=0o700)
+        scratch, audit = folder / "scratch", folder / "audit"
+        scratch.mkdir()
+        audit.mkdir()
         con = open_database(audit / "audit.duckdb", scratch)
         try:
             manifest = _judge(con, settings, scratch, stages)
@@ -153,7 +152,7 @@ def _judge(con: Connection, settings: Settings, scratch: Path, stages: Stages) -
     shared["cutoff"] = settings.cutoff
     shared["surgeries_linked"] = extract.tables["surgeries"].linked
     with stages.stage("facts"):
-        for layer in ("schema", "staging", "facts"):
+        for layer in ("staging", "facts"):
             build(con, layer, shared)
     with stages.stage("rules"):
         evaluate(

@@ -44,6 +44,29 @@ def publication(out: Path) -> Iterator[Path]:
     """
     out = out.absolute()
     _check(out)
+    with _private(), _locked(out):
+        for left_behind in out.parent.glob(f".{out.name}.partial-*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+        try:
+            yield work
+            _swap(work / "audit", out)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """Files and folders made meanwhile can be read by the user alone."""
+    others = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(others)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(out.parent / f".{out.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -53,21 +76,13 @@ def publication(out: Path) -> Iterator[Path]:
             "choose another --out, or make it writable",
         ) from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"another audit is being written to {out}",
-                "wait until it has finished, or choose another --out",
-            ) from error
-        for left_behind in out.parent.glob(f".{out.name}.partial-*"):
-            shutil.rmtree(left_behind, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
-        try:
-            yield work
-            _swap(work / "audit", out)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(
+            f"another audit is being written to {out}",
+            "wait until it has finished, or choose another --out",
+        ) from error
     finally:
         os.close(lock)
 

@@ -180,7 +180,7 @@ class Maker:
         birth = after(diagnosis, -self.rng.randint(25 * 365, 85 * 365))
         if self.chance(0.02):
             birth = diagnosis.replace(year=diagnosis.year - 18, day=min(diagnosis.day, 28))
-            birth = after(birth, self.pick(-1, 0, 1))
+            birth = after(birth, self.pick(-50, 50))  # month precision is enough for an age
         row = {"patient_id": self.patient_id, "sex": self.pick("female", "female", "male", None)}
         row["birth_date"] = None if self.chance(0.1) else birth
         self.tables["patients"].append(row)
@@ -608,7 +608,7 @@ def plant_quarantine(registry: Registry, seed: int) -> Registry:
         "exceptions": {"reason": "because", "recorded_date": "last year"},
     }
     for table, faults in spoil.items():
-        for row in list(registry.tables[table]):
+        for row in list(registry.tables.get(table, [])):
             if rng.random() < 0.006:
                 registry.tables[table].remove(row)
                 column = rng.choice(list(faults))

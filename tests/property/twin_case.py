@@ -176,7 +176,8 @@ def doubts(context, episode, rule, needs, window, opened):
     if patient.quarantined & tables:
         found.append("quarantined-row")
     needed = set().union(*(FAMILIES.get(name, {name}) for name in needs))
-    for row in episode.rows:
+    undated = [r for r in patient.treatments if not r.get("start_date") and not r.get("tumour_id")]
+    for row in episode.rows + undated:  # an undated row without a tumour may be any episode's
         drug = context.drugs.get(row.get("drug"))
         if row.get("start_date") is None:
             if drug is None or drug.ingredients & needed:
@@ -212,7 +213,7 @@ def status_reasons(episode, tumour, *, negative=True):
 
 
 def not_invasive(episode, tumour):
-    return not facts.is_invasive(tumour, episode.tests.get(tumour["tumour_id"], []))
+    return not facts.is_invasive(episode, tumour)
 
 
 def first_day(doses, start=date.min, end=LATE):

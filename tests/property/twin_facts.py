@@ -99,12 +99,13 @@ def node_positive(category):
     return category is not None and not category.startswith("N0")
 
 
-def is_invasive(tumour, tests):
+def is_invasive(episode, tumour):
     """Invasive carcinoma, by histology, else N and T, else the receptor tests."""
+    tests = episode.tests.get(tumour["tumour_id"], [])
     behaviour = (tumour.get("histology") or "").strip()[-2:]
     if behaviour in ("/3", "/2"):
         return behaviour == "/3"
-    if node_positive(pathological_n(tumour) or read_n(tumour.get("clinical_n"))):
+    if node_positive(stage_by_pathway(tumour, pathway(episode, tumour))[1]):
         return True
     categories = {read_t(tumour.get("clinical_t")), read_t(tumour.get("pathological_t"))}
     if "Tis" in categories:
@@ -233,6 +234,7 @@ class Episode:
     tests: dict = field(default_factory=dict)  # tumour_id -> rows
     surgeries: dict = field(default_factory=dict)  # tumour_id -> rows
     status: dict = field(default_factory=dict)  # tumour_id -> HER2 status
+    surgeries_linked: bool = True
     metastatic_at_diagnosis: bool = False
     metastatic_date: date = LATE  # LATE: never
 
@@ -345,9 +347,11 @@ def episodes(patient, drugs):
     groups = group_tumours(patient.tumours)
     for episode in groups:
         ids = episode.ids
+        episode.surgeries_linked = "surgeries" in patient.linked
         for name, store in (("receptor_tests", episode.tests), ("surgeries", episode.surgeries)):
             for row in patient.tables.get(name, []):
-                store.setdefault(tumour_of(row, patient), []).append(row)
+                key = tumour_of(row, patient)
+                store.setdefault(key, []).append({**row, "tumour_id": key})
         episode.events = [
             e
             for e in patient.events
@@ -384,7 +388,7 @@ def is_definitive(row):
 
 def recurrence_date(episode, tumour):
     """The first recurrence after the tumour's diagnosis, or LATE."""
-    start = tumour.get("diagnosis_date") or date.min
+    start = tumour.get("diagnosis_date") or LATE
     return min((day for day in episode.days_of(*RECURRENCES) if day > start), default=LATE)
 
 
@@ -415,8 +419,9 @@ def pathway(episode, tumour):
     if surgery:
         return "neoadjuvant" if any(d.date < surgery for d in doses) else "surgery-first"
     intents = {dose.row.get("intent") for dose in doses}
-    # the contract: TNM at surgery is recorded where surgery came first
-    operated = read_t(tumour.get("pathological_t")) or read_n(tumour.get("pathological_n"))
+    operated = None
+    if not episode.surgeries_linked:  # the extract holds TNM at surgery where that came first
+        operated = read_t(tumour.get("pathological_t")) or read_n(tumour.get("pathological_n"))
     if "neoadjuvant" not in intents and ("adjuvant" in intents or operated):
         return "surgery-first-undated"
     return "neoadjuvant" if doses else "none"

@@ -55,7 +55,7 @@ def r01_setting(context, episode, setting, doses):
     timely = [t for t in tests if facts.result_date(t) and facts.result_date(t) <= limit]
     taken = [t for t in tests if facts.specimen_day(t) and facts.specimen_day(t) <= limit]
 
-    if all(not_invasive(episode, tumour) for tumour in episode.tumours):
+    if not_invasive(episode, episode.index):
         case.excluded.append("in-situ")
     if not context.in_force("R01", first):
         case.excluded.append("not-in-force")
@@ -67,22 +67,22 @@ def r01_setting(context, episode, setting, doses):
     if any(dose.row.get("trial") is True for dose in doses):
         case.exceptions.append("trial")
 
-    by_then = newest_metastasis(timely) if setting == "metastatic" else []
-    by_then = by_then or facts.results(timely)
+    # in the metastatic setting the newest metastasis with a definite result decides alone
+    decisive = newest_metastasis(timely) if setting == "metastatic" else []
+    by_then = decisive or facts.results(timely)
     summaries = [
         tumour.get("her2_summary")
         for tumour in episode.tumours
         if not facts.results([t for t in tests if t.get("tumour_id") == tumour["tumour_id"]])
     ]
-    known = newest_metastasis(timely) if setting == "metastatic" else []
-    known = known or facts.results(taken)
+    known = decisive or facts.results(taken)
     if POSITIVE in by_then:
         case.met, case.met_reason = True, "assay"
     elif POSITIVE in summaries:
         case.met, case.met_reason = True, "summary"
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
-    elif POSITIVE in facts.results(tests) and not newest_metastasis(timely):
+    elif POSITIVE in facts.results(tests) and not decisive:
         case.failure = "result-after-first-dose"
     elif known:
         r01_negative(case, setting, doses, taken)
@@ -92,11 +92,9 @@ def r01_setting(context, episode, setting, doses):
         case.open = True
     else:
         case.missing.append("her2-unknown")
-    # judged at the first dose, not at the lag's end, once there is a result
-    case.closed = bool(facts.results(tests)) and first <= context.observable
     if not context.linked("receptor_tests"):
         case.doubts.append("stream-not-linked")
-    case.doubts += doubts(context, episode, "R01", [], None, first)
+    case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
     return case
 
 
@@ -154,12 +152,10 @@ def r03(context, episode):
         (case.excluded if known else case.missing).append(reason)
     if small and n is not None and not facts.node_positive(n):
         case.excluded.append("small-tumour")
-    if decision and patient.get("birth_date") and age(patient["birth_date"], decision) < 18:
+    if diagnosis and patient.get("birth_date") and age(patient["birth_date"], diagnosis) < 18:
         case.excluded.append("under-18")
-    if diagnosis and any(
-        after(diagnosis, -280) <= day <= after(diagnosis, 42)
-        for day in episode.days_of("pregnancy")
-    ):
+    pregnancies = days_of_pregnancy(context)
+    if diagnosis and any(-280 <= between(diagnosis, day) <= 42 for day in pregnancies):
         case.excluded.append("pregnancy-at-diagnosis")
     intents = {row.get("intent") for row in episode.rows if is_systemic(row, context)}
     if intents == {"palliative"}:
@@ -195,6 +191,12 @@ def r03(context, episode):
         context, episode, "R03", [ANTIBODY, CYTOTOXIC], (date.min, case.due), diagnosis
     )
     return [case]
+
+
+def days_of_pregnancy(context):
+    """The days of the patient's pregnancies, whichever tumour the events name."""
+    events = context.patient.events
+    return [e["event_date"] for e in events if e["event"] == "pregnancy" and e.get("event_date")]
 
 
 def is_systemic(row, context):
@@ -264,10 +266,12 @@ def r05(context, episode):
     if in_trial(episode.rows, course[0].date, min(last, case.due)):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, given[0], case.due)
-    if any(dose.open for dose in pertuzumab):
-        case.doubts.append("no-end-date")
-    window = (after(given[0], -7), min(last, case.due))
-    case.doubts += doubts(context, episode, "R05", ["trastuzumab", "pertuzumab"], window, given[0])
+    if any(dose.open for dose in pertuzumab) and not case.met:
+        case.missing.append("no-end-date")
+    opened = tumour.get("diagnosis_date") or given[0]
+    window = (min(opened, after(given[0], -7)), min(last, case.due))
+    needs = ["trastuzumab", "pertuzumab"]
+    case.doubts += doubts(context, episode, "R05", needs, window, opened)
     return [case]
 
 
@@ -360,14 +364,13 @@ def r10_tumour(context, episode, tumour):
             )
         else:
             case.exceptions.append(reason)
-    if in_trial(episode.rows, case.decision, case.due):
+    if in_trial(episode.rows, after(case.decision, 1), case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(
         context, episode, case.decision, case.due, before=started or LATE
     )
-    case.doubts = doubts(
-        context, episode, "R10", [TDM1, TDXD], (after(surgery, 1), case.due), case.decision
-    )
+    window = (after(surgery, 1), case.due)
+    case.doubts = doubts(context, episode, "R10", [TDM1, TDXD], window, case.decision)
     return case
 
 
@@ -407,12 +410,12 @@ def r14(context, episode):
     if not surgery:
         case.missing.append("surgery-undated")
         surgery = date.min
-    recurrence = facts.recurrence_date(episode, tumour)
-    end = after(recurrence, -1) if recurrence < LATE else LATE
-    case.decision = first_day(episode.curative("trastuzumab"), surgery, end)
+    case.decision = first_day(episode.curative("trastuzumab"), surgery)
     if not case.decision:
         case.excluded.append("no-adjuvant-trastuzumab")
         return [case]
+    recurrence = facts.recurrence_date(episode, tumour)
+    end = after(recurrence, -1) if recurrence < LATE else LATE
     if not first_day(episode.curative(CYTOTOXIC), surgery, end):
         case.excluded.append("no-chemotherapy")
     if not context.in_force("R14", case.decision):
@@ -428,16 +431,11 @@ def r14(context, episode):
     if in_trial(episode.rows, surgery, LATE):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
-    if any(dose.open for dose in pertuzumab):
-        case.doubts.append("no-end-date")
-    case.doubts += doubts(
-        context,
-        episode,
-        "R14",
-        ["trastuzumab", "pertuzumab"],
-        (surgery, case.due),
-        case.decision,
-    )
+    partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]
+    if in_time and not case.met and any(is_open_ended(d) for d in pertuzumab + partners):
+        case.missing.append("no-end-date")
+    needs, window = ["trastuzumab", "pertuzumab"], (surgery, case.due)
+    case.doubts += doubts(context, episode, "R14", needs, window, surgery)
     return [case]
 
 
@@ -508,12 +506,13 @@ def r17(context, episode):
     running = between(last, context.observable) <= 42
     case.closed = not reachable and not running
 
-    trial = in_trial([d.row for d in episode.curative(ANTIBODY)], first, end)
+    trial = in_trial([d.row for d in episode.curative(ANTIBODY)], first, LATE)
     said = trial_documented(context, episode)
     if not case.met and (trial or said):
         case.excluded.append("trial")
     case.exceptions += r17_exceptions(context, episode, first, last, end)
-    case.doubts = doubts(context, episode, "R17", ["trastuzumab", TDM1, TDXD], (first, end), first)
+    needs = ["trastuzumab", TDM1, TDXD]
+    case.doubts = doubts(context, episode, "R17", needs, (first, end), first)
     return [case]
 
 
@@ -529,28 +528,32 @@ def trial_documented(context, episode):
 
 def r17_exceptions(context, episode, first, last, end):
     found = documented(context, episode, "R17", TRASTUZUMAB_TOPICS)
-    antibodies = [d for d in episode.curative(ANTIBODY) if d.date <= end]
     stops = {
         "toxicity": "toxicity",
         "patient-refusal": "patient-refusal",
         "progression": "progression",
         "death": "death-before-due",
     }
-    for dose in antibodies:
-        if dose.date == antibodies[-1].date and dose.row.get("stop_reason") in stops:
-            found.append(stops[dose.row["stop_reason"]])
-    for event in episode.events:
-        kind, day = event["event"], event["event_date"]
+    for family in ("trastuzumab", ANTIBODY):
+        doses = [dose for dose in episode.curative(family) if dose.date <= end]
+        for dose in doses:
+            if dose.date == doses[-1].date and dose.row.get("stop_reason") in stops:
+                found.append(stops[dose.row["stop_reason"]])
+    for event in context.patient.events:  # what the patient suffered, whichever tumour it names
+        kind, day = event["event"], event.get("event_date")
         if (
             kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
             and "stopped" in (event.get("action") or "").split(";")
+            and day
             and first <= day <= after(last, 63)
         ):
             found.append("contraindication-cardiac" if kind == "heart_failure" else "toxicity")
     found += interruptions(context, episode, first, end)
-    for kind, reason in (("second_primary", "second-primary"), ("pregnancy", "pregnancy")):
-        if any(first <= day < end for day in episode.days_of(kind)):
-            found.append(reason)
+    others = (
+        (episode.days_of("second_primary"), "second-primary"),
+        (days_of_pregnancy(context), "pregnancy"),
+    )
+    found += [reason for days, reason in others if any(first <= day < end for day in days)]
     return found
 
 

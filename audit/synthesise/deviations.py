@@ -306,7 +306,7 @@ def depart(
     partner_due = np.where((partner == Partner.FEW) | (partner == Partner.NONE), 400, 42)
     lacking_due = np.where(part.lacking == Lacking.ANTIBODY, 365, 183)
     found = {
-        "R01": (part.unproven > Unproven.NONE) & (part.first <= fate.end),
+        "R01": (part.unproven > Unproven.NONE) & (part.first + 14 <= fate.end),
         "R03": (part.lacking > Lacking.NONE) & fell_due(disease.diagnosed + lacking_due),
         "R05": neoadjuvant_dual & (partner > Partner.NONE) & (course.surgery <= fate.end),
         "R10": (residual > Residual.NONE) & fell_due(course.last_surgery + 180),

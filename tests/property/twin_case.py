@@ -176,17 +176,14 @@ def doubts(context, episode, rule, needs, window, opened):
     if patient.quarantined & tables:
         found.append("quarantined-row")
     needed = set().union(*(FAMILIES.get(name, {name}) for name in needs))
-    undated = [r for r in patient.treatments if not r.get("start_date") and not r.get("tumour_id")]
-    for row in episode.rows + undated:  # an undated row without a tumour may be any episode's
+    for row in patient.treatments:  # whichever tumour they name: they are in doubt anyway
         drug = context.drugs.get(row.get("drug"))
         if row.get("start_date") is None:
             if drug is None or drug.ingredients & needed:
                 found.append("undated-row")
         elif drug is None and window and window[0] <= row["start_date"] <= window[1]:
             found.append("unrecognised-drug")
-    if any(
-        row.get("surgery_date") is None and facts.is_definitive(row) for row in patient.surgeries
-    ):
+    if any(row.get("surgery_date") is None for row in patient.surgeries):
         found.append("undated-row")
     if any(facts.unlinked(patient, t) for t in ("receptor_tests", "surgeries")):
         found.append("unlinked-row")

@@ -418,7 +418,7 @@ def pathway(episode, tumour):
     doses = [dose for dose in episode.systemic if not episode.is_metastatic(dose)]
     if surgery:
         return "neoadjuvant" if any(d.date < surgery for d in doses) else "surgery-first"
-    intents = {dose.row.get("intent") for dose in doses}
+    intents = {dose.row.get("intent") for dose in episode.systemic}
     operated = None
     if not episode.surgeries_linked:  # the extract holds TNM at surgery where that came first
         operated = read_t(tumour.get("pathological_t")) or read_n(tumour.get("pathological_n"))

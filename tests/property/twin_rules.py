@@ -60,7 +60,10 @@ def r01_setting(context, episode, setting, doses):
     if not context.in_force("R01", first):
         case.excluded.append("not-in-force")
     moved = context.patient.row.get("transfer_in_date")
-    if moved and first <= moved and not all_tests:
+    known_elsewhere = facts.results(all_tests) or any(
+        tumour.get("her2_summary") == POSITIVE for tumour in episode.tumours
+    )
+    if moved and first <= moved and not known_elsewhere:
         case.excluded.append("treated-elsewhere")
 
     case.exceptions += documented(context, episode, "R01", HER2_TOPICS)
@@ -82,7 +85,7 @@ def r01_setting(context, episode, setting, doses):
         case.met, case.met_reason = True, "summary"
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
-    elif POSITIVE in facts.results(tests) and not decisive:
+    elif POSITIVE in facts.results(tests) and POSITIVE not in facts.results(timely):
         case.failure = "result-after-first-dose"
     elif known:
         r01_negative(case, setting, doses, taken)
@@ -251,17 +254,17 @@ def r05(context, episode):
 
     pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
     named = all(
-        any(is_open_ended(dose) for dose in doses if dose.date <= last)
+        open_ended([dose for dose in doses if dose.date <= last])
         for doses in (trastuzumab, pertuzumab)
     )
-    if len(together(context, episode, date.min, last)) >= 3:
+    counted = together(context, episode, date.min, last)
+    if len(counted) >= 3:
         case.met = True
     elif named:
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
-    if any(dose.row.get("stop_reason") == "toxicity" for dose in pertuzumab) and (
-        len({dose.date for dose in pertuzumab}) <= 2
-    ):
+    few = min(len({dose.date for dose in pertuzumab}), len(counted)) <= 2
+    if few and any(dose.row.get("stop_reason") == "toxicity" for dose in pertuzumab):
         case.exceptions.append("toxicity")
     if in_trial(episode.rows, course[0].date, min(last, case.due)):
         case.exceptions.append("trial")
@@ -275,9 +278,10 @@ def r05(context, episode):
     return [case]
 
 
-def is_open_ended(dose):
-    """A regimen name or a course of which the end is not recorded."""
-    return (dose.drug.regimen or dose.open) and dose.row.get("end_date") is None
+def open_ended(doses):
+    """Whether a course without an end is among the doses, or a regimen name that stands once."""
+    regimens = {d.date for d in doses if d.drug.regimen and d.row.get("end_date") is None}
+    return any(dose.open for dose in doses) or len(regimens) == 1
 
 
 def r05_stage(context, case, tumour):
@@ -350,7 +354,8 @@ def r10_tumour(context, episode, tumour):
     if answer is None:
         case.missing.append("response-unknown")
     case.due = after(case.decision, 180)
-    if started and started <= case.due:
+    relapses = [d for d in episode.days_of(*facts.RECURRENCES) if d >= case.decision]
+    if started and started <= case.due and not any(day < started for day in relapses):
         case.met = True
         case.met_reason = "on-time" if started <= after(case.decision, 84) else "late"
     topics = {TDM1, "her2-conjugate", "her2"}
@@ -364,7 +369,7 @@ def r10_tumour(context, episode, tumour):
             )
         else:
             case.exceptions.append(reason)
-    if in_trial(episode.rows, after(case.decision, 1), case.due):
+    if in_trial(episode.rows, after(surgery, 1), case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(
         context, episode, case.decision, case.due, before=started or LATE
@@ -432,7 +437,7 @@ def r14(context, episode):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
     partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]
-    if in_time and not case.met and any(is_open_ended(d) for d in pertuzumab + partners):
+    if in_time and not case.met and (open_ended(pertuzumab) or open_ended(partners)):
         case.missing.append("no-end-date")
     needs, window = ["trastuzumab", "pertuzumab"], (surgery, case.due)
     case.doubts += doubts(context, episode, "R14", needs, window, surgery)

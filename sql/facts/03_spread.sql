@@ -1,5 +1,6 @@
 -- fct_spread: one row a tumour: was it metastatic at diagnosis, and when did it recur or spread.
--- m_status: m0, m1 or unknown; m_certainty low where M was not recorded and T and N were.
+-- m_status: m0, m1 or unknown, m1 for every tumour of an episode as soon as one is.
+-- m_certainty low where M was not recorded and T and N were.
 create or replace table fct_spread as
 with spread_events as (
     select
@@ -25,6 +26,7 @@ staged as (
     select
         t.patient_key,
         t.tumour_id,
+        f.episode_key,
         t.diagnosis_date,
         e.distant_date,
         e.recurrence_date,
@@ -39,14 +41,24 @@ staged as (
         end as m_status,
         case when t.clinical_m is null then 'low' else 'stated' end as m_certainty
     from stg_tumours as t
+    inner join fct_episodes as f on t.patient_key = f.patient_key and t.tumour_id = f.tumour_id
     left join spread_events as e on t.patient_key = e.patient_key and t.tumour_id = e.tumour_id
+),
+
+episodes as (
+    select
+        episode_key,
+        bool_or(m_status = 'm1') as episode_m1
+    from staged
+    group by episode_key
 )
 
 select
     s.patient_key,
     s.tumour_id,
-    s.m_status,
+    case when e.episode_m1 then 'm1' else s.m_status end as m_status,
     s.m_certainty,
     s.recurrence_date,
-    case when s.m_status = 'm1' then s.diagnosis_date else s.distant_date end as metastatic_date
-from staged as s;
+    case when e.episode_m1 then s.diagnosis_date else s.distant_date end as metastatic_date
+from staged as s
+inner join episodes as e on s.episode_key = e.episode_key;

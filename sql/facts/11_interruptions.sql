@@ -32,4 +32,5 @@ where
     v.event in (
         'local_recurrence', 'regional_recurrence', 'distant_metastasis', 'progression', 'second_primary', 'pregnancy'
     )
-    and (v.tumour_id is null or o.episode_key = e.episode_key);
+    -- A pregnancy is the patient's, whichever tumour the row names.
+    and (v.tumour_id is null or o.episode_key = e.episode_key or v.event = 'pregnancy');

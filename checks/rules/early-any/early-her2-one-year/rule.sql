@@ -12,30 +12,34 @@ with starts as (
 ladders as (
     select
         s.episode_key,
-        count(*) as dose_dates,
-        count(*) filter (
-            where not a.weekly and a.dose_date <= s.first_trastuzumab_date + $max_span_days
-        ) as three_weekly_doses,
+        count(*) filter (where a.has_trastuzumab) as dose_dates,
+        count(*) filter (where a.has_trastuzumab and not a.weekly) as three_weekly_doses,
         sum(
             greatest(0, least(a.covers, date_diff('day', a.dose_date, s.first_trastuzumab_date + $max_span_days)))
         ) as covered_days,
-        sum(a.covers) as all_covered_days,
-        max(a.days_since) as longest_interval_days,
-        max(a.dose_date) as last_dose_date,
+        max(a.days_since) filter (where a.has_trastuzumab) as longest_interval_days,
+        max(a.dose_date) filter (where a.has_trastuzumab) as last_dose_date,
         bool_or(a.trastuzumab_open) as open_course,
         bool_or(a.derived) as derived,
         bool_or(a.in_trial) as in_trial
     from starts as s
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
-    where a.has_trastuzumab
+    where a.dose_date <= s.first_trastuzumab_date + $max_span_days
     group by s.episode_key
+),
+
+totals as (
+    select
+        episode_key,
+        sum(covers) as all_covered_days
+    from fct_antibody_days
+    group by episode_key
 ),
 
 last_doses as (
     select
         l.episode_key,
-        a.trastuzumab_stop as stop_reason,
-        a.covers as last_covers
+        a.trastuzumab_stop as stop_reason
     from ladders as l
     inner join fct_antibody_days as a on l.episode_key = a.episode_key and l.last_dose_date = a.dose_date
 ),
@@ -82,7 +86,7 @@ judged as (
         l.dose_dates,
         l.three_weekly_doses,
         l.covered_days,
-        l.all_covered_days,
+        o.all_covered_days,
         l.longest_interval_days,
         l.last_dose_date,
         coalesce(l.open_course, false) as open_course,
@@ -95,10 +99,13 @@ judged as (
         case when $target = '18-cycles' then $strict_cycles * $three_weekly_days else $min_covered_days end
             as target_days,
         case when $target = '18-cycles' then $strict_cycles else $min_three_weekly_doses end as target_doses,
-        greatest(p.observable_through, l.last_dose_date + e.last_covers) as open_from
+        greatest(
+            0, date_diff('day', p.observable_through, s.first_trastuzumab_date + $max_span_days)
+        ) as days_left
     from starts as s
     inner join stg_patients as p on s.patient_key = p.patient_key
     left join ladders as l on s.episode_key = l.episode_key
+    left join totals as o on s.episode_key = o.episode_key
     left join last_doses as e on s.episode_key = e.episode_key
     left join conjugates as c on s.episode_key = c.episode_key
     left join toxicities as x on s.episode_key = x.episode_key
@@ -109,7 +116,8 @@ reached as (
     select
         *,
         coalesce(covered_days >= target_days or three_weekly_doses >= target_doses, false) as is_met,
-        covered_days + greatest(0, date_diff('day', open_from, due_date)) >= target_days
+        covered_days + days_left >= target_days
+        or three_weekly_doses + floor(days_left / $three_weekly_days) + 1 >= target_doses
         or date_diff('day', last_dose_date, observable_through) <= $running_days as still_possible
     from judged
 )
@@ -120,7 +128,10 @@ select
     tumour_id,
     episode_key,
     first_trastuzumab_date as decision_date,
-    case when pathway = 'neoadjuvant' then 'neoadjuvant' else 'default' end as edition,
+    case
+        when pathway = 'neoadjuvant' and coalesce(first_trastuzumab_date < first_surgery_date, true) then 'neoadjuvant'
+        else 'default'
+    end as edition,
     due_date,
     case when still_possible then due_date else least(due_date, observable_through) end as open_until,
     first_trastuzumab_date as clock_start,

@@ -303,13 +303,10 @@ def episode_of_row(row, groups):
 def metastatic_date(episode):
     """(metastatic at diagnosis, the metastatic date or LATE)."""
     metastases = episode.days_of("distant_metastasis")
-    at_diagnosis = []
-    for tumour in episode.tumours:
+    for tumour in episode.tumours:  # one metastatic tumour makes the episode metastatic
         day = tumour.get("diagnosis_date")
         if read_m(tumour) == "M1" or (day and any(m <= after(day, 120) for m in metastases)):
-            at_diagnosis.append(day or date.min)
-    if at_diagnosis:
-        return True, min(at_diagnosis)
+            return True, episode.first_diagnosis or date.min
     return False, min(metastases, default=LATE)
 
 

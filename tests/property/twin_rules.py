@@ -60,7 +60,7 @@ def r01_setting(context, episode, setting, doses):
     if not context.in_force("R01", first):
         case.excluded.append("not-in-force")
     moved = context.patient.row.get("transfer_in_date")
-    known_elsewhere = facts.results(all_tests) or any(
+    known_elsewhere = facts.results(tests) or any(
         tumour.get("her2_summary") == POSITIVE for tumour in episode.tumours
     )
     if moved and first <= moved and not known_elsewhere:

@@ -9,6 +9,7 @@ that a zero is never hidden (hiding it would protect nothing).
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isinf
 
 THRESHOLD = 10
 """Counts from 1 to one below this are small."""
@@ -68,7 +69,8 @@ def protect(
         sums: the sums among them. A sum that does not hold in `counts` is an error.
         threshold: counts from 1 to one below it are hidden; 1 or less hides nothing.
         weights: how dear a count is to the reader; the cheapest of weight times value is hidden
-            first where another count needs cover. Missing: 1.
+            first where another count needs cover, an infinitely dear one when nothing else is left.
+            Missing: 1.
 
     Returns:
         A cell a count. Every small count could, for all a reader can work out, take values that lie
@@ -174,12 +176,18 @@ class _Table:
         tied = self._tied(key)
         hidden_in = {at: sum(k in self.hidden for k in self.signs[at]) for at in tied}
         alone = {at for at in tied if hidden_in[at] == 1}
-        for among in (alone, set(self.sums_of[key]), tied):
-            shown = {
-                k for at in among for k in self.signs[at] if k not in self.hidden and self.counts[k]
-            }
-            if shown:
-                return min(shown, key=lambda k: (self._cost(k, alone), repr(k)))
+        for last_resort in (False, True):
+            for among in (alone, set(self.sums_of[key]), tied):
+                shown = {
+                    k
+                    for at in among
+                    for k in self.signs[at]
+                    if k not in self.hidden
+                    and self.counts[k]
+                    and isinf(self.weights.get(k, 1.0)) == last_resort
+                }
+                if shown:
+                    return min(shown, key=lambda k: (self._cost(k, alone), repr(k)))
         return None
 
     def _cost(self, key: Hashable, alone: set[int]) -> float:

@@ -5,6 +5,7 @@ The page and `summary.csv` both print these, so that neither gives away what the
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 import polars as pl
 
@@ -21,14 +22,15 @@ VERDICTS = (
     "non_conformant",
 )
 IN_POPULATION = VERDICTS[1:]
-_SIDE_COUNTS = ("lost", "waiting", "population")
+_SIDE_COUNTS = ("population",)
 LEAST_JUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
 # How dear a count is where another one needs cover: without the first two there is no rate, without
-# the next two no completeness.
+# the next two no completeness. The registry's rate is given up when nothing else is left.
 _WORTH = {"conformant": 100.0, "non_conformant": 100.0, "population": 10.0, "not_evaluable": 3.0}
 _REGISTRY_WORTH = 20.0
+_RATE = ("conformant", "non_conformant", "population")
 
 
 Tables = Mapping[str, pl.DataFrame]
@@ -157,19 +159,19 @@ def _add_groups(counts: _Counts, rates: pl.DataFrame) -> list[tuple[str, str, st
 
 
 def _one(rows: pl.DataFrame) -> dict[str, int]:
-    return rows.to_dicts()[0] if rows.height else dict.fromkeys((*VERDICTS, "lost"), 0)
+    return rows.to_dicts()[0] if rows.height else dict.fromkeys(VERDICTS, 0)
 
 
 def _add_group(counts: _Counts, group: tuple[str, str, str], row: dict[str, int]) -> None:
     level, id_, _ = group
-    values = {name: int(row[name] or 0) for name in (*VERDICTS, "lost")}
-    values["waiting"] = values["pending"] - values["lost"]
+    values = {name: int(row[name] or 0) for name in VERDICTS}
     values["population"] = sum(values[name] for name in IN_POPULATION)
     for name, value in values.items():
-        worth = _WORTH.get(name, 1.0) * (_REGISTRY_WORTH if level == "registry" else 1.0)
+        worth = _WORTH.get(name, 1.0)
+        if level == "registry":
+            worth = inf if name in _RATE else worth * _REGISTRY_WORTH
         counts.add((level, id_, name), value, worth)
     counts.tie(((level, id_, name) for name in IN_POPULATION), (level, id_, "population"))
-    counts.tie(((level, id_, name) for name in ("lost", "waiting")), (level, id_, "pending"))
 
 
 def _add_reasons(

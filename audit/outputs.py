@@ -19,7 +19,6 @@ SUMMARY_COLUMNS = (
     "group_name",
     "population",
     *VERDICTS,
-    "lost",
     "completeness",
     "rate",
     "wilson_low",
@@ -112,9 +111,7 @@ def summary(tables: Tables, threshold: int) -> pl.DataFrame:
 
 
 def _row(rule: RuleFigures, group: Group, threshold: int) -> dict[str, str]:
-    counts = {
-        name: _count(group.cells[name], threshold) for name in ("population", *VERDICTS, "lost")
-    }
+    counts = {name: _count(group.cells[name], threshold) for name in ("population", *VERDICTS)}
     rate = group.rate
     interval, bounds = rate.interval or (None, None), rate.bounds or (None, None)
     nothing = "" if rate.why == "none-judged" else SUPPRESSED

@@ -154,14 +154,11 @@ def test_no_small_count_of_a_rule_follows_from_the_tables_of_its_page(size):
         rows = [
             Sum(tuple((g.level, g.id, v) for v in IN_POPULATION), (g.level, g.id, "population"))
             for g in groups
-        ] + [
-            Sum(tuple((g.level, g.id, v) for v in ("lost", "waiting")), (g.level, g.id, "pending"))
-            for g in groups
         ]
         columns = [
             Sum(tuple((g.level, g.id, name) for g in members), ("registry", "", name))
             for members in (figures.sites, figures.years)
-            for name in (*VERDICTS, "lost", "population")
+            for name in (*VERDICTS, "population")
         ]
         more, reasons = attrition_and_reasons(figures)
         cells |= more

@@ -107,9 +107,10 @@ def _tell(
     card = rule.card
     topics = [
         (part, topic)
-        for part, names in card.exceptions.topics.items()
+        for parts, names in card.exceptions.topics.items()
+        for part in _each(parts, ingredients)
         for name in names
-        for topic in _topics(name, ingredients)
+        for topic in _each(part if name == "itself" else name, ingredients)
     ]
     drugs = sorted({i for name in card.needs_drugs for i in _members(name, ingredients)})
     read = sorted(tables_behind(rule.sql, contract_tables) | _ALWAYS_READ)
@@ -147,8 +148,8 @@ def _frame(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
-def _topics(name: str, ingredients: pl.DataFrame) -> Iterable[str]:
-    """A topic as the card names it; `each FAMILY` stands for every drug of the family."""
+def _each(name: str, ingredients: pl.DataFrame) -> Iterable[str]:
+    """A part or topic as the card names it; `each FAMILY` stands for every drug of the family."""
     return _members(name.removeprefix("each "), ingredients) if name.startswith("each ") else [name]
 
 

@@ -37,7 +37,7 @@ evidence as (
         tumour_id,
         bool_or(result = 'positive') as any_positive
     from fct_specimens
-    where result is not null
+    where result is not null and specimen_site <> 'metastasis'
     group by
         patient_key,
         tumour_id

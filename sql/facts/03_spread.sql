@@ -59,6 +59,9 @@ select
     case when e.episode_m1 then 'm1' else s.m_status end as m_status,
     s.m_certainty,
     s.recurrence_date,
-    case when e.episode_m1 then s.diagnosis_date else s.distant_date end as metastatic_date
+    case
+        when e.episode_m1 then coalesce(s.diagnosis_date, date '0001-01-01')
+        else s.distant_date
+    end as metastatic_date
 from staged as s
 inner join episodes as e on s.episode_key = e.episode_key;

@@ -19,7 +19,6 @@ episode_starts as (
     select
         f.patient_key,
         f.episode_key,
-        min(f.diagnosis_date) as diagnosis_date,
         min(s.metastatic_date) as metastatic_date
     from fct_episodes as f
     inner join fct_spread as s on f.patient_key = s.patient_key and f.tumour_id = s.tumour_id
@@ -35,8 +34,7 @@ places as (
         s.episode_key,
         s.from_date,
         s.through_date,
-        e.metastatic_date,
-        e.diagnosis_date - $before_diagnosis_days as earliest_date
+        e.metastatic_date
     from fct_episode_spans as s
     inner join cases as c on s.patient_key = c.patient_key
     inner join episode_starts as e on s.episode_key = e.episode_key
@@ -47,8 +45,7 @@ several as (
         f.patient_key,
         f.tumour_id,
         f.episode_key,
-        e.metastatic_date,
-        e.diagnosis_date - $before_diagnosis_days as earliest_date
+        e.metastatic_date
     from fct_episodes as f
     inner join episode_starts as e on f.episode_key = e.episode_key
     where f.tumour_count > 1
@@ -74,11 +71,10 @@ assigned as (
         p.patient_key,
         coalesce(v.episode_key, p.episode_key) as episode_key,
         case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
-        case when v.episode_key is null then p.earliest_date else v.earliest_date end as earliest_date,
         coalesce(m.start_date, t.start_date) as start_date,
         coalesce(m.end_date, t.end_date) as end_date,
         coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
-        coalesce(coalesce(t.route, r.route_hint) = 'sc', false) as is_sc,
+        coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
         coalesce(t.intent = 'palliative', false) as palliative,
         coalesce(t.intent = 'adjuvant', false) as adjuvant,
         coalesce(t.intent = 'neoadjuvant', false) as neoadjuvant,
@@ -107,7 +103,6 @@ unfolded as (
             else 0
         end)) as dose_number
     from assigned
-    where earliest_date is null or start_date >= earliest_date
 ),
 
 dated as (

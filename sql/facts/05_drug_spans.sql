@@ -9,6 +9,7 @@ with spans as (
         min(dose_date) as first_dose_date,
         max(dose_date) as last_dose_date,
         min(case when in_trial then dose_date end) as first_trial_date,
+        min(case when stop_reason = 'progression' then dose_date end) as first_progression_stop_date,
         bool_and(palliative) as all_palliative,
         bool_or(adjuvant) as any_adjuvant_intent,
         bool_or(neoadjuvant) as any_neoadjuvant_intent
@@ -34,6 +35,7 @@ select
     s.first_dose_date,
     s.last_dose_date,
     s.first_trial_date,
+    s.first_progression_stop_date,
     s.all_palliative,
     s.any_adjuvant_intent,
     s.any_neoadjuvant_intent

@@ -5,7 +5,24 @@
 -- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
 -- is_index: the tumour on which a drug rule judges the episode.
 create or replace table fct_tumours as
-with routed as (
+with undated as (
+    select
+        c.patient_key,
+        bool_and(coalesce(t.intent = 'palliative', false)) as all_palliative
+    from treatments as t
+    inner join cases as c on t.patient_id = c.patient_id
+    where
+        t.start_date is null
+        and t.drug in (
+            select d.drug
+            from drug_names as d
+            inner join ingredients as i on d.ingredient = i.ingredient
+            where i.is_her2 or i.is_cytotoxic or i.is_endocrine
+        )
+    group by c.patient_key
+),
+
+routed as (
     select
         t.*,
         extract(year from t.diagnosis_date) - extract(year from b.birth_earliest) - case
@@ -38,7 +55,7 @@ with routed as (
         d.first_systemic_date,
         d.first_curative_date,
         d.last_curative_date,
-        coalesce(d.all_palliative, false) as all_palliative,
+        coalesce(d.all_palliative, u.all_palliative, false) and coalesce(u.all_palliative, true) as all_palliative,
         case
             when p.m_status = 'm1' then 'metastatic'
             when d.first_curative_date < s.first_surgery_date then 'neoadjuvant'
@@ -58,6 +75,7 @@ with routed as (
     inner join fct_spread as p on t.patient_key = p.patient_key and t.tumour_id = p.tumour_id
     left join fct_surgeries as s on t.patient_key = s.patient_key and t.tumour_id = s.tumour_id
     left join fct_first_doses as d on e.episode_key = d.episode_key
+    left join undated as u on t.patient_key = u.patient_key
 ),
 
 decided as (
@@ -85,7 +103,12 @@ sized as (
             when d.t in ('0', 'is', '1mi', '1a', '1b', '1c', '1') then false
             else d.size_mm > $t1_limit_mm
         end as over_20_mm,
-        d.size_mm = $t1_limit_mm as exactly_20_mm,
+        case
+            when d.t in ('3', '4') then true
+            when d.t in ('0', 'is', '1mi', '1a', '1b', '1c', '1', '2') then false
+            else d.size_mm > $t2_limit_mm
+        end as over_50_mm,
+        d.size_mm = $t1_limit_mm and coalesce(d.t in ('1', '1c'), true) as exactly_20_mm,
         case
             when d.n in ('1mi', '1', '2', '3') then true
             when d.n in ('0', '0(i+)') then false
@@ -116,7 +139,8 @@ select
     and not (
         coalesce(i.only_in_situ, false)
         and s.histology is null
-        and coalesce(s.clinical_t, s.pathological_t) is null
+        and coalesce(s.clinical_t, '0') = '0'
+        and coalesce(s.pathological_t, '0') = '0'
         and s.node_positive is distinct from true
     ) as invasive,
     row_number() over (
@@ -125,7 +149,7 @@ select
             case s.her2_status when 'positive' then 0 when 'negative' then 2 else 1 end,
             case
                 when s.inflammatory or s.t = '4' or s.n in ('2', '3') then 0
-                when s.t = '3' then 1
+                when s.over_50_mm then 1
                 when s.over_20_mm then 2
                 when s.over_10_mm then 3
                 else 4

@@ -1,4 +1,6 @@
 -- verdict_inputs: what a rule's SQL says of one subject and placement; it may leave columns out, which then are null.
+-- observed_from: care before this day may not be on record for a patient transferred in. drugs_from (observed_from
+-- where it is null) to drugs_through: an unrecognised drug in these days could be the one that is lacking.
 create or replace temp table verdict_inputs (
     subject_part varchar,
     patient_key integer,
@@ -9,8 +11,9 @@ create or replace temp table verdict_inputs (
     due_date date,
     open_until date,
     clock_start date,
-    window_start date,
-    window_end date,
+    observed_from date,
+    drugs_from date,
+    drugs_through date,
     excluded varchar,
     missing_reason varchar,
     missing varchar[],

@@ -81,8 +81,8 @@ doubts as (
         )
         or (
             d.reason = 'unrecognised-drug'
-            and d.start_date <= s.window_end
-            and d.end_date >= s.window_start
+            and d.start_date <= s.drugs_through
+            and d.end_date >= coalesce(s.drugs_from, s.observed_from)
         )
 ),
 
@@ -123,7 +123,7 @@ decided as (
             when coalesce(excepted, documented_reason, interruption) is not null then 'excepted'
             when settled_after > observable_through then 'pending'
             when $guard_stream is not null then 'not_evaluable'
-            when transfer_in_date > window_start then 'not_evaluable'
+            when transfer_in_date > observed_from then 'not_evaluable'
             when doubt is not null then 'not_evaluable'
             else 'non_conformant'
         end as verdict
@@ -156,7 +156,7 @@ select
                 case
                     when missing_reason is not null then missing_reason
                     when $guard_stream is not null then 'stream-not-linked'
-                    when transfer_in_date > window_start then 'transferred-in'
+                    when transfer_in_date > observed_from then 'transferred-in'
                     else doubt
                 end
         else failed
@@ -165,7 +165,7 @@ select
         when verdict <> 'not_evaluable' then cast(null as varchar[])
         when missing_reason is not null then missing
         when $guard_stream is not null then [$guard_stream]
-        when transfer_in_date > window_start then ['patients.transfer_in_date']
+        when transfer_in_date > observed_from then ['patients.transfer_in_date']
         else [doubt_table || '.' || doubt_column]
     end as missing,
     case

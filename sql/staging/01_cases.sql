@@ -1,6 +1,7 @@
 -- cases: one row for a patient, and for a patient with imprecise dates one row for each way to place them.
 -- placement middle, first and last place every imprecise date together; alone-first and alone-last move one of them to
 -- its first (last) day and all others to the other end, so that no failure rests on how two of them were paired.
+-- may_fail: false for a patient with more imprecise dates than are tried alone, who can't be shown to fail.
 -- A birth date is left where it stands: month precision is enough for an age.
 create or replace table case_dates_units as
 with uncertain as (
@@ -19,7 +20,7 @@ with uncertain as (
 
 select
     u.*,
-    least(dense_rank() over (partition by u.patient_id order by u.unit), $placed_alone_units) as unit_number
+    dense_rank() over (partition by u.patient_id order by u.unit) as unit_number
 from uncertain as u;
 
 create or replace table cases as
@@ -48,7 +49,7 @@ alone as (
     from case_dates_units as d
     inner join units as u on d.patient_id = u.patient_id
     cross join (values ('alone-first'), ('alone-last')) as t (placement)
-    where u.unit_count > 1
+    where u.unit_count between 2 and $placed_alone_units
 ),
 
 every as (
@@ -64,11 +65,13 @@ every as (
 )
 
 select
-    cast(row_number() over (order by patient_id, placement, moved_unit) as integer) as patient_key,
-    patient_id,
-    placement,
-    moved_unit
-from every;
+    cast(row_number() over (order by e.patient_id, e.placement, e.moved_unit) as integer) as patient_key,
+    e.patient_id,
+    e.placement,
+    e.moved_unit,
+    coalesce(u.unit_count <= $placed_alone_units, true) as may_fail
+from every as e
+left join units as u on e.patient_id = u.patient_id;
 
 create or replace table case_dates as
 select

@@ -12,6 +12,9 @@ from twin_rules import JUDGES
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 
+TRIED_ALONE = 24
+"""A patient with more imprecise dates than this can't be shown to fail."""
+
 
 def judge(
     tables: dict[str, list[dict]],
@@ -69,6 +72,7 @@ def read_patients(tables, quarantined=()):
 def judge_patient(patient, settings):
     """The findings of a patient, every imprecise date tried."""
     cells = imprecise_cells(patient)
+    too_many = len(cells) > TRIED_ALONE
     if not cells:
         return list(judge_dated(patient, settings).values())
     trials = [
@@ -76,14 +80,17 @@ def judge_patient(patient, settings):
         for which in (MIDDLE, FIRST, LAST)
     ]
     alone = []
-    for cell in cells:
+    for cell in () if too_many else cells:
         for own, others in ((FIRST, LAST), (LAST, FIRST)):
             choice = {**dict.fromkeys(cells, others), cell: own}
             alone.append(judge_dated(dated(patient, choice), settings))
-    return [agree(key, trials, alone) for key in sorted({key for trial in trials for key in trial})]
+    return [
+        agree(key, trials, alone, too_many)
+        for key in sorted({key for trial in trials for key in trial})
+    ]
 
 
-def agree(key, trials, alone):
+def agree(key, trials, alone, too_many):
     """The finding all trials agree on, else not_evaluable."""
 
     def verdict_of(trial):
@@ -92,6 +99,8 @@ def agree(key, trials, alone):
     verdicts = {verdict_of(trial) for trial in trials}
     if verdicts == {"non_conformant"}:
         verdicts |= {verdict_of(trial) for trial in alone}
+        if too_many:
+            verdicts.add("too many imprecise dates to show a failure")
     finding = next(trial[key] for trial in trials if key in trial)
     if len(verdicts) == 1:
         return finding

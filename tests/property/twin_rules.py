@@ -87,7 +87,7 @@ def r01_setting(context, episode, setting, doses):
         case.missing.append("her2-equivocal")
     elif POSITIVE in facts.results(tests) and POSITIVE not in facts.results(timely):
         case.failure = "result-after-first-dose"
-    elif known:
+    elif known and (decisive or all(read_negative(t, tests, taken) for t in episode.tumours)):
         r01_negative(case, setting, doses, taken)
     elif summaries and len(summaries) == len(episode.tumours) and set(summaries) == {NEGATIVE}:
         case.failure = "summary-only"
@@ -99,6 +99,15 @@ def r01_setting(context, episode, setting, doses):
         case.doubts.append("stream-not-linked")
     case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
     return case
+
+
+def read_negative(tumour, tests, taken):
+    """Whether this tumour was read in time; without any assay its summary has to say negative."""
+
+    def own(rows):
+        return facts.results([t for t in rows if t.get("tumour_id") == tumour["tumour_id"]])
+
+    return bool(own(taken)) or (not own(tests) and tumour.get("her2_summary") == NEGATIVE)
 
 
 def newest_metastasis(tests):

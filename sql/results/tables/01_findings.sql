@@ -4,7 +4,8 @@ create or replace table judgements as
 with placements as (
     select
         patient_id,
-        count(*) as placement_count
+        count(*) as placement_count,
+        bool_and(may_fail) as may_fail
     from cases
     group by patient_id
     having count(*) > 1
@@ -25,6 +26,7 @@ placed as (
         v.*,
         c.patient_id,
         p.placement_count,
+        p.may_fail,
         c.placement in ('first', 'middle', 'last') as together,
         row_number() over (
             partition by v.rule_id, v.subject_id, c.patient_id
@@ -68,7 +70,7 @@ together as (
         coalesce(
             (a.verdict_count = 1 or a.together_count = 0)
             and (a.together_count in (0, 3) or a.verdict = 'not_applicable')
-            and (p.verdict <> 'non_conformant' or a.failed_count = a.placement_count),
+            and (p.verdict <> 'non_conformant' or (a.failed_count = a.placement_count and p.may_fail)),
             false
         ) as stands
     from placed as p

@@ -8,7 +8,8 @@ with courses as (
         max(s.last_dose_date) as last_dose_date,
         min(s.first_dose_date) filter (where s.ingredient = 'trastuzumab-deruxtecan') as first_deruxtecan_date,
         min(s.first_dose_date) filter (where s.ingredient <> 'trastuzumab-deruxtecan') as first_other_date,
-        min(s.first_trial_date) as first_trial_date
+        min(s.first_trial_date) as first_trial_date,
+        list_sort(list(s.ingredient)) as drugs
     from fct_drug_spans as s
     where s.is_her2
     group by
@@ -38,6 +39,7 @@ samples as (
         c.episode_key,
         c.setting,
         c.first_dose_date,
+        e.tumour_id,
         s.specimen_date,
         s.specimen_site,
         s.ihc,
@@ -72,7 +74,6 @@ weighed as (
         coalesce(bool_or(s.result = 'positive' and s.in_time), false) as positive_in_time,
         coalesce(bool_or(s.result = 'positive' and not s.in_time), false) as positive_later,
         coalesce(bool_or(s.result = 'equivocal' and s.taken_in_time), false) as equivocal,
-        coalesce(bool_or(s.result = 'negative' and s.taken_in_time), false) as negative,
         coalesce(bool_or(s.ihc in ('1+', '2+') and not s.ish_positive), false) as low_expression,
         coalesce(bool_or(s.ihc = '0'), false) as no_expression,
         coalesce(
@@ -93,14 +94,32 @@ weighed as (
         s.setting
 ),
 
-summaries as (
+assayed_tumours as (
     select
-        e.episode_key,
-        coalesce(bool_or(h.her2_basis = 'summary' and h.her2_status = 'positive'), false) as positive,
-        coalesce(bool_or(h.her2_basis = 'summary' and h.her2_status = 'negative'), false) as negative
-    from fct_episodes as e
-    inner join fct_her2_status as h on e.patient_key = h.patient_key and e.tumour_id = h.tumour_id
-    group by e.episode_key
+        episode_key,
+        setting,
+        tumour_id,
+        bool_or(result = 'negative' and taken_in_time) as negative
+    from samples
+    group by
+        episode_key,
+        setting,
+        tumour_id
+),
+
+tumours_read as (
+    select
+        c.episode_key,
+        c.setting,
+        coalesce(bool_or(a.tumour_id is null and t.her2_summary = 'positive'), false) as summary_positive,
+        bool_and(coalesce(a.negative, t.her2_summary = 'negative', false)) as all_negative
+    from courses as c
+    inner join fct_tumours as t on c.episode_key = t.episode_key
+    left join assayed_tumours as a
+        on c.episode_key = a.episode_key and c.setting = a.setting and t.tumour_id = a.tumour_id
+    group by
+        c.episode_key,
+        c.setting
 ),
 
 population as (
@@ -114,16 +133,16 @@ population as (
         c.first_dose_date,
         c.last_dose_date,
         c.first_trial_date,
+        list_concat(['drug'], c.drugs) as drugs,
         f.first_drug,
         p.transfer_in_date,
         p.observable_through,
-        u.positive as summary_positive,
-        u.negative as summary_negative,
+        coalesce(u.summary_positive and w.newest_metastasis is null, false) as summary_positive,
         w.episode_key is not null as assayed,
         coalesce(w.newest_metastasis = 'positive', w.positive_in_time, false) as positive_in_time,
         coalesce(w.positive_later, false) as positive_later,
         coalesce(w.equivocal, false) and w.newest_metastasis is null as equivocal,
-        coalesce(w.negative, false) or coalesce(w.newest_metastasis = 'negative', false) as negative,
+        coalesce(u.all_negative, false) or coalesce(w.newest_metastasis = 'negative', false) as all_negative,
         coalesce(w.low_expression, false) as low_expression,
         coalesce(w.no_expression, false) as no_expression,
         coalesce(w.ish_came_later, false) and c.first_dose_date = c.last_dose_date as bridging,
@@ -137,8 +156,8 @@ population as (
         ) as deruxtecan_first
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
-    inner join summaries as u on t.episode_key = u.episode_key
     left join courses as c on t.episode_key = c.episode_key
+    left join tumours_read as u on c.episode_key = u.episode_key and c.setting = u.setting
     left join first_drugs as f on c.episode_key = f.episode_key and c.setting = f.setting
     left join weighed as w on c.episode_key = w.episode_key and c.setting = w.setting
     where t.is_index
@@ -147,17 +166,21 @@ population as (
 judged as (
     select
         *,
-        positive_in_time or (not assayed and summary_positive) as is_met,
-        not positive_in_time
+        positive_in_time or summary_positive as is_met,
+        equivocal and not positive_in_time and not summary_positive as is_equivocal,
+        all_negative
+        and not positive_in_time
+        and not summary_positive
         and not equivocal
-        and not positive_later
-        and not negative
-        and not (not assayed and (summary_positive or summary_negative)) as no_result,
-        not positive_in_time
-        and not equivocal
-        and not positive_later
-        and (negative or summary_negative) as shown_negative
+        and not positive_later as shown_negative
     from population
+),
+
+known as (
+    select
+        *,
+        not is_met and not is_equivocal and not positive_later and not shown_negative as no_result
+    from judged
 )
 
 select
@@ -167,11 +190,11 @@ select
     episode_key,
     first_dose_date as decision_date,
     first_dose_date + $report_lag_days as due_date,
+    first_dose_date as observed_from,
     case
         when first_dose_date is null then 'no-her2-therapy'
         when not invasive then 'in-situ'
-        when not assayed and not summary_positive and not summary_negative and first_dose_date <= transfer_in_date
-            then 'treated-elsewhere'
+        when not assayed and not summary_positive and first_dose_date <= transfer_in_date then 'treated-elsewhere'
         when
             shown_negative and deruxtecan_first and low_expression
             and first_dose_date >= $her2_low_from then 'her2-low'
@@ -180,7 +203,7 @@ select
         when is_met then null
         when no_result and first_dose_date + $report_lag_days > observable_through then null
         when no_result then 'her2-unknown'
-        when equivocal then 'her2-equivocal'
+        when is_equivocal then 'her2-equivocal'
         when
             shown_negative and deruxtecan_first and no_expression
             and first_dose_date >= $her2_ultralow_from then 'her2-ultralow-not-recorded'
@@ -194,6 +217,7 @@ select
         when first_trial_date is not null then 'trial'
         when bridging then 'bridging-dose'
     end as excepted,
+    drugs as lacking,
     case
         when positive_later then 'result-after-first-dose'
         when assayed then 'her2-negative'
@@ -209,4 +233,4 @@ select
                 her2_assays := assays
             ))
     end as evidence
-from judged
+from known

@@ -71,7 +71,7 @@ judged as (
             when 'stage-ii-iii'
                 then
                     case
-                        when o.pathological_node_positive or o.over_20_mm then true
+                        when o.pathological_node_positive or o.over_20_mm or o.inflammatory then true
                         when not o.pathological_node_positive and not o.over_20_mm then false
                     end
             else o.pathological_node_positive
@@ -86,10 +86,11 @@ select
     tumour_id,
     episode_key,
     first_trastuzumab_date as decision_date,
+    case when coalesce(pathological_node_positive, true) then 'default' else 'node-negative' end as edition,
     first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as due_date,
     first_trastuzumab_date as clock_start,
-    coalesce(first_surgery_date, first_trastuzumab_date) as window_start,
-    first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as window_end,
+    coalesce(first_surgery_date, first_trastuzumab_date) as observed_from,
+    first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as drugs_through,
     case
         when not invasive then 'in-situ'
         when m_status = 'm1' then 'metastatic'
@@ -107,11 +108,12 @@ select
     case
         when first_surgery_date is null then 'surgery-undated'
         when in_scope is null then 'stage-unknown'
+        when pathological_node_positive is null and first_trastuzumab_date < $node_negative_from then 'stage-unknown'
         when started_in_time and dual_dates < $min_doses and doses_not_counted then 'no-end-date'
     end as missing_reason,
     case
         when first_surgery_date is null then ['surgeries.surgery_date']
-        when in_scope is not null then ['treatments.end_date']
+        when started_in_time and dual_dates < $min_doses and doses_not_counted and in_scope then ['treatments.end_date']
         when pathological_node_positive is null then ['tumours.pathological_n']
         else ['tumours.pathological_t']
     end as missing,

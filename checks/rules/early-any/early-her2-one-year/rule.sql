@@ -19,9 +19,9 @@ ladders as (
         ) as covered_days,
         max(a.days_since) filter (where a.has_trastuzumab) as longest_interval_days,
         max(a.dose_date) filter (where a.has_trastuzumab) as last_dose_date,
+        max(a.dose_date) as last_antibody_date,
         bool_or(a.trastuzumab_open) as open_course,
-        bool_or(a.derived) as derived,
-        bool_or(a.in_trial) as in_trial
+        bool_or(a.derived) as derived
     from starts as s
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
     where a.dose_date <= s.first_trastuzumab_date + $max_span_days
@@ -30,18 +30,21 @@ ladders as (
 
 totals as (
     select
-        episode_key,
-        sum(covers) as all_covered_days
-    from fct_antibody_days
-    group by episode_key
+        s.episode_key,
+        sum(a.covers) as all_covered_days,
+        bool_or(a.in_trial and a.dose_date >= s.first_trastuzumab_date) as in_trial
+    from starts as s
+    inner join fct_antibody_days as a on s.episode_key = a.episode_key
+    group by s.episode_key
 ),
 
 last_doses as (
     select
         l.episode_key,
-        a.trastuzumab_stop as stop_reason
+        coalesce(a.trastuzumab_stop, b.trastuzumab_stop, b.pertuzumab_stop) as stop_reason
     from ladders as l
     inner join fct_antibody_days as a on l.episode_key = a.episode_key and l.last_dose_date = a.dose_date
+    inner join fct_antibody_days as b on l.episode_key = b.episode_key and l.last_antibody_date = b.dose_date
 ),
 
 conjugates as (
@@ -91,7 +94,7 @@ judged as (
         l.last_dose_date,
         coalesce(l.open_course, false) as open_course,
         l.derived,
-        coalesce(l.in_trial, false) or r.episode_key is not null as in_trial,
+        coalesce(o.in_trial, false) or r.episode_key is not null as in_trial,
         e.stop_reason,
         x.reason as toxicity,
         c.episode_key is not null as switched,
@@ -135,8 +138,8 @@ select
     due_date,
     case when still_possible then due_date else least(due_date, observable_through) end as open_until,
     first_trastuzumab_date as clock_start,
-    first_trastuzumab_date as window_start,
-    due_date as window_end,
+    first_trastuzumab_date as observed_from,
+    due_date as drugs_through,
     case
         when not invasive then 'in-situ'
         when m_status = 'm1' then 'metastatic'

@@ -55,8 +55,9 @@ select
     coalesce(first_treatment_date, diagnosis_date) as decision_date,
     settled_date as due_date,
     diagnosis_date as clock_start,
-    diagnosis_date as window_start,
-    settled_date as window_end,
+    diagnosis_date as observed_from,
+    date '0001-01-01' as drugs_from,
+    settled_date as drugs_through,
     case
         when not invasive then 'in-situ'
         when m_status = 'm1' then 'metastatic'

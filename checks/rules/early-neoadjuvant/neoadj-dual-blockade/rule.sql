@@ -8,8 +8,8 @@ with neoadjuvant as (
             when 'high-risk'
                 then
                     case
-                        when t.node_positive or t.inflammatory or t.t in ('3', '4') then true
-                        when not t.node_positive and t.t is not null then false
+                        when t.node_positive or t.inflammatory or t.over_50_mm then true
+                        when not t.node_positive and not t.over_50_mm then false
                     end
             else case
                 when t.over_20_mm or t.node_positive or t.inflammatory then true
@@ -34,7 +34,6 @@ doses as (
         bool_or(a.pertuzumab_open) as pertuzumab_open,
         bool_or(a.in_trial) as in_trial,
         bool_or(coalesce(a.pertuzumab_stop = 'toxicity', false)) as pertuzumab_toxicity,
-        bool_or(coalesce(a.trastuzumab_stop = 'progression', false)) as stopped_for_progression,
         list_sort(list(cast(a.dose_date as varchar)) filter (where a.has_pertuzumab)) as pertuzumab_days
     from neoadjuvant as n
     inner join fct_antibody_days as a on n.episode_key = a.episode_key
@@ -53,14 +52,19 @@ progressions as (
         and (n.first_surgery_date is null or i.event_date <= n.first_surgery_date)
 ),
 
-trials as (
-    select distinct n.episode_key
+before_surgery as (
+    select
+        n.episode_key,
+        bool_or(
+            coalesce(s.first_trial_date < coalesce(n.first_surgery_date, date '9999-12-31'), false)
+        ) as in_trial,
+        bool_or(
+            coalesce(s.first_progression_stop_date < coalesce(n.first_surgery_date, date '9999-12-31'), false)
+        ) as stopped_for_progression
     from neoadjuvant as n
     inner join fct_drug_spans as s on n.episode_key = s.episode_key
-    where
-        s.setting = 'curative'
-        and (n.first_surgery_date is null or s.first_trial_date < n.first_surgery_date)
-        and s.first_trial_date is not null
+    where s.setting = 'curative'
+    group by n.episode_key
 ),
 
 judged as (
@@ -75,13 +79,13 @@ judged as (
         coalesce(d.pertuzumab_open, false) as pertuzumab_open,
         coalesce(d.pertuzumab_toxicity, false) as pertuzumab_toxicity,
         d.trastuzumab_dates < $min_cycles
-        and (d.stopped_for_progression or p.episode_key is not null) as progressed_early,
-        r.episode_key is not null as in_trial,
+        and (coalesce(b.stopped_for_progression, false) or p.episode_key is not null) as progressed_early,
+        coalesce(b.in_trial, false) as in_trial,
         coalesce(n.first_surgery_date, n.last_curative_date + $open_course_days) as course_end
     from neoadjuvant as n
     left join doses as d on n.episode_key = d.episode_key
     left join progressions as p on n.episode_key = p.episode_key
-    left join trials as r on n.episode_key = r.episode_key
+    left join before_surgery as b on n.episode_key = b.episode_key
 )
 
 select
@@ -92,8 +96,9 @@ select
     first_trastuzumab_date as decision_date,
     course_end as due_date,
     first_trastuzumab_date as clock_start,
-    diagnosis_date as window_start,
-    course_end as window_end,
+    diagnosis_date as observed_from,
+    date '0001-01-01' as drugs_from,
+    course_end as drugs_through,
     case
         when not invasive then 'in-situ'
         when m_status = 'm1' then 'metastatic'

@@ -54,8 +54,8 @@ select
     last_surgery_date as decision_date,
     last_surgery_date + $late_days as due_date,
     last_surgery_date as clock_start,
-    last_surgery_date as window_start,
-    last_surgery_date + $late_days as window_end,
+    last_surgery_date as observed_from,
+    last_surgery_date + $late_days as drugs_through,
     case
         when not invasive then 'in-situ'
         when m_status = 'm1' then 'metastatic'

@@ -20,6 +20,8 @@ _DAY = r"\d{4}-\d{2}-\d{2}"
 _TIME = (
     r"(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?"
 )
+# What a cell that holds a date as text is read into.
+_DAYS = {"first": pl.Date(), "middle": pl.Date(), "last": pl.Date(), "unreadable": pl.Boolean()}
 # Beyond this a double no longer holds every whole number.
 _LARGEST_WHOLE = 2**53
 
@@ -29,13 +31,15 @@ class Cell:
     """A contract column as Polars expressions over the source.
 
     `problems` are reason codes with the rows they hold for. `first` and `last` are there for a
-    date that may be imprecise: the earliest and the latest day it can stand for.
+    date that may be imprecise: the earliest and the latest day it can stand for. `read` is a
+    column that the others look at, to be computed once and before them.
     """
 
     value: pl.Expr
     problems: tuple[tuple[str, pl.Expr], ...] = ()
     first: pl.Expr | None = None
     last: pl.Expr | None = None
+    read: pl.Expr | None = None
 
 
 def readable(column: Column, dtype: pl.DataType) -> bool:
@@ -77,7 +81,7 @@ def cell(
     if column.type == "date":
         if isinstance(dtype, pl.Date | pl.Datetime):
             return Cell(raw if dtype == pl.Date else raw.dt.date())
-        return _date(trimmed(raw, dtype), interval=interval)
+        return _date(column, _as_text(raw, dtype), interval=interval)
     if column.type == "boolean":
         return Cell(raw) if dtype == pl.Boolean else _boolean(trimmed(raw, dtype), raw, dtype)
     return _number(column, trimmed(raw, dtype) if _is_text(dtype) else raw)
@@ -85,7 +89,7 @@ def cell(
 
 def trimmed(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """A cell as text without surrounding blanks; null where it says that it is missing."""
-    text = (raw if dtype == pl.String else raw.cast(pl.String)).str.strip_chars()
+    text = _as_text(raw, dtype).str.strip_chars()
     return pl.when(~text.is_in(_MISSING_SPELT)).then(text)
 
 
@@ -96,6 +100,10 @@ def as_found(source: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Binary:
         return pl.col(source).bin.encode("hex")
     return pl.col(source) if dtype == pl.String else pl.col(source).cast(pl.String)
+
+
+def _as_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return raw if dtype == pl.String else raw.cast(pl.String)
 
 
 def _is_text(dtype: pl.DataType) -> bool:
@@ -154,7 +162,27 @@ def _number(column: Column, raw: pl.Expr) -> Cell:
     return Cell(value, tuple(problems))
 
 
-def _date(text: pl.Expr, *, interval: bool) -> Cell:
+def _date(column: Column, text: pl.Expr, *, interval: bool) -> Cell:
+    def read(cells: pl.Series) -> pl.Series:
+        # A batch holds few distinct dates: reading those and looking the rows up is ten times
+        # faster than reading every row.
+        asked = cells.to_frame("cell")
+        answers = asked.unique().with_columns(_days(trimmed(pl.col("cell"), pl.String()), interval))
+        found = asked.join(answers, on="cell", how="left", nulls_equal=True, maintain_order="left")
+        return found.select(pl.struct(*_DAYS)).to_series()
+
+    days = f"§{column.name}"
+    first, middle, last, unreadable = (pl.col(days).struct.field(part) for part in _DAYS)
+    return Cell(
+        middle,
+        (("not-a-date", unreadable),),
+        first,
+        last,
+        text.map_batches(read, pl.Struct(_DAYS), is_elementwise=True).alias(days),
+    )
+
+
+def _days(text: pl.Expr, interval: bool) -> list[pl.Expr]:
     def day(pattern: str, start: int = 0, length: int = 10, ending: str = "") -> pl.Expr:
         # Matching and then slicing takes a fifth of the time that capturing does.
         found = pl.when(text.str.contains(f"^{pattern}$")).then(text.str.slice(start, length))
@@ -168,4 +196,8 @@ def _date(text: pl.Expr, *, interval: bool) -> Cell:
         first = pl.coalesce(exact, month, day(r"\d{4}", 0, 4, "-01-01"))
         last = pl.coalesce(exact, month.dt.month_end(), day(r"\d{4}", 0, 4, "-12-31"))
     middle = ((first.cast(pl.Int32) + last.cast(pl.Int32)) // 2).cast(pl.Date)
-    return Cell(middle, (("not-a-date", text.is_not_null() & first.is_null()),), first, last)
+    unreadable = text.is_not_null() & first.is_null()
+    return [
+        part.alias(name)
+        for name, part in zip(_DAYS, (first, middle, last, unreadable), strict=True)
+    ]

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -161,11 +161,6 @@ def _load(
         absent = LoadedTable(table.name, False, path, None, 0, 0, 0, 0)
         return _Load(absent, pl.DataFrame(schema=QUARANTINE), pl.DataFrame(schema=IMPRECISE_DATES))
     read = typed(table, raw)
-    if read.imprecise:
-        # Dates written as text are slow to read and looked at several times: read them once.
-        stored = staging / f"{table.name}.typed.parquet"
-        read.frame.sink_parquet(stored, compression="lz4", statistics=False, mkdir=True)
-        read = replace(read, frame=pl.scan_parquet(stored))
     faults = _Faults(table, read, known)
     good = read.frame
     if not faults.left_out.is_empty():
@@ -291,14 +286,26 @@ def _patient(table: Table) -> pl.Expr:
 
 def _imprecise(table: Table, read: Typed, good: pl.LazyFrame) -> pl.DataFrame:
     """The loaded dates that can stand for more than one day."""
-    found = [pl.LazyFrame(schema=IMPRECISE_DATES)]
+    found = [pl.DataFrame(schema=IMPRECISE_DATES)]
+    several = {
+        name: pl.col(first) != pl.col(last) for name, (first, last) in read.imprecise.items()
+    }
+    rows = (
+        good.filter(pl.any_horizontal(pl.lit(False), *several.values()))
+        .select(
+            ROW_NUMBER,
+            _patient(table).alias("patient_id"),
+            *(day for pair in read.imprecise.items() for day in (pair[0], *pair[1])),
+        )
+        .collect(engine="streaming")
+    )
     for name, (first, last) in read.imprecise.items():
         found.append(
-            good.filter(pl.col(first) != pl.col(last)).select(
+            rows.filter(several[name]).select(
                 pl.lit(table.name).alias("table_name"),
                 ROW_NUMBER,
                 pl.lit(name).alias("column_name"),
-                _patient(table).alias("patient_id"),
+                "patient_id",
                 pl.col(first).alias("first_day"),
                 pl.col(name).alias("middle_day"),
                 pl.col(last).alias("last_day"),
@@ -306,4 +313,4 @@ def _imprecise(table: Table, read: Typed, good: pl.LazyFrame) -> pl.DataFrame:
             )
         )
     # Rows that a mapping split share their source row and therefore its dates.
-    return pl.concat(found).collect(engine="streaming").unique(maintain_order=True)
+    return pl.concat(found).unique(maintain_order=True)

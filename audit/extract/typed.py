@@ -59,6 +59,7 @@ def typed(table: Table, raw: Raw) -> Typed:
     """The raw table with every cell read as the contract's type; nothing is computed yet."""
     schema = raw.frame.collect_schema()
     clean = _clean(table, raw, schema)
+    before: list[pl.Expr] = []
     columns: list[pl.Expr] = []
     days: dict[str, Day] = {}
     imprecise: dict[str, tuple[str, str]] = {}
@@ -72,6 +73,8 @@ def typed(table: Table, raw: Raw) -> Typed:
             clean=name in clean,
             interval=name in raw.indexed,
         )
+        if read.read is not None:
+            before.append(read.read)
         columns.append(read.value.alias(name))
         problems = list(read.problems)
         if name in raw.refused:
@@ -88,7 +91,8 @@ def typed(table: Table, raw: Raw) -> Typed:
         if column.type == "date":
             days[name] = Day(pl.col(first), pl.col(name), pl.col(last), name in raw.indexed)
     extras = [as_found(source, schema[source]).alias(name) for name, source in raw.extras.items()]
-    frame = raw.frame.select(ROW, pl.col(NUMBER).alias(ROW_NUMBER), *columns, *extras)
+    frame = raw.frame.with_columns(before)
+    frame = frame.select(ROW, pl.col(NUMBER).alias(ROW_NUMBER), *columns, *extras)
     missing = [
         Flag(name, "missing-key", pl.col(name).is_null())
         for name, column in table.columns.items()

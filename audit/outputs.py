@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
+from pyarrow.parquet import ParquetWriter
 
 from audit.disclosure import Cell, Mark
 from audit.figures import VERDICTS, Group, RuleFigures, Tables, all_figures
@@ -30,6 +31,7 @@ SUMMARY_COLUMNS = (
 SUPPRESSED = "suppressed"
 """Stands in `summary.csv` for what is hidden to protect a small count elsewhere."""
 
+FINDINGS_A_BATCH = 100_000
 FINDINGS = """
 select
     rule_id,
@@ -63,8 +65,14 @@ def write_outputs(con: Connection, tables: Tables, folder: Path, threshold: int)
         folder: an existing folder.
         threshold: counts of people from 1 to one below it are hidden in the summary.
     """
-    with private_file(folder / "findings.parquet") as file:
-        con.sql(FINDINGS).pl().write_parquet(file)
+    # A batch at a time: a national registry's findings do not fit into memory beside the database.
+    batches = con.sql(FINDINGS).to_arrow_reader(FINDINGS_A_BATCH)
+    with (
+        private_file(folder / "findings.parquet") as file,
+        ParquetWriter(file, batches.schema) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
     write_csv(summary(tables, threshold), folder / "summary.csv")
     write_csv(con.sql("from quarantine order by all").pl(), folder / "quarantine.csv")
 

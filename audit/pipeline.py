@@ -149,6 +149,10 @@ def _judge(con: Connection, settings: Settings, scratch: Path, stages: Stages) -
     with stages.stage("vocabulary"):
         _resolve(con, catalogue)
     shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
+    numbers = {n: float(v) for n, v in shared.items() if isinstance(v, int | float)}
+    store(
+        con, "definitions", pl.DataFrame({"name": list(numbers), "value": list(numbers.values())})
+    )
     shared["cutoff"] = settings.cutoff
     shared["surgeries_linked"] = extract.tables["surgeries"].linked
     with stages.stage("facts"):

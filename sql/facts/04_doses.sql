@@ -56,11 +56,7 @@ relevant as (
         d.drug,
         d.via,
         d.route_hint,
-        i.ingredient,
-        i.is_trastuzumab,
-        i.is_pertuzumab,
-        i.is_her2_conjugate,
-        i.is_her2 and not i.outside_guideline as is_her2
+        i.ingredient
     from drug_names as d
     inner join ingredients as i on d.ingredient = i.ingredient
     where i.is_her2 or i.is_cytotoxic or i.is_endocrine
@@ -75,17 +71,11 @@ assigned as (
         coalesce(m.end_date, t.end_date) as end_date,
         coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
         coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
-        coalesce(t.intent = 'palliative', false) as palliative,
-        coalesce(t.intent = 'adjuvant', false) as adjuvant,
-        coalesce(t.intent = 'neoadjuvant', false) as neoadjuvant,
+        t.intent,
         coalesce(t.trial, false) as in_trial,
         lower(t.stop_reason) as stop_reason,
         r.via = 'regimen' as is_regimen,
-        r.ingredient,
-        r.is_trastuzumab,
-        r.is_pertuzumab,
-        r.is_her2_conjugate,
-        r.is_her2
+        r.ingredient
     from treatments as t
     inner join relevant as r on t.drug = r.drug
     inner join places as p on t.patient_id = p.patient_id
@@ -120,18 +110,12 @@ select
     episode_key,
     dose_date,
     ingredient,
-    is_trastuzumab,
-    is_pertuzumab,
-    is_her2_conjugate,
-    is_her2,
     is_sc,
     is_regimen,
     is_course as derived,
     is_course and end_date is null as open_course,
-    case when palliative or dose_date >= metastatic_date then 'metastatic' else 'curative' end as setting,
-    palliative,
-    adjuvant,
-    neoadjuvant,
+    case when intent = 'palliative' or dose_date >= metastatic_date then 'metastatic' else 'curative' end as setting,
+    intent,
     in_trial,
     stop_reason
 from dated;

@@ -10,9 +10,9 @@ with spans as (
         max(dose_date) as last_dose_date,
         min(case when in_trial then dose_date end) as first_trial_date,
         min(case when stop_reason = 'progression' then dose_date end) as first_progression_stop_date,
-        bool_and(palliative) as all_palliative,
-        bool_or(adjuvant) as any_adjuvant_intent,
-        bool_or(neoadjuvant) as any_neoadjuvant_intent
+        bool_and(coalesce(intent = 'palliative', false)) as all_palliative,
+        bool_or(coalesce(intent = 'adjuvant', false)) as any_adjuvant_intent,
+        bool_or(coalesce(intent = 'neoadjuvant', false)) as any_neoadjuvant_intent
     from fct_doses
     group by
         patient_key,

@@ -45,7 +45,8 @@ conjugates as (
         min(d.dose_date) as conjugate_date
     from first_ones as f
     inner join fct_doses as d on f.episode_key = d.episode_key
-    where d.is_her2_conjugate and d.dose_date > f.first_surgery_date
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where i.is_her2_conjugate and d.dose_date > f.first_surgery_date
     group by
         f.patient_key,
         f.tumour_id

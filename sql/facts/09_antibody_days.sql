@@ -7,18 +7,18 @@ with days as (
         patient_key,
         episode_key,
         dose_date,
-        bool_or(is_trastuzumab) as has_trastuzumab,
-        bool_or(is_pertuzumab) as has_pertuzumab,
-        bool_or(is_trastuzumab and is_sc) as is_sc,
+        bool_or(ingredient = 'trastuzumab') as has_trastuzumab,
+        bool_or(ingredient = 'pertuzumab') as has_pertuzumab,
+        bool_or(ingredient = 'trastuzumab' and is_sc) as is_sc,
         bool_or(is_regimen) as is_regimen,
-        bool_or(open_course and is_trastuzumab) as trastuzumab_open,
-        bool_or(open_course and is_pertuzumab) as pertuzumab_open,
+        bool_or(open_course and ingredient = 'trastuzumab') as trastuzumab_open,
+        bool_or(open_course and ingredient = 'pertuzumab') as pertuzumab_open,
         bool_or(derived) as derived,
         bool_or(in_trial) as in_trial,
-        max(stop_reason) filter (where is_trastuzumab) as trastuzumab_stop,
-        max(stop_reason) filter (where is_pertuzumab) as pertuzumab_stop
+        max(stop_reason) filter (where ingredient = 'trastuzumab') as trastuzumab_stop,
+        max(stop_reason) filter (where ingredient = 'pertuzumab') as pertuzumab_stop
     from fct_doses
-    where setting = 'curative' and (is_trastuzumab or is_pertuzumab)
+    where setting = 'curative' and ingredient in ('trastuzumab', 'pertuzumab')
     group by
         patient_key,
         episode_key,

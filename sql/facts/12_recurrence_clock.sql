@@ -1,7 +1,14 @@
 -- fct_recurrence_clock: one row an episode that recurred: calendar months from the last HER2 antibody or T-DM1 dose
 -- before the recurrence. clock: early, grey-zone (past the labels' limit; the guideline's limit included) or late.
-create or replace table fct_recurrence_clock as
-with recurrences as (
+create or replace view fct_recurrence_clock as
+with limits as (
+    select
+        max(case when name = 'grey_zone_months' then value end) as grey_zone_months,
+        max(case when name = 'early_recurrence_months' then value end) as early_recurrence_months
+    from definitions
+),
+
+recurrences as (
     select
         patient_key,
         episode_key,
@@ -48,9 +55,12 @@ select
     last_her2_date,
     month_steps - case when day_steps < 0 then 1 else 0 end as full_months,
     case
-        when month_steps < $grey_zone_months or (month_steps = $grey_zone_months and day_steps <= 0) then 'early'
-        when month_steps < $early_recurrence_months then 'grey-zone'
-        when month_steps = $early_recurrence_months and day_steps <= 0 then 'grey-zone'
+        when
+            month_steps < limits.grey_zone_months or (month_steps = limits.grey_zone_months and day_steps <= 0)
+            then 'early'
+        when month_steps < limits.early_recurrence_months then 'grey-zone'
+        when month_steps = limits.early_recurrence_months and day_steps <= 0 then 'grey-zone'
         else 'late'
     end as clock
-from counted;
+from counted
+cross join limits;

@@ -2,6 +2,7 @@
 select
     t.patient_key,
     t.tumour_id,
+    t.site_id,
     t.episode_key,
     s.subject_part,
     t.diagnosis_date as decision_date,

@@ -5,6 +5,7 @@ create or replace temp table verdict_inputs (
     subject_part varchar,
     patient_key integer,
     tumour_id varchar,
+    site_id varchar,
     episode_key integer,
     edition varchar,
     decision_date date,
@@ -26,17 +27,19 @@ create or replace temp table verdict_inputs (
     evidence varchar
 );
 
--- verdicts: one row a rule, subject and placement of the patient's imprecise dates.
-create or replace temp table verdicts (
+-- judgements: one row a rule and subject; until imprecise dates are settled, one for each placement of them.
+create or replace table judgements (
     rule_id varchar,
     subject_id varchar,
     patient_key integer,
+    patient_id varchar,
     tumour_id varchar,
+    site_id varchar,
     decision_date date,
     due_date date,
     verdict varchar,
     reason varchar,
     missing varchar[],
-    margin_days bigint,
+    margin_days integer,
     evidence varchar
 );

@@ -1,12 +1,13 @@
--- verdicts: the one place where a rule's inputs become one of the six verdicts, in the order of the contract.
+-- judgements: the one place where a rule's inputs become one of the six verdicts, in the order of the contract.
 -- One row a subject and placement of its imprecise dates; evidence begins with what the judgement itself rests on.
-insert into verdicts
+insert into judgements
 with seen as (
     select
         v.*,
         v.tumour_id || coalesce('/' || v.subject_part, '') as subject_id,
         coalesce(v.open_until, v.due_date) as settled_after,
         e.since,
+        p.patient_id,
         p.observable_through,
         p.last_contact_date,
         p.transfer_in_date,
@@ -134,7 +135,9 @@ select
     $rule_id,
     subject_id,
     patient_key,
+    patient_id,
     tumour_id,
+    site_id,
     decision_date,
     due_date,
     verdict,
@@ -178,7 +181,7 @@ select
             )
     end as margin_days,
     case
-        when verdict = 'not_applicable' and excluded is not null then '{}'
+        when evidence is null then '{}'
         when verdict = 'excepted' and excepted is null and documented_reason is not null
             then '{"documented_in":"exceptions row ' || cast(documented_row as varchar) || '",' || substr(evidence, 2)
         when verdict = 'excepted' and excepted is null

@@ -270,7 +270,10 @@ OFFLINE = """
 import socket, sys
 def refuse(*_, **__):
     raise AssertionError("a socket was opened")
-socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+class Refused(socket.socket):
+    __init__ = refuse
+socket.socket = Refused
+socket.create_connection = socket.getaddrinfo = refuse
 from audit.cli import main
 sys.argv = ["guideline-audit", *sys.argv[1:]]
 main()

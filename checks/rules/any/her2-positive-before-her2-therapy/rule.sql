@@ -126,6 +126,7 @@ population as (
     select
         t.patient_key,
         t.tumour_id,
+        t.site_id,
         t.episode_key,
         t.invasive,
         t.metastatic_date,
@@ -187,6 +188,7 @@ select
     case setting when 'metastatic' then 'her2-metastatic' else 'her2-early' end as subject_part,
     patient_key,
     tumour_id,
+    site_id,
     episode_key,
     first_dose_date as decision_date,
     first_dose_date + $report_lag_days as due_date,

@@ -84,6 +84,7 @@ judged as (
 select
     patient_key,
     tumour_id,
+    site_id,
     episode_key,
     first_trastuzumab_date as decision_date,
     case when coalesce(pathological_node_positive, true) then 'default' else 'node-negative' end as edition,
@@ -126,7 +127,7 @@ select
         else 'too-few-pertuzumab-doses'
     end as failed,
     $start_window_days - date_diff('day', first_trastuzumab_date, first_pertuzumab_date) as margin_days,
-    to_json(struct_pack(
+    case when excluded is null then to_json(struct_pack(
         first_surgery_date := first_surgery_date,
         pathological_n := pathological_n,
         first_trastuzumab_date := first_trastuzumab_date,
@@ -135,5 +136,5 @@ select
         pertuzumab_with_trastuzumab := dual_dates,
         first_chemotherapy_date := first_cytotoxic_date,
         her2_basis := her2_basis
-    )) as evidence
+    )) end as evidence
 from judged

@@ -51,8 +51,9 @@ conjugates as (
     select distinct s.episode_key
     from starts as s
     inner join fct_doses as d on s.episode_key = d.episode_key
+    inner join ingredients as i on d.ingredient = i.ingredient
     where
-        d.is_her2_conjugate
+        i.is_her2_conjugate
         and d.setting = 'curative'
         and d.dose_date > s.first_trastuzumab_date
         and d.dose_date <= s.first_trastuzumab_date + $max_span_days
@@ -129,6 +130,7 @@ select
     'antibody-year' as subject_part,
     patient_key,
     tumour_id,
+    site_id,
     episode_key,
     first_trastuzumab_date as decision_date,
     case
@@ -177,7 +179,7 @@ select
     ['trastuzumab'] as lacking,
     'stopped-before-one-year' as failed,
     covered_days - target_days as margin_days,
-    to_json(struct_pack(
+    case when excluded is null then to_json(struct_pack(
         first_dose_date := first_trastuzumab_date,
         last_dose_date := last_dose_date,
         dose_dates := dose_dates,
@@ -187,5 +189,5 @@ select
         first_surgery_date := first_surgery_date,
         recorded_stop_reason := stop_reason,
         her2_basis := her2_basis
-    )) as evidence
+    )) end as evidence
 from reached

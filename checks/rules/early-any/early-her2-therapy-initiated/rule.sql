@@ -51,6 +51,7 @@ clocked as (
 select
     patient_key,
     tumour_id,
+    site_id,
     episode_key,
     coalesce(first_treatment_date, diagnosis_date) as decision_date,
     settled_date as due_date,
@@ -102,7 +103,7 @@ select
         when chemotherapy_met then $her2_due_days - date_diff('day', diagnosis_date, first_antibody_date)
         else $chemo_due_days - date_diff('day', diagnosis_date, first_cytotoxic_date)
     end as margin_days,
-    to_json(struct_pack(
+    case when excluded is null then to_json(struct_pack(
         diagnosis_date := diagnosis_date,
         t := t,
         n := n,
@@ -111,5 +112,5 @@ select
         first_surgery_date := first_surgery_date,
         first_antibody_date := first_antibody_date,
         first_chemotherapy_date := first_cytotoxic_date
-    )) as evidence
+    )) end as evidence
 from clocked

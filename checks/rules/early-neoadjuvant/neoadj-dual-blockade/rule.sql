@@ -92,6 +92,7 @@ select
     'neoadjuvant' as subject_part,
     patient_key,
     tumour_id,
+    site_id,
     episode_key,
     first_trastuzumab_date as decision_date,
     course_end as due_date,
@@ -130,7 +131,7 @@ select
     end as excepted,
     ['pertuzumab'] as lacking,
     case when pertuzumab_dates = 0 then 'pertuzumab-not-recorded' else 'too-few-pertuzumab-doses' end as failed,
-    to_json(struct_pack(
+    case when excluded is null then to_json(struct_pack(
         first_trastuzumab_date := first_trastuzumab_date,
         trastuzumab_dates := trastuzumab_dates,
         pertuzumab_dates := pertuzumab_days,
@@ -139,5 +140,5 @@ select
         t := t,
         n := n,
         her2_basis := her2_basis
-    )) as evidence
+    )) end as evidence
 from judged

@@ -17,11 +17,13 @@ after_surgery as (
             where d.ingredient = 'trastuzumab-emtansine'
             or (d.ingredient = 'trastuzumab-deruxtecan' and d.dose_date >= $deruxtecan_accepted_from)
         ) as conjugate_date,
-        min(d.dose_date) filter (where d.is_trastuzumab and d.dose_date > o.last_surgery_date) as trastuzumab_date,
-        min(d.dose_date) filter (where d.is_her2) as first_her2_date,
+        min(d.dose_date) filter (where d.ingredient = 'trastuzumab' and d.dose_date > o.last_surgery_date)
+            as trastuzumab_date,
+        min(d.dose_date) filter (where i.is_her2) as first_her2_date,
         min(d.dose_date) filter (where d.in_trial) as trial_date
     from operated as o
     inner join fct_doses as d on o.episode_key = d.episode_key
+    inner join ingredients as i on d.ingredient = i.ingredient
     where
         o.pathway = 'neoadjuvant'
         and d.setting = 'curative'
@@ -50,6 +52,7 @@ judged as (
 select
     patient_key,
     tumour_id,
+    site_id,
     episode_key,
     last_surgery_date as decision_date,
     last_surgery_date + $late_days as due_date,
@@ -91,7 +94,7 @@ select
         when days_to_conjugate <= $due_days then $due_days - days_to_conjugate
         else $late_days - days_to_conjugate
     end as margin_days,
-    to_json(struct_pack(
+    case when excluded is null then to_json(struct_pack(
         last_surgery_date := last_surgery_date,
         response := response,
         isolated_tumour_cells_only := isolated_cells_only,
@@ -100,5 +103,5 @@ select
         first_her2_date_after_surgery := first_her2_date,
         first_trastuzumab_date_after_surgery := trastuzumab_date,
         her2_basis := her2_basis
-    )) as evidence
+    )) end as evidence
 from judged

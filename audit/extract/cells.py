@@ -167,7 +167,7 @@ def _date(column: Column, text: pl.Expr, *, interval: bool) -> Cell:
         # A batch holds few distinct dates: reading those and looking the rows up is ten times
         # faster than reading every row.
         asked = cells.to_frame("cell")
-        answers = asked.unique().with_columns(_days(trimmed(pl.col("cell"), pl.String()), interval))
+        answers = _days(asked.unique(), interval=interval)
         found = asked.join(answers, on="cell", how="left", nulls_equal=True, maintain_order="left")
         return found.select(pl.struct(*_DAYS)).to_series()
 
@@ -182,22 +182,36 @@ def _date(column: Column, text: pl.Expr, *, interval: bool) -> Cell:
     )
 
 
-def _days(text: pl.Expr, interval: bool) -> list[pl.Expr]:
+def _days(cells: pl.DataFrame, *, interval: bool) -> pl.DataFrame:
+    """Column cell with _DAYS beside it."""
+    text, first, last = pl.col("text"), pl.col("first"), pl.col("last")
+
     def day(pattern: str, start: int = 0, length: int = 10, ending: str = "") -> pl.Expr:
         # Matching and then slicing takes a fifth of the time that capturing does.
         found = pl.when(text.str.contains(f"^{pattern}$")).then(text.str.slice(start, length))
         return (found + ending if ending else found).str.to_date("%Y-%m-%d", strict=False)
 
+    read = cells.with_columns(trimmed(pl.col("cell"), pl.String()).alias("text"))
     if interval:
-        first = day(f"{_DAY}/{_DAY}")
-        last = day(f"{_DAY}/{_DAY}", 11)
+        read = read.with_columns(
+            day(f"{_DAY}/{_DAY}").alias("first"), day(f"{_DAY}/{_DAY}", 11).alias("last")
+        )
     else:
-        exact, month = day(_DAY + _TIME), day(r"\d{4}-\d{2}", 0, 7, "-01")
-        first = pl.coalesce(exact, month, day(r"\d{4}", 0, 4, "-01-01"))
-        last = pl.coalesce(exact, month.dt.month_end(), day(r"\d{4}", 0, 4, "-12-31"))
-    middle = ((first.cast(pl.Int32) + last.cast(pl.Int32)) // 2).cast(pl.Date)
-    unreadable = text.is_not_null() & first.is_null()
-    return [
-        part.alias(name)
-        for name, part in zip(_DAYS, (first, middle, last, unreadable), strict=True)
-    ]
+        exact, month, year = pl.col("exact"), pl.col("month"), pl.col("year")
+        read = read.with_columns(
+            day(_DAY + _TIME).alias("exact"),
+            day(r"\d{4}-\d{2}", 0, 7, "-01").alias("month"),
+            day(r"\d{4}", 0, 4, "-01-01").alias("year"),
+        ).with_columns(
+            pl.coalesce(exact, month, year).alias("first"),
+            pl.coalesce(exact, month.dt.month_end(), year.dt.replace(month=12, day=31)).alias(
+                "last"
+            ),
+        )
+    return read.select(
+        "cell",
+        first,
+        ((first.cast(pl.Int32) + last.cast(pl.Int32)) // 2).cast(pl.Date).alias("middle"),
+        last,
+        (text.is_not_null() & first.is_null()).alias("unreadable"),
+    )

@@ -32,25 +32,7 @@ SUPPRESSED = "suppressed"
 """Stands in `summary.csv` for what is hidden to protect a small count elsewhere."""
 
 FINDINGS_A_BATCH = 100_000
-FINDINGS = """
-select
-    rule_id,
-    subject_id,
-    patient_id,
-    tumour_id,
-    site_id,
-    decision_date,
-    due_date,
-    verdict,
-    reason,
-    missing,
-    margin_days,
-    evidence
-from findings
-order by
-    rule_id,
-    subject_id
-"""
+FINDINGS = "from findings order by rule_id, subject_id"
 
 # A spreadsheet runs a cell that begins with one of these, full-width forms included, as a formula.
 _FORMULA = r"^(\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|[\t\r])"

@@ -3,6 +3,7 @@
 -- no surgeries are linked at all so does a pathological T or N, which the extract holds only where surgery came first.
 -- t and n are the categories the treatment decision was made on: pathological where surgery came first, else clinical.
 -- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
+-- outside_early_her2: why the tumour is not known to be early, invasive and HER2-positive; null where it is.
 -- is_index: the tumour on which a drug rule judges the episode.
 create or replace table fct_tumours as
 with undated as (
@@ -131,18 +132,32 @@ in_situ_samples as (
     group by
         patient_key,
         tumour_id
+),
+
+judged as (
+    select
+        s.* exclude (invasive_by_stage),
+        s.invasive_by_stage
+        and not (
+            coalesce(i.only_in_situ, false)
+            and s.histology is null
+            and coalesce(s.clinical_t, '0') = '0'
+            and coalesce(s.pathological_t, '0') = '0'
+            and s.node_positive is distinct from true
+        ) as invasive
+    from sized as s
+    left join in_situ_samples as i on s.patient_key = i.patient_key and s.tumour_id = i.tumour_id
 )
 
 select
-    s.* exclude (invasive_by_stage),
-    s.invasive_by_stage
-    and not (
-        coalesce(i.only_in_situ, false)
-        and s.histology is null
-        and coalesce(s.clinical_t, '0') = '0'
-        and coalesce(s.pathological_t, '0') = '0'
-        and s.node_positive is distinct from true
-    ) as invasive,
+    s.*,
+    case
+        when not s.invasive then 'in-situ'
+        when s.m_status = 'm1' then 'metastatic'
+        when s.her2_status = 'negative' then 'her2-negative'
+        when s.her2_status <> 'positive' then 'her2-unknown'
+        when s.m_status = 'unknown' then 'm-unknown'
+    end as outside_early_her2,
     row_number() over (
         partition by s.episode_key
         order by
@@ -159,5 +174,4 @@ select
             s.diagnosis_date nulls last,
             s.tumour_id
     ) = 1 as is_index
-from sized as s
-left join in_situ_samples as i on s.patient_key = i.patient_key and s.tumour_id = i.tumour_id;
+from judged as s;

@@ -93,11 +93,7 @@ select
     coalesce(first_surgery_date, first_trastuzumab_date) as observed_from,
     first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as drugs_through,
     case
-        when not invasive then 'in-situ'
-        when m_status = 'm1' then 'metastatic'
-        when her2_status = 'negative' then 'her2-negative'
-        when her2_status <> 'positive' then 'her2-unknown'
-        when m_status = 'unknown' then 'm-unknown'
+        when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'surgery-first' then 'not-surgery-first'
         when first_trastuzumab_date is null then 'no-adjuvant-trastuzumab'
         when

@@ -143,11 +143,7 @@ select
     first_trastuzumab_date as observed_from,
     due_date as drugs_through,
     case
-        when not invasive then 'in-situ'
-        when m_status = 'm1' then 'metastatic'
-        when her2_status = 'negative' then 'her2-negative'
-        when her2_status <> 'positive' then 'her2-unknown'
-        when m_status = 'unknown' then 'm-unknown'
+        when outside_early_her2 is not null then outside_early_her2
         when first_trastuzumab_date is null then 'no-trastuzumab'
         when switched then 'switched-to-conjugate'
         when in_trial and not is_met then 'trial'

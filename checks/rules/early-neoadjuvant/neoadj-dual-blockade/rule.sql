@@ -101,11 +101,7 @@ select
     date '0001-01-01' as drugs_from,
     course_end as drugs_through,
     case
-        when not invasive then 'in-situ'
-        when m_status = 'm1' then 'metastatic'
-        when her2_status = 'negative' then 'her2-negative'
-        when her2_status <> 'positive' then 'her2-unknown'
-        when m_status = 'unknown' then 'm-unknown'
+        when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'neoadjuvant' then 'not-neoadjuvant'
         when first_trastuzumab_date is null then 'no-trastuzumab'
         when not in_scope then 'stage-i'

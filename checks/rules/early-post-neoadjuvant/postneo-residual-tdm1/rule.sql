@@ -60,11 +60,7 @@ select
     last_surgery_date as observed_from,
     last_surgery_date + $late_days as drugs_through,
     case
-        when not invasive then 'in-situ'
-        when m_status = 'm1' then 'metastatic'
-        when her2_status = 'negative' then 'her2-negative'
-        when her2_status <> 'positive' then 'her2-unknown'
-        when m_status = 'unknown' then 'm-unknown'
+        when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'neoadjuvant' then 'not-neoadjuvant'
         when last_surgery_date is null then 'no-surgery'
         when coalesce(first_trastuzumab_date >= first_surgery_date, true) then 'no-neoadjuvant-her2'

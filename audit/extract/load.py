@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -171,14 +171,12 @@ def _load(
         compression="lz4",
         statistics=False,
     )
-    quarantine = _quarantine(table, raw, read, faults)
-    keys = (
-        read.frame.filter(pl.col(ROW).is_in(faults.first[ROW].implode()))
-        .select(pl.col(table.key or ROW))
-        .collect(engine="streaming")
-        .to_series()
-    )
-    known.learn(table, read, good, keys)
+    kept = raw.frame.filter(pl.col(ROW).is_in(faults.first[ROW].implode()))
+    held = replace(raw, frame=kept.collect(engine="streaming").lazy())
+    # Typed anew: these few rows are read sooner than found among all the others.
+    held_typed = typed(table, held).frame.collect()
+    quarantine = _quarantine(table, held, held_typed, faults)
+    known.learn(table, read, good, held_typed[table.key or ROW])
     loaded = LoadedTable(
         table.name,
         True,
@@ -242,21 +240,18 @@ class _Faults:
         return faulty.select(ROW, *held).collect(engine="streaming")
 
 
-def _quarantine(table: Table, raw: Raw, read: Typed, faults: _Faults) -> pl.DataFrame:
-    """The quarantined rows, each kept whole as its source has it."""
+def _quarantine(table: Table, raw: Raw, read: pl.DataFrame, faults: _Faults) -> pl.DataFrame:
+    """The quarantined rows, each kept whole as its source has it: `raw` and `read` are of them."""
     rows = faults.first
     if rows.is_empty():
         return pl.DataFrame(schema=QUARANTINE)
-    wanted = pl.col(ROW).is_in(rows[ROW].implode())
     schema = raw.frame.collect_schema()
     sources = dict.fromkeys([*raw.columns.values(), *raw.record.values()])
-    kept = (
-        raw.frame.filter(wanted)
-        .select(ROW, NUMBER, *(as_found(name, schema[name]).alias(name) for name in sources))
-        .collect(engine="streaming")
-    )
-    patients = read.frame.filter(wanted).select(ROW, _patient(table).alias("§patient_id"))
-    whole = rows.join(kept, on=ROW).join(patients.collect(engine="streaming"), on=ROW)
+    kept = raw.frame.select(
+        ROW, NUMBER, *(as_found(name, schema[name]).alias(name) for name in sources)
+    ).collect()
+    patients = read.select(ROW, _patient(table).alias("§patient_id"))
+    whole = rows.join(kept, on=ROW).join(patients, on=ROW)
     value = pl.coalesce(
         pl.lit(None, pl.String),
         *(

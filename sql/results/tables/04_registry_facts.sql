@@ -59,7 +59,11 @@ durations as (
         date_diff('day', t.start_date, t.end_date) as days
     from treatments as t
     inner join drug_names as d on t.drug = d.drug
-    where d.ingredient = 'trastuzumab' and t.end_date is not null and t.record_kind = 'course'
+    where
+        d.ingredient = 'trastuzumab'
+        and d.via not in ('misspelling', 'regimen')
+        and t.end_date is not null
+        and t.record_kind = 'course'
 ),
 
 read as (
@@ -132,43 +136,22 @@ listed as (
     union all
     select
         20,
-        'HER2-targeted drugs',
+        'HER2-targeted drugs (misspellings and regimen names aside)',
         'treatment rows',
-        count(*)
-    from drug_rows
-    union all
-    select
-        21,
-        'HER2-targeted drugs',
-        'of these rows under the drug''s name, brand or code',
         count(*) filter (where not is_indirect)
     from drug_rows
     union all
     select
-        22,
-        'HER2-targeted drugs',
-        'of these rows under a misspelling or a regimen''s name',
-        count(*) filter (where is_indirect)
-    from drug_rows
-    union all
-    select
-        23,
-        'HER2-targeted drugs',
+        21,
+        'HER2-targeted drugs (misspellings and regimen names aside)',
         'patients',
-        count(*)
-    from drug_people
-    union all
-    select
-        24,
-        'HER2-targeted drugs',
-        'patients with a row under the drug''s name, brand or code',
         count(*) filter (where by_name)
     from drug_people
     union all
     select
         25,
-        'HER2-targeted drugs',
-        'HER2-positive patients with any drug row',
+        'HER2-positive patients treated with drugs',
+        'with any drug row',
         count(*)
     from treated_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
@@ -176,39 +159,25 @@ listed as (
     union all
     select
         26,
-        'HER2-targeted drugs',
-        'of these with a HER2-targeted drug',
+        'HER2-positive patients treated with drugs',
+        'with a HER2-targeted drug',
         count(*)
     from drug_people as d
     inner join her2_people as h on d.patient_id = h.patient_id
     where h.positive
     union all
     select
-        30,
-        'Trastuzumab courses with both ends recorded',
-        'all',
-        count(*)
-    from durations
-    union all
-    select
         31,
-        'Trastuzumab courses with both ends recorded',
+        'Trastuzumab courses with both ends recorded (misspellings and regimen names aside)',
         'shorter than ' || cast($duration_short_days as varchar) || ' days',
         count(*) filter (where days < $duration_short_days)
     from durations
     union all
     select
         32,
-        'Trastuzumab courses with both ends recorded',
+        'Trastuzumab courses with both ends recorded (misspellings and regimen names aside)',
         'from ' || cast($duration_short_days as varchar) || ' to ' || cast($duration_year_days as varchar) || ' days',
         count(*) filter (where days between $duration_short_days and $duration_year_days)
-    from durations
-    union all
-    select
-        33,
-        'Trastuzumab courses with both ends recorded',
-        'longer than ' || cast($duration_year_days as varchar) || ' days',
-        count(*) filter (where days > $duration_year_days)
     from durations
 )
 

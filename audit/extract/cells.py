@@ -166,9 +166,10 @@ def _date(column: Column, text: pl.Expr, *, interval: bool) -> Cell:
     def read(cells: pl.Series) -> pl.Series:
         # A batch holds few distinct dates: reading those and looking the rows up is ten times
         # faster than reading every row.
-        asked = cells.to_frame("cell")
-        answers = _days(asked.unique(), interval=interval)
-        found = asked.join(answers, on="cell", how="left", nulls_equal=True, maintain_order="left")
+        answers = _days(cells.unique().to_frame("cell"), interval=interval)
+        found = cells.to_frame("cell").join(
+            answers, on="cell", how="left", nulls_equal=True, maintain_order="left"
+        )
         return found.select(pl.struct(*_DAYS)).to_series()
 
     days = f"§{column.name}"

@@ -165,12 +165,15 @@ def _load(
     good = read.frame
     if not faults.left_out.is_empty():
         good = good.filter(~pl.col(ROW).is_in(faults.left_out.implode()))
-    good.select(*table.schema, *read.extras).sink_parquet(
+    stored = good.select(*table.schema, *read.extras).sink_parquet(
         # Statistics would cost a third of the time, and everything is read back anyway.
         path,
         compression="lz4",
         statistics=False,
+        lazy=True,
     )
+    # In one pass: what both need is read and typed once.
+    _, unsure = pl.collect_all([stored, _unsure(table, read, good)], engine="streaming")
     kept = raw.frame.filter(pl.col(ROW).is_in(faults.first[ROW].implode()))
     held = replace(raw, frame=kept.collect(engine="streaming").lazy())
     # Typed anew: these few rows are read sooner than found among all the others.
@@ -197,7 +200,7 @@ def _load(
         f"{loaded.rows_loaded:,} loaded, {loaded.duplicates_collapsed:,} duplicates collapsed, "
         f"{loaded.rows_quarantined:,} quarantined"
     )
-    return _Load(loaded, quarantine, _imprecise(table, read, good))
+    return _Load(loaded, quarantine, _imprecise(table, read, unsure))
 
 
 class _Faults:
@@ -279,24 +282,23 @@ def _patient(table: Table) -> pl.Expr:
     return pl.lit(None, pl.String)
 
 
-def _imprecise(table: Table, read: Typed, good: pl.LazyFrame) -> pl.DataFrame:
-    """The loaded dates that can stand for more than one day."""
-    found = [pl.DataFrame(schema=IMPRECISE_DATES)]
-    several = {
-        name: pl.col(first) != pl.col(last) for name, (first, last) in read.imprecise.items()
-    }
-    rows = (
-        good.filter(pl.any_horizontal(pl.lit(False), *several.values()))
-        .select(
-            ROW_NUMBER,
-            _patient(table).alias("patient_id"),
-            *(day for pair in read.imprecise.items() for day in (pair[0], *pair[1])),
-        )
-        .collect(engine="streaming")
+def _unsure(table: Table, read: Typed, good: pl.LazyFrame) -> pl.LazyFrame:
+    """The loaded rows with a date that can stand for more than one day, and their dates."""
+    several = (pl.col(first) != pl.col(last) for first, last in read.imprecise.values())
+    return good.filter(pl.any_horizontal(pl.lit(False), *several)).select(
+        ROW_NUMBER,
+        _patient(table).alias("patient_id"),
+        *read.imprecise,
+        *(day for pair in read.imprecise.values() for day in pair),
     )
+
+
+def _imprecise(table: Table, read: Typed, unsure: pl.DataFrame) -> pl.DataFrame:
+    """The loaded dates that can stand for more than one day, from the rows that have one."""
+    found = [pl.DataFrame(schema=IMPRECISE_DATES)]
     for name, (first, last) in read.imprecise.items():
         found.append(
-            rows.filter(several[name]).select(
+            unsure.filter(pl.col(first) != pl.col(last)).select(
                 pl.lit(table.name).alias("table_name"),
                 ROW_NUMBER,
                 pl.lit(name).alias("column_name"),

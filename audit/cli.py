@@ -73,7 +73,7 @@ def run(
         jurisdiction=_jurisdiction(jurisdiction),
         rules=tuple(word.strip() for word in rules.split(",") if word.strip()),
         mapping=mapping,
-        variants=parse_variants(variant or []),
+        variants=parse_variants(variant or [], Catalogue.read().numbers),
     )
     _audit(settings, out)
 

@@ -200,22 +200,26 @@ class Catalogue:
                     )
 
 
-def parse_variants(words: Sequence[str]) -> dict[str, dict[str, str]]:
+def parse_variants(words: Sequence[str], numbers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Turns `RULE.NAME=VALUE` words into variants by rule and name.
+
+    Args:
+        words: as the user wrote them; RULE is an id or a number.
+        numbers: the long id of each number.
 
     Raises:
         UsageError: a word of another form.
     """
     chosen: dict[str, dict[str, str]] = {}
     for word in words:
-        match = re.fullmatch(r"([a-z0-9-]+)\.([a-z0-9_]+)=([a-z0-9-]+)", word)
+        match = re.fullmatch(r"([A-Za-z0-9-]+)\.([a-z0-9_]+)=([a-z0-9-]+)", word)
         if match is None:
             raise UsageError(
                 f"{word!r} is not a variant",
                 "write RULE.NAME=VALUE, such as neoadj-dual-blockade.population=all-early",
             )
         rule, name, value = match.groups()
-        chosen.setdefault(rule, {})[name] = value
+        chosen.setdefault(numbers.get(rule.upper(), rule), {})[name] = value
     return chosen
 
 

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from audit.resources import root
 
-MEMORY = "2GB"
+MEMORY = "3GB"
 """What DuckDB may hold in memory before it spills to its scratch folder."""
 
 Connection = duckdb.DuckDBPyConnection

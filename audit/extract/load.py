@@ -27,6 +27,7 @@ QUARANTINE = {
     "value": pl.String(),
     "reason": pl.String(),
     "patient_id": pl.String(),
+    "tumour_id": pl.String(),
     "record": pl.String(),
 }
 IMPRECISE_DATES = {
@@ -253,7 +254,11 @@ def _quarantine(table: Table, raw: Raw, read: pl.DataFrame, faults: _Faults) -> 
     kept = raw.frame.select(
         ROW, NUMBER, *(as_found(name, schema[name]).alias(name) for name in sources)
     ).collect()
-    patients = read.select(ROW, _patient(table).alias("§patient_id"))
+    patients = read.select(
+        ROW,
+        _named(table, "patient_id").alias("§patient_id"),
+        _named(table, "tumour_id").alias("§tumour_id"),
+    )
     whole = rows.join(kept, on=ROW).join(patients, on=ROW)
     value = pl.coalesce(
         pl.lit(None, pl.String),
@@ -271,15 +276,14 @@ def _quarantine(table: Table, raw: Raw, read: pl.DataFrame, faults: _Faults) -> 
         value.alias("value"),
         pl.col("§reason").alias("reason"),
         pl.col("§patient_id").alias("patient_id"),
+        pl.col("§tumour_id").alias("tumour_id"),
         record.struct.json_encode().alias("record"),
     )
 
 
-def _patient(table: Table) -> pl.Expr:
-    """The row's patient, for a table that has one."""
-    if "patient_id" in table.columns:
-        return pl.col("patient_id")
-    return pl.lit(None, pl.String)
+def _named(table: Table, column: str) -> pl.Expr:
+    """Whom or what the row names, for a table that has such a column."""
+    return pl.col(column) if column in table.columns else pl.lit(None, pl.String)
 
 
 def _unsure(table: Table, read: Typed, good: pl.LazyFrame) -> pl.LazyFrame:
@@ -287,7 +291,7 @@ def _unsure(table: Table, read: Typed, good: pl.LazyFrame) -> pl.LazyFrame:
     several = (pl.col(first) != pl.col(last) for first, last in read.imprecise.values())
     return good.filter(pl.any_horizontal(pl.lit(False), *several)).select(
         ROW_NUMBER,
-        _patient(table).alias("patient_id"),
+        _named(table, "patient_id").alias("patient_id"),
         *read.imprecise,
         *(day for pair in read.imprecise.values() for day in pair),
     )

@@ -1,6 +1,7 @@
 -- fct_doses: one row a dated dose of one anticancer ingredient, in the episode that it counts for.
 -- A course with both ends stands as three-weekly doses, the last on its end date (derived); a course without an end
--- is one dose on its first day (open_course). setting: curative, or metastatic from the metastatic date on.
+-- is one dose on its first day (open_course). What names no tumour and was given long before the diagnosis counts for
+-- none: it treated something else. setting: curative, or metastatic from the metastatic date on.
 create or replace table fct_doses as
 with moved as (
     select
@@ -19,6 +20,7 @@ episode_starts as (
     select
         f.patient_key,
         f.episode_key,
+        min(f.diagnosis_date) as diagnosis_date,
         min(s.metastatic_date) as metastatic_date
     from fct_episodes as f
     inner join fct_spread as s on f.patient_key = s.patient_key and f.tumour_id = s.tumour_id
@@ -34,6 +36,7 @@ places as (
         s.episode_key,
         s.from_date,
         s.through_date,
+        coalesce(e.diagnosis_date - $prior_treatment_days, s.from_date) as earliest_date,
         e.metastatic_date
     from fct_episode_spans as s
     inner join cases as c on s.patient_key = c.patient_key
@@ -73,7 +76,7 @@ assigned as (
         coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
         t.intent,
         coalesce(t.trial, false) as in_trial,
-        lower(t.stop_reason) as stop_reason,
+        replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
         r.via = 'regimen' as is_regimen,
         r.ingredient
     from treatments as t
@@ -81,7 +84,9 @@ assigned as (
     inner join places as p on t.patient_id = p.patient_id
     left join moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
     left join several as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
-    where coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
+    where
+        coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
+        and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)
 ),
 
 unfolded as (

@@ -116,7 +116,7 @@ sized as (
         end as node_positive,
         case
             when d.histology like '%/3' then true
-            when d.histology like '%/2' then false
+            when d.histology like '%/0' or d.histology like '%/1' or d.histology like '%/2' then false
             when d.clinical_t = 'is' or d.pathological_t = 'is' then coalesce(d.n in ('1mi', '1', '2', '3'), false)
             else true
         end as invasive_by_stage

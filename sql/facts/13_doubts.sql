@@ -29,6 +29,48 @@ from quarantine as q
 inner join cases as c on q.patient_id = c.patient_id
 union all
 select
+    t.patient_key,
+    q.table_name,
+    q.row_number,
+    q.column_name,
+    'quarantined-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from quarantine as q
+inner join stg_tumours as t on q.tumour_id = t.tumour_id
+union all
+select
+    c.patient_key,
+    'exceptions' as table_name,
+    e.row_number,
+    case when e.reason is null then 'reason' else 'topic' end as column_name,
+    'unrecognised-topic' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from exceptions as e
+inner join cases as c on e.patient_id = c.patient_id
+where e.reason is null or e.topic is null
+union all
+select
+    c.patient_key,
+    'treatments' as table_name,
+    t.row_number,
+    'stop_reason' as column_name,
+    'unrecognised-reason' as reason,
+    d.ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from treatments as t
+inner join cases as c on t.patient_id = c.patient_id
+inner join drug_names as d on t.drug = d.drug
+where
+    replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') not in (
+        'completed', 'toxicity', 'progression', 'patient-refusal', 'death', 'other'
+    )
+union all
+select
     c.patient_key,
     'treatments' as table_name,
     t.row_number,

@@ -71,7 +71,7 @@ doubts as (
     where
         d.reason in ('quarantined-row', 'unlinked-row', 'unrecognised-topic')
         or (
-            d.reason = 'undated-row'
+            d.reason in ('undated-row', 'unrecognised-reason')
             and (
                 d.table_name <> 'treatments'
                 or (

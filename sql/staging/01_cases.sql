@@ -1,7 +1,8 @@
 -- cases: one row for a patient, and for a patient with imprecise dates one row for each way to place them.
 -- placement middle, first and last place every imprecise date together; alone-first and alone-last move one of them to
 -- its first (last) day and all others to the other end, so that no failure rests on how two of them were paired.
--- may_fail: false for a patient with more imprecise dates than are tried alone, who can't be shown to fail.
+-- may_fail: false for a patient with more imprecise dates than are tried alone, or with several doses of one drug that
+-- every placement puts on one day: neither can be shown to fail.
 -- A birth date is left where it stands: month precision is enough for an age.
 create or replace table case_dates_units as
 with uncertain as (
@@ -30,6 +31,26 @@ with units as (
         max(unit_number) as unit_count
     from case_dates_units
     group by patient_id
+),
+
+same_days as (
+    select
+        t.patient_id,
+        t.drug
+    from imprecise_dates as d
+    inner join treatments as t on d.row_number = t.row_number
+    where d.table_name = 'treatments' and d.column_name = 'start_date' and d.unit is null
+    group by
+        t.patient_id,
+        t.drug,
+        d.first_day,
+        d.last_day
+    having count(*) > 1
+),
+
+colliding as (
+    select distinct patient_id
+    from same_days
 ),
 
 together as (
@@ -69,9 +90,10 @@ select
     e.patient_id,
     e.placement,
     e.moved_unit,
-    coalesce(u.unit_count <= $placed_alone_units, true) as may_fail
+    coalesce(u.unit_count <= $placed_alone_units, true) and s.patient_id is null as may_fail
 from every as e
-left join units as u on e.patient_id = u.patient_id;
+left join units as u on e.patient_id = u.patient_id
+left join colliding as s on e.patient_id = s.patient_id;
 
 create or replace table case_dates as
 select

@@ -72,7 +72,7 @@ def read_patients(tables, quarantined=()):
 def judge_patient(patient, settings):
     """The findings of a patient, every imprecise date tried."""
     cells = imprecise_cells(patient)
-    too_many = len(cells) > TRIED_ALONE
+    too_many = len(cells) > TRIED_ALONE or same_days(patient)
     if not cells:
         return list(judge_dated(patient, settings).values())
     trials = [
@@ -88,6 +88,16 @@ def judge_patient(patient, settings):
         agree(key, trials, alone, too_many)
         for key in sorted({key for trial in trials for key in trial})
     ]
+
+
+def same_days(patient):
+    """Whether every trial would put several doses of one drug on one and the same day."""
+    written = [
+        (row.get("drug"), row["start_date"])
+        for row in patient.treatments
+        if isinstance(row.get("start_date"), str) and row.get("drug")
+    ]
+    return len(written) != len(set(written))
 
 
 def agree(key, trials, alone, too_many):

@@ -297,7 +297,11 @@ def episode_of_row(row, groups):
     start = row.get("start_date")
     candidates = [e for e in groups if POSITIVE in e.status.values()] or groups
     started = [e for e in candidates if start and (e.first_diagnosis or LATE) <= start]
-    return started[-1] if started else candidates[0]
+    if started:
+        return started[-1]
+    first = candidates[0].first_diagnosis
+    long_before = start and first and start < after(first, -183)
+    return None if long_before else candidates[0]  # None: it treated something else
 
 
 def metastatic_date(episode):
@@ -357,7 +361,8 @@ def episodes(patient, drugs):
         episode.metastatic_at_diagnosis, episode.metastatic_date = metastatic_date(episode)
         set_status(episode, None)
     for row in patient.treatments:
-        episode_of_row(row, groups).rows.append(row)
+        if episode := episode_of_row(row, groups):
+            episode.rows.append(row)
     for episode in groups:
         doses = [dose for row in episode.rows for dose in doses_of_row(row, drugs)]
         episode.doses = sorted(doses, key=lambda dose: dose.date)

@@ -95,6 +95,9 @@ def r01_setting(context, episode, setting, doses):
         case.open = True
     else:
         case.missing.append("her2-unknown")
+    negative = case.failure in ("her2-negative", "summary-only")
+    if negative and facts.m_status(episode, episode.index) is None:
+        case.missing.append("m-unknown")
     if not context.linked("receptor_tests"):
         case.doubts.append("stream-not-linked")
     case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
@@ -272,19 +275,25 @@ def r05(context, episode):
     elif named:
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
-    few = min(len({dose.date for dose in pertuzumab}), len(counted)) <= 2
-    if few and any(dose.row.get("stop_reason") == "toxicity" for dose in pertuzumab):
-        case.exceptions.append("toxicity")
+    case.exceptions += stops(pertuzumab)
     if in_trial(episode.rows, course[0].date, min(last, case.due)):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, given[0], case.due)
-    if any(dose.open for dose in pertuzumab) and not case.met:
+    partner_open = any(d.open for d in trastuzumab if d.date <= last)
+    partner_open = partner_open and len({dose.date for dose in pertuzumab}) >= 3
+    if (any(dose.open for dose in pertuzumab) or partner_open) and not case.met:
         case.missing.append("no-end-date")
     opened = tumour.get("diagnosis_date") or given[0]
     window = (min(opened, after(given[0], -7)), min(last, case.due))
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts += doubts(context, episode, "R05", needs, window, opened)
     return [case]
+
+
+def stops(doses):
+    """Why the drug was stopped, as its own rows say."""
+    said = {dose.row.get("stop_reason") for dose in doses}
+    return sorted(said & {"toxicity", "patient-refusal", "progression"})
 
 
 def open_ended(doses):
@@ -442,13 +451,14 @@ def r14(context, episode):
     counted = together(context, episode, surgery, after(case.decision, 400))
     case.met = in_time and len(counted) >= 15
     case.exceptions += documented(context, episode, "R14", PERTUZUMAB_TOPICS)
+    case.exceptions += stops(pertuzumab)
     if in_trial(episode.rows, surgery, LATE):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
     partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]
     if in_time and not case.met and (open_ended(pertuzumab) or open_ended(partners)):
         case.missing.append("no-end-date")
-    needs, window = ["trastuzumab", "pertuzumab"], (surgery, case.due)
+    needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)
     case.doubts += doubts(context, episode, "R14", needs, window, surgery)
     return [case]
 
@@ -509,7 +519,7 @@ def r17(context, episode):
     target, enough = (378, 18) if cycles else (350, 17)
     case.met = covered >= target or three_weekly >= enough
     case.margin = covered - target
-    if any(dose.open for dose in doses) and not case.met:
+    if open_ended(doses) and not case.met:
         case.missing.append("no-end-date")
     elif three_weekly + weekly < 2:
         case.missing.append("single-dose")
@@ -526,7 +536,7 @@ def r17(context, episode):
         case.excluded.append("trial")
     case.exceptions += r17_exceptions(context, episode, first, last, end)
     needs = ["trastuzumab", TDM1, TDXD]
-    case.doubts = doubts(context, episode, "R17", needs, (first, end), first)
+    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first)
     return [case]
 
 

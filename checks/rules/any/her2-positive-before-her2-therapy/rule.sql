@@ -129,6 +129,7 @@ population as (
         t.site_id,
         t.episode_key,
         t.invasive,
+        t.m_status,
         t.metastatic_date,
         c.setting,
         c.first_dose_date,
@@ -205,12 +206,16 @@ select
         when is_met then null
         when no_result and first_dose_date + $report_lag_days > observable_through then null
         when no_result then 'her2-unknown'
+        when shown_negative and m_status = 'unknown' then 'm-unknown'
         when is_equivocal then 'her2-equivocal'
         when
             shown_negative and deruxtecan_first and no_expression
             and first_dose_date >= $her2_ultralow_from then 'her2-ultralow-not-recorded'
     end as missing_reason,
-    ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish'] as missing,
+    case
+        when shown_negative and m_status = 'unknown' then ['tumours.clinical_m']
+        else ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
+    end as missing,
     case
         when positive_in_time then 'assay'
         when is_met then 'summary'

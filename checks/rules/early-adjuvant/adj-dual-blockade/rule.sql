@@ -36,6 +36,10 @@ doses as (
         ) as dual_dates,
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
         bool_or(a.pertuzumab_open) as pertuzumab_open,
+        bool_or(a.trastuzumab_open) as trastuzumab_open,
+        max(a.pertuzumab_stop) filter (
+            where a.pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
+        ) as pertuzumab_stop,
         count(*) filter (where a.has_pertuzumab and a.is_regimen) as regimen_dates
     from started as s
     inner join operated as o on s.episode_key = o.episode_key
@@ -62,7 +66,9 @@ judged as (
         d.first_pertuzumab_date,
         coalesce(d.dual_dates, 0) as dual_dates,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
-        coalesce(d.pertuzumab_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as doses_not_counted,
+        coalesce(d.pertuzumab_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false)
+        or coalesce(d.trastuzumab_open and d.pertuzumab_dates >= $min_doses, false) as doses_not_counted,
+        d.pertuzumab_stop,
         coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false)
             as started_in_time,
         r.episode_key is not null as in_trial,
@@ -91,6 +97,7 @@ select
     first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as due_date,
     first_trastuzumab_date as clock_start,
     coalesce(first_surgery_date, first_trastuzumab_date) as observed_from,
+    date '0001-01-01' as drugs_from,
     first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2
@@ -115,7 +122,7 @@ select
         else ['tumours.pathological_t']
     end as missing,
     case when started_in_time and dual_dates >= $min_doses then 'dual-blockade' end as met,
-    case when in_trial then 'trial' end as excepted,
+    case when in_trial then 'trial' else pertuzumab_stop end as excepted,
     ['pertuzumab'] as lacking,
     case
         when pertuzumab_dates = 0 then 'pertuzumab-not-recorded'

@@ -20,7 +20,8 @@ ladders as (
         max(a.days_since) filter (where a.has_trastuzumab) as longest_interval_days,
         max(a.dose_date) filter (where a.has_trastuzumab) as last_dose_date,
         max(a.dose_date) as last_antibody_date,
-        bool_or(a.trastuzumab_open) as open_course,
+        bool_or(a.trastuzumab_open)
+        or count(*) filter (where a.is_regimen and a.has_trastuzumab) = 1 as open_course,
         bool_or(a.derived) as derived
     from starts as s
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
@@ -141,6 +142,7 @@ select
     case when still_possible then due_date else least(due_date, observable_through) end as open_until,
     first_trastuzumab_date as clock_start,
     first_trastuzumab_date as observed_from,
+    date '0001-01-01' as drugs_from,
     due_date as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2

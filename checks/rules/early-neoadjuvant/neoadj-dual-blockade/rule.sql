@@ -32,8 +32,11 @@ doses as (
         count(*) filter (where a.is_regimen and a.has_pertuzumab) as regimen_dates,
         bool_or(a.pertuzumab_open and a.trastuzumab_open) as both_open,
         bool_or(a.pertuzumab_open) as pertuzumab_open,
+        bool_or(a.trastuzumab_open) as trastuzumab_open,
         bool_or(a.in_trial) as in_trial,
-        bool_or(coalesce(a.pertuzumab_stop = 'toxicity', false)) as pertuzumab_toxicity,
+        max(a.pertuzumab_stop) filter (
+            where a.pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
+        ) as pertuzumab_stop,
         list_sort(list(cast(a.dose_date as varchar)) filter (where a.has_pertuzumab)) as pertuzumab_days
     from neoadjuvant as n
     inner join fct_antibody_days as a on n.episode_key = a.episode_key
@@ -76,8 +79,9 @@ judged as (
         coalesce(d.dual_dates, 0) as dual_dates,
         d.pertuzumab_days,
         coalesce(d.both_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as by_regimen_name,
-        coalesce(d.pertuzumab_open, false) as pertuzumab_open,
-        coalesce(d.pertuzumab_toxicity, false) as pertuzumab_toxicity,
+        coalesce(d.pertuzumab_open, false)
+        or coalesce(d.trastuzumab_open and d.pertuzumab_dates >= $min_pertuzumab_doses, false) as doses_not_counted,
+        d.pertuzumab_stop,
         d.trastuzumab_dates < $min_cycles
         and (coalesce(b.stopped_for_progression, false) or p.episode_key is not null) as progressed_early,
         coalesce(b.in_trial, false) as in_trial,
@@ -109,7 +113,7 @@ select
     end as excluded,
     case
         when in_scope is null then 'stage-unknown'
-        when dual_dates < $min_pertuzumab_doses and not by_regimen_name and pertuzumab_open then 'no-end-date'
+        when dual_dates < $min_pertuzumab_doses and not by_regimen_name and doses_not_counted then 'no-end-date'
     end as missing_reason,
     case
         when in_scope is not null then ['treatments.end_date']
@@ -123,7 +127,7 @@ select
     end as met,
     case
         when in_trial then 'trial'
-        when pertuzumab_dates > 0 and pertuzumab_toxicity then 'toxicity'
+        else pertuzumab_stop
     end as excepted,
     ['pertuzumab'] as lacking,
     case when pertuzumab_dates = 0 then 'pertuzumab-not-recorded' else 'too-few-pertuzumab-doses' end as failed,

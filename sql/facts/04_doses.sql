@@ -89,26 +89,15 @@ assigned as (
         and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)
 ),
 
-counted as (
-    select
-        *,
-        case
-            when is_course and end_date > start_date
-                then least(
-                    cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer),
-                    $longest_course_doses
-                )
-            else 0
-        end as later_doses
-    from assigned
-),
-
 unfolded as (
     select
-        c.*,
-        d.dose_number
-    from counted as c
-    inner join course_doses as d on c.later_doses = d.later_doses
+        *,
+        unnest(generate_series(0, case
+            when is_course and end_date > start_date
+                then cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer)
+            else 0
+        end)) as dose_number
+    from assigned
 ),
 
 dated as (
@@ -116,7 +105,7 @@ dated as (
         *,
         case
             when not is_course or dose_number = 0 then start_date
-            else least(start_date + dose_number * $three_weekly_days, end_date)
+            else least(start_date + cast(dose_number as integer) * $three_weekly_days, end_date)
         end as dose_date
     from unfolded
 )

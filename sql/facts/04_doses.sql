@@ -1,71 +1,74 @@
+-- Five small tables come first: as common table expressions their sizes would be unknown to the planner, which then
+-- hashes every treatment instead of them.
+
+-- dose_days_moved: the days of imprecisely dated treatments in one placement.
+create or replace temp table dose_days_moved as
+select
+    patient_key,
+    row_number,
+    max(day) filter (where column_name = 'start_date') as start_date,
+    max(day) filter (where column_name = 'end_date') as end_date
+from case_dates
+where table_name = 'treatments'
+group by
+    patient_key,
+    row_number;
+
+-- episode_starts: when an episode begins, and from when on it is metastatic.
+create or replace temp table episode_starts as
+select
+    f.patient_key,
+    f.episode_key,
+    min(f.diagnosis_date) as diagnosis_date,
+    min(s.metastatic_date) as metastatic_date
+from fct_episodes as f
+inner join fct_spread as s on f.patient_key = s.patient_key and f.tumour_id = s.tumour_id
+group by
+    f.patient_key,
+    f.episode_key;
+
+-- dose_places: the days on which a dose without tumour counts for an episode, both inclusive.
+create or replace temp table dose_places as
+select
+    c.patient_id,
+    c.patient_key,
+    s.episode_key,
+    s.from_date,
+    s.through_date,
+    coalesce(e.diagnosis_date - $prior_treatment_days, s.from_date) as earliest_date,
+    e.metastatic_date
+from fct_episode_spans as s
+inner join cases as c on s.patient_key = c.patient_key
+inner join episode_starts as e on s.episode_key = e.episode_key;
+
+-- dose_tumours: the episode that a dose with tumour counts for, where the patient has several tumours.
+create or replace temp table dose_tumours as
+select
+    f.patient_key,
+    f.tumour_id,
+    f.episode_key,
+    e.metastatic_date
+from fct_episodes as f
+inner join episode_starts as e on f.episode_key = e.episode_key
+where f.tumour_count > 1;
+
+-- dose_drugs: the names that stand for an anticancer ingredient.
+create or replace temp table dose_drugs as
+select
+    d.drug,
+    d.via,
+    d.route_hint,
+    i.ingredient
+from drug_names as d
+inner join ingredients as i on d.ingredient = i.ingredient
+where i.is_her2 or i.is_cytotoxic or i.is_endocrine;
+
 -- fct_doses: one row a dated dose of one anticancer ingredient, in the episode that it counts for.
 -- A course with both ends stands as three-weekly doses, the last on its end date (derived); a course without an end
 -- is one dose on its first day (open_course). What names no tumour and was given long before the diagnosis counts for
 -- none: it treated something else. setting: curative, or metastatic from the metastatic date on.
 create or replace table fct_doses as
-with moved as (
-    select
-        patient_key,
-        row_number,
-        max(day) filter (where column_name = 'start_date') as start_date,
-        max(day) filter (where column_name = 'end_date') as end_date
-    from case_dates
-    where table_name = 'treatments'
-    group by
-        patient_key,
-        row_number
-),
-
-episode_starts as (
-    select
-        f.patient_key,
-        f.episode_key,
-        min(f.diagnosis_date) as diagnosis_date,
-        min(s.metastatic_date) as metastatic_date
-    from fct_episodes as f
-    inner join fct_spread as s on f.patient_key = s.patient_key and f.tumour_id = s.tumour_id
-    group by
-        f.patient_key,
-        f.episode_key
-),
-
-places as (
-    select
-        c.patient_id,
-        c.patient_key,
-        s.episode_key,
-        s.from_date,
-        s.through_date,
-        coalesce(e.diagnosis_date - $prior_treatment_days, s.from_date) as earliest_date,
-        e.metastatic_date
-    from fct_episode_spans as s
-    inner join cases as c on s.patient_key = c.patient_key
-    inner join episode_starts as e on s.episode_key = e.episode_key
-),
-
-several as (
-    select
-        f.patient_key,
-        f.tumour_id,
-        f.episode_key,
-        e.metastatic_date
-    from fct_episodes as f
-    inner join episode_starts as e on f.episode_key = e.episode_key
-    where f.tumour_count > 1
-),
-
-relevant as (
-    select
-        d.drug,
-        d.via,
-        d.route_hint,
-        i.ingredient
-    from drug_names as d
-    inner join ingredients as i on d.ingredient = i.ingredient
-    where i.is_her2 or i.is_cytotoxic or i.is_endocrine
-),
-
-assigned as (
+with assigned as (
     select
         p.patient_key,
         coalesce(v.episode_key, p.episode_key) as episode_key,
@@ -80,10 +83,10 @@ assigned as (
         r.via = 'regimen' as is_regimen,
         r.ingredient
     from treatments as t
-    inner join relevant as r on t.drug = r.drug
-    inner join places as p on t.patient_id = p.patient_id
-    left join moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
-    left join several as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
+    inner join dose_drugs as r on t.drug = r.drug
+    inner join dose_places as p on t.patient_id = p.patient_id
+    left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
+    left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
     where
         coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
         and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)

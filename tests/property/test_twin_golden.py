@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from patients import DRUGS
+from patients_drugs import DRUGS
 from twin import judge
 
 D0 = date(2020, 3, 1)

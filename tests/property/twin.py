@@ -1,14 +1,22 @@
-"""The twin: a slow, obvious second implementation of the six rules, in plain Python.
+"""The twin: a slow, obvious second implementation of the rules, in plain Python.
 
 The SQL must give the same verdicts. When the two differ, the specification decides.
 """
 
 from datetime import date
 
+import twin_adjuvant
 import twin_facts as facts
-from twin_case import Context, verdict
+import twin_neoadjuvant
+import twin_response
+import twin_started
+import twin_status
+import twin_year
+from twin_case import JUDGES, Context, verdict
 from twin_record import RULES, STREAMS, Drug, Patient, dated, imprecise_cells
-from twin_rules import JUDGES
+
+# importing them registers their rules
+MODULES = (twin_status, twin_started, twin_neoadjuvant, twin_response, twin_adjuvant, twin_year)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 

@@ -5,16 +5,18 @@ from datetime import date
 
 import twin_facts as facts
 from twin_facts import LATE, NEGATIVE
-from twin_record import FAMILIES, RULES, STREAMS, after, between, read_topic
+from twin_record import FAMILIES, RULES, STREAMS, SYSTEMIC, after, between, read_topic
 
-IN_FORCE = {
-    "R01": dict.fromkeys(("US", "EU", "ENGLAND"), date(2007, 1, 1)),
-    "R03": {"US": date(2006, 11, 16), "EU": date(2006, 5, 1), "ENGLAND": date(2006, 8, 1)},
-    "R05": {"US": date(2013, 9, 30), "EU": date(2015, 7, 1), "ENGLAND": date(2016, 12, 1)},
-    "R10": {"US": date(2019, 5, 3), "EU": date(2019, 12, 18), "ENGLAND": date(2020, 6, 1)},
-    "R14": {"US": date(2017, 12, 20), "EU": date(2018, 5, 1), "ENGLAND": date(2019, 3, 1)},
+ADJUVANT_TRASTUZUMAB = {
+    "US": date(2006, 11, 16),
+    "EU": date(2006, 5, 1),
+    "ENGLAND": date(2006, 8, 1),
 }
-IN_FORCE["R17"] = IN_FORCE["R03"]
+NEOADJUVANT_PERTUZUMAB = {
+    "US": date(2013, 9, 30),
+    "EU": date(2015, 7, 1),
+    "ENGLAND": date(2016, 12, 1),
+}
 DXD_AFTER_RESIDUAL = {"US": date(2026, 5, 15)}
 
 SHARED_REASONS = {
@@ -30,14 +32,6 @@ SHARED_REASONS = {
     "toxicity",
     "transfer-out",
 }
-ACCEPTED = {
-    "R01": {"trial"},
-    "R03": SHARED_REASONS | {"frailty-documented", "pregnancy"},
-    "R05": SHARED_REASONS,
-    "R10": SHARED_REASONS | {"mdt-documented-deviation"},
-    "R14": SHARED_REASONS,
-    "R17": SHARED_REASONS - {"drug-unavailable", "funding-restriction", "trial"} | {"pregnancy"},
-}
 PERTUZUMAB_TOPICS = {"pertuzumab", "her2-antibody", "her2"}
 TRASTUZUMAB_TOPICS = {"trastuzumab", "her2-antibody", "her2"}
 CHEMOTHERAPY_TOPICS = FAMILIES["chemotherapy"] | {
@@ -51,6 +45,21 @@ ANTIBODY = "her2-antibody"
 CYTOTOXIC = "chemotherapy"
 TDM1 = "trastuzumab-emtansine"
 TDXD = "trastuzumab-deruxtecan"
+
+IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
+ACCEPTED = {}  # rule -> the documented reasons it accepts
+JUDGES = []
+
+
+def rule(number, *, since, accepts):
+    """Registers a function of (context, episode) that gives the cases of a rule."""
+
+    def register(judge):
+        IN_FORCE[number], ACCEPTED[number] = since, accepts
+        JUDGES.append(judge)
+        return judge
+
+    return register
 
 
 @dataclass
@@ -71,7 +80,7 @@ class Context:
         return min(day for day in bounds if day)
 
     def in_force(self, rule, day):
-        return day is None or day >= IN_FORCE[rule][self.jurisdiction]
+        return day is None or day >= IN_FORCE[rule].get(self.jurisdiction, LATE)
 
     def variant(self, rule, name, default):
         return self.variants.get(RULES[rule], {}).get(name, default)
@@ -222,3 +231,27 @@ def together(context, episode, first, last):
     partner = {dose.date for dose in episode.curative("trastuzumab")}
     days = {dose.date for dose in episode.curative("pertuzumab") if first <= dose.date <= last}
     return sorted(day for day in days if any(abs(between(day, p)) <= 7 for p in partner))
+
+
+def stops(doses):
+    """Why the drug was stopped, as its own rows say."""
+    said = {dose.row.get("stop_reason") for dose in doses}
+    return sorted(said & {"toxicity", "patient-refusal", "progression"})
+
+
+def open_ended(doses):
+    """Whether a course without an end is among the doses, or a regimen name that stands once."""
+    regimens = {d.date for d in doses if d.drug.regimen and d.row.get("end_date") is None}
+    return any(dose.open for dose in doses) or len(regimens) == 1
+
+
+def days_of_pregnancy(context):
+    """The days of the patient's pregnancies, whichever tumour the events name."""
+    events = context.patient.events
+    return [e["event_date"] for e in events if e["event"] == "pregnancy" and e.get("event_date")]
+
+
+def is_systemic(row, context):
+    """Whether a treatment row, dated or not, is a systemic drug."""
+    drug = context.drugs.get(row.get("drug"))
+    return bool(drug and drug.ingredients & SYSTEMIC)

@@ -1,0 +1,114 @@
+"""The twin: the rules of treatment before surgery."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    NEOADJUVANT_PERTUZUMAB,
+    PERTUZUMAB_TOPICS,
+    SHARED_REASONS,
+    Case,
+    documented,
+    doubts,
+    in_trial,
+    interruptions,
+    not_invasive,
+    open_ended,
+    rule,
+    status_reasons,
+    stops,
+    together,
+)
+from twin_facts import LATE
+from twin_record import after
+
+
+@rule(
+    "R05",
+    since=NEOADJUVANT_PERTUZUMAB,
+    accepts=SHARED_REASONS,
+)
+def r05(context, episode):
+    tumour = episode.index
+    key = tumour["tumour_id"]
+    case = Case("R05", f"{key}/neoadjuvant", key)
+    way = facts.pathway(episode, tumour)
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    r05_stage(context, case, tumour)
+    unlinked = [t for t in ("treatments", "surgeries") if not context.linked(t)]
+    if "treatments" in unlinked:
+        case.missing.append("stream-not-linked")
+        return [case]
+    trastuzumab = episode.curative("trastuzumab")
+    surgery = facts.first_surgery(episode, tumour)
+    last = after(surgery, -1) if surgery else LATE
+    given = sorted({dose.date for dose in trastuzumab if dose.date <= last})
+    if not given:
+        case.excluded.append("no-trastuzumab")
+        return [case]
+    case.decision = given[0]
+    if not context.in_force("R05", case.decision):
+        case.excluded.append("not-in-force")
+    if unlinked:
+        case.missing.append("stream-not-linked")
+        return [case]
+    if way != "neoadjuvant":
+        case.excluded.append("not-neoadjuvant")
+        return [case]
+
+    course = [d for d in episode.systemic if not episode.is_metastatic(d) and d.date <= last]
+    case.due = surgery or after(course[-1].date, 90)
+    stopped = any(dose.row.get("stop_reason") == "progression" for dose in course)
+    progressed = any(given[0] <= day <= (surgery or LATE) for day in episode.days_of("progression"))
+    if len(given) < 2 and (stopped or progressed):
+        case.excluded.append("stopped-for-progression")
+
+    pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
+    named = all(
+        open_ended([dose for dose in doses if dose.date <= last])
+        for doses in (trastuzumab, pertuzumab)
+    )
+    counted = together(context, episode, date.min, last)
+    if len(counted) >= 3:
+        case.met = True
+    elif named:
+        case.met, case.met_reason = True, "regimen-name"
+    case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
+    case.exceptions += stops(pertuzumab)
+    if in_trial(episode.rows, course[0].date, min(last, case.due)):
+        case.exceptions.append("trial")
+    case.exceptions += interruptions(context, episode, given[0], case.due)
+    partner_open = any(d.open for d in trastuzumab if d.date <= last)
+    partner_open = partner_open and len({dose.date for dose in pertuzumab}) >= 3
+    if (any(dose.open for dose in pertuzumab) or partner_open) and not case.met:
+        case.missing.append("no-end-date")
+    opened = tumour.get("diagnosis_date") or given[0]
+    window = (min(opened, after(given[0], -7)), min(last, case.due))
+    needs = ["trastuzumab", "pertuzumab"]
+    case.doubts += doubts(context, episode, "R05", needs, window, opened)
+    return [case]
+
+
+def r05_stage(context, case, tumour):
+    """Whether the stage is in the population, by the variant chosen."""
+    population = context.variant("R05", "population", "stage-ii-iii")
+    t, n = facts.clinical_t(tumour), facts.read_n(tumour.get("clinical_n"))
+    if population == "all-early" or facts.node_positive(n):
+        return
+    size = tumour.get("clinical_size_mm")
+    limit = "T3" if population == "high-risk" else "T2"
+    if facts.at_least(t, limit):
+        return
+    if (
+        population == "stage-ii-iii"
+        and context.variant("R05", "size", "over-20-mm") == "20-mm-or-more"
+        and t == "T1c"
+        and size == 20
+    ):
+        return
+    if t is None or n is None:
+        case.missing.append("stage-unknown")
+    else:
+        case.excluded.append("stage-i")

@@ -1,0 +1,103 @@
+"""The twin: the rules that follow the response to treatment before surgery."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    DXD_AFTER_RESIDUAL,
+    SHARED_REASONS,
+    TDM1,
+    TDXD,
+    Case,
+    documented,
+    doubts,
+    first_day,
+    in_trial,
+    interruptions,
+    not_invasive,
+    rule,
+    status_reasons,
+)
+from twin_facts import LATE, NEGATIVE
+from twin_record import after
+
+
+@rule(
+    "R10",
+    since={"US": date(2019, 5, 3), "EU": date(2019, 12, 18), "ENGLAND": date(2020, 6, 1)},
+    accepts=SHARED_REASONS | {"mdt-documented-deviation"},
+)
+def r10(context, episode):
+    return [
+        r10_tumour(context, episode, tumour)
+        for tumour in episode.tumours
+        if episode.status[tumour["tumour_id"]] != NEGATIVE
+    ]
+
+
+def r10_tumour(context, episode, tumour):
+    case = Case("R10", tumour["tumour_id"], tumour["tumour_id"])
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    unlinked = [t for t in ("treatments", "surgeries") if not context.linked(t)]
+    surgery = facts.first_surgery(episode, tumour)
+    last = after(surgery, -1) if surgery else LATE
+    if "treatments" not in unlinked:
+        for drug, reason in (("trastuzumab", "her2"), ("taxane", "taxane")):
+            if not first_day(episode.curative(drug), end=last):
+                case.excluded.append(f"no-neoadjuvant-{reason}")
+    if "surgeries" in unlinked:
+        case.missing.append("stream-not-linked")
+        return case
+    if not surgery:
+        case.excluded.append("no-surgery")
+        return case
+
+    answer = facts.response(episode, tumour)
+    if answer == "pcr":
+        case.excluded.append("pcr")
+    started = r10_start(context, episode, surgery)
+    case.decision = max(
+        row["surgery_date"]
+        for row in facts.counted_surgeries(episode, tumour)
+        if facts.is_definitive(row)
+        and row["surgery_date"] <= min(after(surgery, 180), started or LATE)
+    )
+    if not context.in_force("R10", case.decision):
+        case.excluded.append("not-in-force")
+    if unlinked:
+        case.missing.append("stream-not-linked")
+    if answer is None:
+        case.missing.append("response-unknown")
+    case.due = after(case.decision, 180)
+    relapses = [d for d in episode.days_of(*facts.RECURRENCES) if d >= case.decision]
+    if started and started <= case.due and not any(day < started for day in relapses):
+        case.met = True
+        case.met_reason = "on-time" if started <= after(case.decision, 84) else "late"
+    topics = {TDM1, "her2-conjugate", "her2"}
+    for reason in documented(context, episode, "R10", topics):
+        if reason in ("drug-unavailable", "funding-restriction"):
+            fallback = first_day(
+                episode.curative("trastuzumab"), after(case.decision, 1), after(case.decision, 63)
+            )
+            case.exceptions.append(
+                "drug-unavailable-fallback-met" if fallback else "drug-unavailable"
+            )
+        else:
+            case.exceptions.append(reason)
+    if in_trial(episode.rows, after(surgery, 1), case.due):
+        case.exceptions.append("trial")
+    case.exceptions += interruptions(
+        context, episode, case.decision, case.due, before=started or LATE
+    )
+    window = (after(surgery, 1), case.due)
+    case.doubts = doubts(context, episode, "R10", [TDM1, TDXD], window, case.decision)
+    return case
+
+
+def r10_start(context, episode, surgery):
+    """The first T-DM1 dose after surgery (or T-DXd, where and when that is accepted)."""
+    accepted = DXD_AFTER_RESIDUAL.get(context.jurisdiction, LATE)
+    doses = episode.curative(TDM1) + [d for d in episode.curative(TDXD) if d.date >= accepted]
+    return first_day(doses, start=after(surgery, 1))

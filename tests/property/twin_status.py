@@ -1,0 +1,128 @@
+"""The twin: R01: HER2 status before HER2-targeted treatment."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import HER2_TOPICS, TDXD, Case, documented, doubts, not_invasive, rule
+from twin_facts import EQUIVOCAL, NEGATIVE, POSITIVE
+from twin_record import after
+
+
+@rule(
+    "R01",
+    since=dict.fromkeys(("US", "EU", "ENGLAND"), date(2007, 1, 1)),
+    accepts={"trial"},
+)
+def r01(context, episode):
+    cases = []
+    for setting in ("early", "metastatic"):
+        doses = [
+            dose
+            for dose in episode.doses
+            if dose.has("her2") and episode.is_metastatic(dose) == (setting == "metastatic")
+        ]
+        if doses:
+            cases.append(r01_setting(context, episode, setting, doses))
+    return cases
+
+
+def r01_setting(context, episode, setting, doses):
+    first = doses[0].date
+    limit = after(first, 14)
+    index = episode.index["tumour_id"]
+    case = Case("R01", f"{index}/her2-{setting}", index, decision=first, due=limit)
+    all_tests = [t for tumour_id in episode.ids for t in episode.tests.get(tumour_id, [])]
+    tests = [t for t in all_tests if t.get("invasive") is not False]
+    timely = [t for t in tests if facts.result_date(t) and facts.result_date(t) <= limit]
+    taken = [t for t in tests if facts.specimen_day(t) and facts.specimen_day(t) <= limit]
+
+    if not_invasive(episode, episode.index):
+        case.excluded.append("in-situ")
+    if not context.in_force("R01", first):
+        case.excluded.append("not-in-force")
+    moved = context.patient.row.get("transfer_in_date")
+    known_elsewhere = facts.results(tests) or any(
+        tumour.get("her2_summary") == POSITIVE for tumour in episode.tumours
+    )
+    if moved and first <= moved and not known_elsewhere:
+        case.excluded.append("treated-elsewhere")
+
+    case.exceptions += documented(context, episode, "R01", HER2_TOPICS)
+    if any(dose.row.get("trial") is True for dose in doses):
+        case.exceptions.append("trial")
+
+    # in the metastatic setting the newest metastasis with a definite result decides alone
+    decisive = newest_metastasis(timely) if setting == "metastatic" else []
+    by_then = decisive or facts.results(timely)
+    summaries = [
+        tumour.get("her2_summary")
+        for tumour in episode.tumours
+        if not facts.results([t for t in tests if t.get("tumour_id") == tumour["tumour_id"]])
+    ]
+    known = decisive or facts.results(taken)
+    if POSITIVE in by_then:
+        case.met, case.met_reason = True, "assay"
+    elif POSITIVE in summaries:
+        case.met, case.met_reason = True, "summary"
+    elif EQUIVOCAL in known:
+        case.missing.append("her2-equivocal")
+    elif POSITIVE in facts.results(tests) and POSITIVE not in facts.results(timely):
+        case.failure = "result-after-first-dose"
+    elif known and (decisive or all(read_negative(t, tests, taken) for t in episode.tumours)):
+        r01_negative(case, setting, doses, taken)
+    elif summaries and len(summaries) == len(episode.tumours) and set(summaries) == {NEGATIVE}:
+        case.failure = "summary-only"
+    elif limit > context.observable:
+        case.open = True
+    else:
+        case.missing.append("her2-unknown")
+    negative = case.failure in ("her2-negative", "summary-only")
+    if negative and facts.m_status(episode, episode.index) is None:
+        case.missing.append("m-unknown")
+    if not context.linked("receptor_tests"):
+        case.doubts.append("stream-not-linked")
+    case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
+    return case
+
+
+def read_negative(tumour, tests, taken):
+    """Whether this tumour was read in time; without any assay its summary has to say negative."""
+
+    def own(rows):
+        return facts.results([t for t in rows if t.get("tumour_id") == tumour["tumour_id"]])
+
+    return bool(own(taken)) or (not own(tests) and tumour.get("her2_summary") == NEGATIVE)
+
+
+def newest_metastasis(tests):
+    """The definite results of the newest metastasis specimens."""
+    definite = {}
+    for rows in facts.specimens([t for t in tests if t.get("specimen_site") == "metastasis"]):
+        result = facts.specimen_result(rows)
+        if result in (POSITIVE, NEGATIVE):
+            day = max(facts.specimen_day(row) for row in rows)
+            definite.setdefault(day, []).append(result)
+    return definite[max(definite)] if definite else []
+
+
+def r01_negative(case, setting, doses, tests):
+    """Negative results only: HER2-low, HER2-ultralow, a bridging dose, or a failure."""
+    first = doses[0].date
+    case.failure = "her2-negative"
+    opening = set().union(*(d.drug.ingredients for d in doses if d.date == first))
+    scores = [facts.ihc_of(rows) for rows in facts.specimens(tests)]
+    if setting == "metastatic" and TDXD in opening:
+        if first >= date(2022, 8, 5) and (1 in scores or 2 in scores):
+            case.excluded.append("her2-low")
+        elif first >= date(2025, 1, 1) and 0 in scores:
+            case.missing.append("her2-ultralow-not-recorded")
+    if len({dose.date for dose in doses}) == 1:
+        for rows in facts.specimens(tests):
+            ihc = facts.ihc_of(rows)
+            late = [
+                facts.ish_class(row, ihc)
+                for row in rows
+                if facts.result_date(row) > first and facts.ish_class(row, ihc)
+            ]
+            if ihc == 2 and late and POSITIVE not in late:
+                case.exceptions.append("bridging-dose")

@@ -1,0 +1,147 @@
+"""The twin: R17: a year of antibodies."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    ADJUVANT_TRASTUZUMAB,
+    ANTIBODY,
+    SHARED_REASONS,
+    TDM1,
+    TDXD,
+    TRASTUZUMAB_TOPICS,
+    Case,
+    days_of_pregnancy,
+    documented,
+    doubts,
+    first_day,
+    in_trial,
+    interruptions,
+    not_invasive,
+    open_ended,
+    rule,
+    status_reasons,
+)
+from twin_facts import LATE
+from twin_record import RULES, after, between, read_topic
+
+
+@rule(
+    "R17",
+    since=ADJUVANT_TRASTUZUMAB,
+    accepts=SHARED_REASONS - {"drug-unavailable", "funding-restriction", "trial"} | {"pregnancy"},
+)
+def r17(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    case = Case("R17", f"{key}/antibody-year", key)
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not context.linked("treatments"):
+        case.missing.append("stream-not-linked")
+        return [case]
+    trastuzumab = episode.curative("trastuzumab")
+    if not trastuzumab:
+        case.excluded.append("no-trastuzumab")
+        return [case]
+    first = case.decision = trastuzumab[0].date
+    end = case.due = after(first, 540)
+    surgery = facts.first_surgery(episode, tumour)
+    neoadjuvant = facts.pathway(episode, tumour) == "neoadjuvant" and first < (surgery or LATE)
+    if not context.in_force("R05" if neoadjuvant else "R17", first):
+        case.excluded.append("not-in-force")
+    antibody_start = first_day(episode.curative(ANTIBODY))
+    if any(
+        antibody_start < dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
+        for dose in episode.curative("her2-conjugate")
+    ):
+        case.excluded.append("switched-to-conjugate")
+
+    doses = [dose for dose in trastuzumab if dose.date <= end]
+    covered, three_weekly, weekly = covered_days(doses, end)
+    cycles = context.variant("R17", "target", "350-days") == "18-cycles"
+    target, enough = (378, 18) if cycles else (350, 17)
+    case.met = covered >= target or three_weekly >= enough
+    case.margin = covered - target
+    if open_ended(doses) and not case.met:
+        case.missing.append("no-end-date")
+    elif three_weekly + weekly < 2:
+        case.missing.append("single-dose")
+
+    last = doses[-1].date
+    remaining = max(0, between(context.observable, end))
+    reachable = covered + remaining >= target or three_weekly + remaining // 21 + 1 >= enough
+    running = between(last, context.observable) <= 42
+    case.closed = not reachable and not running
+
+    trial = in_trial([d.row for d in episode.curative(ANTIBODY)], first, LATE)
+    said = trial_documented(context, episode)
+    if not case.met and (trial or said):
+        case.excluded.append("trial")
+    case.exceptions += r17_exceptions(context, episode, first, last, end)
+    needs = ["trastuzumab", TDM1, TDXD]
+    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first)
+    return [case]
+
+
+def trial_documented(context, episode):
+    topics = TRASTUZUMAB_TOPICS | {RULES["R17"]}
+    return any(
+        row.get("reason") == "trial"
+        and read_topic(row.get("topic"), context.drugs) & topics
+        and (not row.get("tumour_id") or row["tumour_id"] in episode.ids)
+        for row in context.patient.exceptions
+    )
+
+
+def r17_exceptions(context, episode, first, last, end):
+    found = documented(context, episode, "R17", TRASTUZUMAB_TOPICS)
+    stops = {
+        "toxicity": "toxicity",
+        "patient-refusal": "patient-refusal",
+        "progression": "progression",
+        "death": "death-before-due",
+    }
+    for family in ("trastuzumab", ANTIBODY):
+        doses = [dose for dose in episode.curative(family) if dose.date <= end]
+        for dose in doses:
+            if dose.date == doses[-1].date and dose.row.get("stop_reason") in stops:
+                found.append(stops[dose.row["stop_reason"]])
+    for event in context.patient.events:  # what the patient suffered, whichever tumour it names
+        kind, day = event["event"], event.get("event_date")
+        if (
+            kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
+            and "stopped" in (event.get("action") or "").split(";")
+            and day
+            and first <= day <= after(last, 63)
+        ):
+            found.append("contraindication-cardiac" if kind == "heart_failure" else "toxicity")
+    found += interruptions(context, episode, first, end)
+    others = (
+        (episode.days_of("second_primary"), "second-primary"),
+        (days_of_pregnancy(context), "pregnancy"),
+    )
+    found += [reason for days, reason in others if any(first <= day < end for day in days)]
+    return found
+
+
+def covered_days(doses, end):
+    """(covered days, three-weekly doses, weekly doses) of trastuzumab up to the end day."""
+    days = sorted({dose.date for dose in doses})
+    never_weekly = {d.date for d in doses if d.row.get("route") == "sc" or d.drug.fixed}
+    covered = three_weekly = weekly = 0
+    previous_weekly = False
+    for position, day in enumerate(days):
+        following = days[position + 1] if position + 1 < len(days) else None
+        gap = between(day, following) if following else None
+        behind = between(days[position - 1], day) if position else None
+        is_weekly = gap is not None and gap <= 10
+        if previous_weekly and behind <= 10 and (gap is None or not 17 <= gap <= 28):
+            is_weekly = True
+        if day in never_weekly:
+            is_weekly = False
+        length = 7 if is_weekly else 21
+        covered += min(length, gap if gap is not None else length, between(day, end))
+        weekly, three_weekly = weekly + is_weekly, three_weekly + (not is_weekly)
+        previous_weekly = is_weekly
+    return covered, three_weekly, weekly

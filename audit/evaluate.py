@@ -77,16 +77,15 @@ def evaluate(
             raise RuleFailed(
                 f"rule {rule.id} does not run: {problem}", "correct its rule.sql"
             ) from error
-        run_sql(
-            con,
-            _read("results/verdicts.sql"),
-            values
-            | {
-                "rule_id": rule.id,
-                "guard_stream": guard,
-                "needs_any_drug": bool(rule.card.needs_drugs),
-            },
-        )
+        values |= {
+            "rule_id": rule.id,
+            "guard_stream": guard,
+            "needs_any_drug": bool(rule.card.needs_drugs),
+        }
+        if gate := rule.card.gate:
+            at = {"gate_stream": gate.stream, "gate_share": shared[gate.share]}
+            run_sql(con, _read("results/gates.sql"), values | at)
+        run_sql(con, _read("results/verdicts.sql"), values)
         log(f"judged {rule.id}")
     lay_beside(con, "rule_steps", _steps(rules))
     build(con, "results/tables", shared)

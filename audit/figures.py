@@ -23,6 +23,8 @@ VERDICTS = (
 )
 IN_POPULATION = VERDICTS[1:]
 _SIDE_COUNTS = ("population",)
+NO_SITE = "(not recorded)"
+"""Stands for a missing site in the rates."""
 LEAST_JUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
@@ -43,8 +45,8 @@ class Rate:
 
     `completeness_least` stands in for completeness where only a small count is hidden: it takes
     the largest number that this count can be.
-    `why` is empty where the rate is shown, `none-judged` where there is nothing to divide by, and
-    `small` where counts are too small.
+    `why` is empty where the rate is shown, `none-judged` where there is nothing to divide by,
+    `small` where counts are too small, and `stream-not-linked` where a gate of the rule is closed.
     """
 
     share: float | None
@@ -120,7 +122,11 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     counts.sums += attrition.sums
     _tie_exclusions(counts, own["verdict_reasons"])
     cells = protect(counts.counts, counts.sums, threshold, counts.weights)
-    shown = [_group(level, id_, name, cells, threshold) for level, id_, name in groups]
+    gated = _gated(own["rates"], own["gated_sites"])
+    shown = [
+        _group(level, id_, name, cells, threshold, (level, id_) in gated)
+        for level, id_, name in groups
+    ]
     return RuleFigures(
         rule_id=rule_id,
         registry=shown[0],
@@ -215,14 +221,31 @@ def _tie_exclusions(counts: _Counts, verdict_reasons: pl.DataFrame) -> None:
         counts.tie(removed, ("registry", "", "not_applicable"))
 
 
+def _gated(rates: pl.DataFrame, gated_sites: pl.DataFrame) -> set[tuple[str, str]]:
+    """Level and id of each group without a rate because a stream is not linked.
+
+    Gated sites keep what conforms and lose what fails. So registry and years have no rate either
+    once every site with a judged case is gated.
+    """
+    closed = set(gated_sites.filter("gated")["site_id"].fill_null(NO_SITE))
+    judged = rates.filter(
+        (pl.col("level") == "site") & (pl.col("conformant") + pl.col("non_conformant") > 0)
+    )
+    if not closed:
+        return set()
+    elsewhere = rates.filter(pl.col("level") != "site").select("level", "group_id").rows()
+    everywhere = set(judged["group_id"]) <= closed
+    return {("site", id_) for id_ in closed} | (set(elsewhere) if everywhere else set())
+
+
 def _group(
-    level: str, id_: str, name: str, cells: Mapping[Hashable, Cell], threshold: int
+    level: str, id_: str, name: str, cells: Mapping[Hashable, Cell], threshold: int, gated: bool
 ) -> Group:
     own = {count: cells[level, id_, count] for count in (*VERDICTS, *_SIDE_COUNTS)}
-    return Group(level, id_, name, own, _rate(own, threshold))
+    return Group(level, id_, name, own, _rate(own, threshold, gated))
 
 
-def _rate(cells: Mapping[str, Cell], threshold: int) -> Rate:
+def _rate(cells: Mapping[str, Cell], threshold: int, gated: bool) -> Rate:
     """Every part comes from what is shown, so it tells nothing that the counts don't."""
     conformant, non_conformant, not_evaluable, population = (
         cells[name].value
@@ -234,7 +257,9 @@ def _rate(cells: Mapping[str, Cell], threshold: int) -> Rate:
     elif population is not None and cells["not_evaluable"].mark is Mark.SMALL:
         least = statistics.completeness(population, threshold - 1)
     why = "small"
-    if conformant is not None and non_conformant is not None:
+    if gated:
+        why = "stream-not-linked"
+    elif conformant is not None and non_conformant is not None:
         judged = conformant + non_conformant
         if judged >= LEAST_JUDGED:
             why = ""

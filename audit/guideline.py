@@ -55,6 +55,18 @@ class Exceptions(_Strict):
     topics: dict[str, list[str]]
 
 
+class Gate(_Strict):
+    """A stream that must be seen at a hospital before the rule puts a case of it up for review.
+
+    `share` names the shared definition that holds the least share of cases with that stream among
+    those where it is expected; a stream seen in no case is below any share.
+    """
+
+    stream: str
+    share: str
+    says: str
+
+
 class Edition(_Strict):
     """From when a recommendation is in force in one jurisdiction, that day included."""
 
@@ -90,6 +102,7 @@ class Card(_Strict):
     needs_drugs: list[str]
     needs_streams: list[str]
     guards_streams: list[str]
+    gate: Gate | None = None
     interrupted_by: list[str]
     covers: list[str]
     disagreement: str

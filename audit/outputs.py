@@ -88,7 +88,8 @@ def summary(tables: Tables, threshold: int) -> pl.DataFrame:
     """The counts, rate, interval and bounds of each rule in the registry, by site and by year.
 
     A small count reads `<10`, whatever else may not be shown `suppressed`; a rate of nothing is
-    empty. Every column is text. The same figures as on the page are hidden.
+    empty, that of a gated site `stream-not-linked`. Every column is text. The same figures as on
+    the page are hidden.
     """
     rule_ids = pl.concat([tables["rates"]["rule_id"], tables["attrition"]["rule_id"]])
     figures = all_figures(tables, rule_ids.unique().sort().to_list(), threshold)
@@ -104,7 +105,7 @@ def _row(rule: RuleFigures, group: Group, threshold: int) -> dict[str, str]:
     counts = {name: _count(group.cells[name], threshold) for name in ("population", *VERDICTS)}
     rate = group.rate
     interval, bounds = rate.interval or (None, None), rate.bounds or (None, None)
-    nothing = "" if rate.why == "none-judged" else SUPPRESSED
+    nothing = {"none-judged": "", "stream-not-linked": rate.why}.get(rate.why, SUPPRESSED)
     measures = dict(
         zip(
             ("rate", "wilson_low", "wilson_high", "bound_low", "bound_high"),

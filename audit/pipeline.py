@@ -28,6 +28,7 @@ logger = logging.getLogger("audit")
 
 AGGREGATES = (
     "rates",
+    "gated_sites",
     "attrition",
     "verdict_reasons",
     "exception_reasons",

@@ -274,6 +274,9 @@ def _no_rate(rule: RulePage) -> str:
         return rule.nothing
     if rule.registry.rate.why == "none-judged":
         return "No rate: none of the cases concerned has been judged."
+    if rule.registry.rate.why == "stream-not-linked":
+        stream = words()["tables"][rule.card.gate.stream] if rule.card.gate else ""
+        return f"No rate: the stream is not linked at the hospitals concerned ({stream.lower()})."
     return "No rate is shown: it would rest on small numbers."
 
 

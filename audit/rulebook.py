@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from audit.guideline import Catalogue, Exceptions, Parameter, Rule, Variant
+from audit.guideline import Catalogue, Exceptions, Gate, Parameter, Rule, Variant
 from audit.resources import root
 
 BASE_SECTION = "Unless said otherwise"
@@ -48,6 +48,7 @@ def render_rule(rule: Rule) -> str:
         *_section("Accepted exceptions", *_exceptions(card.exceptions)),
         *_section("Missing data", card.missing),
         *_section("Pending", card.pending),
+        *(_section("Coverage gate", *_gate(card.gate)) if card.gate else ()),
         *_section("Certainty", f"{_sentence(card.certainty)} Shown as evidence: {card.evidence}"),
         *_section("Numbers", _parameters(card.parameters)),
         *_section("In force from", _editions(rule)),
@@ -138,6 +139,15 @@ def _exceptions(exceptions: Exceptions) -> Iterator[str]:
         f"{part}: {', '.join(f'`{topic}`' for topic in topics)}"
         for part, topics in exceptions.topics.items()
     )
+
+
+def _gate(gate: Gate) -> Iterator[str]:
+    yield (
+        f"A hospital at which `{gate.stream}` is seen in no case, or in less than `{gate.share}` "
+        "(shared definitions) of the cases in which it is expected, has nobody put up for review: "
+        "they could not be judged, as the stream is not linked."
+    )
+    yield gate.says
 
 
 def _parameters(parameters: Mapping[str, Parameter]) -> str:

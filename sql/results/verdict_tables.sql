@@ -1,6 +1,7 @@
 -- verdict_inputs: what a rule's SQL says of one subject and placement; it may leave columns out, which then are null.
 -- observed_from: care before this day may not be on record for a patient transferred in. drugs_from (observed_from
 -- where it is null) to drugs_through: an unrecognised drug in these days could be the one that is lacking.
+-- gate_expected: the stream of the card's gate is expected for this subject; gate_seen: the record carries any of it.
 create or replace temp table verdict_inputs (
     subject_part varchar,
     patient_key integer,
@@ -24,7 +25,21 @@ create or replace temp table verdict_inputs (
     lacking varchar[],
     failed varchar,
     margin_days bigint,
-    evidence varchar
+    evidence varchar,
+    gate_expected boolean,
+    gate_seen boolean
+);
+
+-- gated_sites: for each rule with a gate and each site, in how many cases the stream is expected and seen. A site is
+-- gated where too few are: what its record lacks may only not be linked. Counted in sql/results/gates.sql.
+create or replace table gated_sites (
+    rule_id varchar,
+    site_id varchar,
+    stream varchar,
+    expected bigint,
+    seen bigint,
+    share double,
+    gated boolean
 );
 
 -- judgements: one row a rule and subject; until imprecise dates are settled, one for each placement of them.

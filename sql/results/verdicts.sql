@@ -105,12 +105,15 @@ weighed as (
         d.table_name as doubt_table,
         d.row_number as doubt_row,
         d.column_name as doubt_column,
-        d.doubt_count
+        d.doubt_count,
+        coalesce($guard_stream, g.stream) as unlinked_stream
     from seen as s
     left join documented as x on s.patient_key = x.patient_key and s.subject_id = x.subject_id
     left join interruptions as i
         on s.patient_key = i.patient_key and s.subject_id = i.subject_id and i.position = 1
     left join doubts as d on s.patient_key = d.patient_key and s.subject_id = d.subject_id and d.position = 1
+    left join gated_sites as g
+        on g.rule_id = $rule_id and g.gated and s.site_id is not distinct from g.site_id
 ),
 
 decided as (
@@ -123,7 +126,7 @@ decided as (
             when met is not null then 'conformant'
             when coalesce(excepted, documented_reason, interruption) is not null then 'excepted'
             when settled_after > observable_through then 'pending'
-            when $guard_stream is not null then 'not_evaluable'
+            when unlinked_stream is not null then 'not_evaluable'
             when transfer_in_date > observed_from then 'not_evaluable'
             when doubt is not null then 'not_evaluable'
             else 'non_conformant'
@@ -158,7 +161,7 @@ select
             then
                 case
                     when missing_reason is not null then missing_reason
-                    when $guard_stream is not null then 'stream-not-linked'
+                    when unlinked_stream is not null then 'stream-not-linked'
                     when transfer_in_date > observed_from then 'transferred-in'
                     else doubt
                 end
@@ -167,7 +170,7 @@ select
     case
         when verdict <> 'not_evaluable' then cast(null as varchar[])
         when missing_reason is not null then missing
-        when $guard_stream is not null then [$guard_stream]
+        when unlinked_stream is not null then [unlinked_stream]
         when transfer_in_date > observed_from then ['patients.transfer_in_date']
         else [doubt_table || '.' || doubt_column]
     end as missing,

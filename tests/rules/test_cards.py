@@ -86,6 +86,9 @@ def test_card_is_signed_and_not_expired(rule: Rule) -> None:
     assert all(parameter.source for parameter in rule.card.parameters.values())
     assert rule.card.covers
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry) for entry in rule.card.covers)
+    if rule.card.gate:
+        assert rule.card.gate.stream in contract()
+        assert rule.card.gate.share in CATALOGUE.definitions
     assert set(rule.card.needs_streams) | set(rule.card.guards_streams) <= set(contract())
 
 

@@ -2,12 +2,13 @@
 
 import json
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 
 import polars as pl
 
 from audit.figures import VERDICTS
-from audit.guideline import Catalogue
+from audit.guideline import Catalogue, Gate
 
 CUTOFF = date(2024, 12, 31)
 SITES = {
@@ -16,7 +17,19 @@ SITES = {
     "S3": "Cedar <County> & District Hospital",
     "S4": "Dogwood",
 }
-CATALOGUE = Catalogue.read()
+GATED = "her2-positive-before-her2-therapy"
+
+
+def _catalogue():
+    """The catalogue, with a gate on one rule's card."""
+    real = Catalogue.read()
+    gate = Gate(stream="receptor_tests", share="gate_share", says="Expected of everyone.")
+    rule = real.rules[GATED]
+    gated = replace(rule, card=rule.card.model_copy(update={"gate": gate}))
+    return replace(real, rules={**real.rules, GATED: gated})
+
+
+CATALOGUE = _catalogue()
 RULES = list(CATALOGUE.rules)
 REASONS = {
     "not_applicable": ["her2-negative", "not-in-force"],
@@ -97,6 +110,11 @@ def tables(found=None, patients=15_000):
             [row for rule_id in RULES for row in attrition(found, rule_id, patients)],
             orient="row",
             schema=["rule_id", "step", "code", "says", "removed", "remaining"],
+        ),
+        "gated_sites": pl.DataFrame(
+            [(GATED, "S3", "receptor_tests", 40, 20, 0.5, True)],
+            orient="row",
+            schema=["rule_id", "site_id", "stream", "expected", "seen", "share", "gated"],
         ),
         "exception_reasons": reasons.filter(pl.col("verdict") == "excepted").drop("verdict"),
         "missing_fields": found.explode("missing")

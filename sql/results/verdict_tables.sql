@@ -42,8 +42,8 @@ create or replace table gated_sites (
     gated boolean
 );
 
--- judgements: one row a rule and subject; until imprecise dates are settled, one for each placement of them.
-create or replace table judgements (
+-- placed_judgements: one row a rule, a subject and a placement of its imprecise dates.
+create or replace table placed_judgements (
     rule_id varchar,
     subject_id varchar,
     patient_key integer,

@@ -1,6 +1,6 @@
--- judgements: the one place where a rule's inputs become one of the six verdicts, in the order of the contract.
+-- placed_judgements: the one place where a rule's inputs become one of six verdicts, in the order of the contract.
 -- One row a subject and placement of its imprecise dates; evidence begins with what the judgement itself rests on.
-insert into judgements
+insert into placed_judgements
 with seen as (
     select
         v.*,

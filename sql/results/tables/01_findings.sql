@@ -1,6 +1,6 @@
--- settled: one row a rule and subject of a patient with imprecise dates. The verdict stands when first, middle and last
+-- settled_judgements: one row a rule and subject of a patient with imprecise dates. The verdict stands when first, middle and last
 -- day agree, and a failure only when every placement agrees.
-create or replace temp table settled as
+create or replace table settled_judgements as
 with placements as (
     select
         patient_id,
@@ -21,7 +21,7 @@ placed as (
             partition by j.rule_id, j.subject_id, j.patient_id
             order by case when c.placement = 'middle' then 0 else 1 end, j.patient_key
         ) as position
-    from judgements as j
+    from placed_judgements as j
     inner join placements as p on j.patient_id = p.patient_id
     inner join cases as c on j.patient_key = c.patient_key
 ),
@@ -87,12 +87,15 @@ select
     evidence
 from weighed;
 
-delete from judgements
-where patient_id in (select s.patient_id from settled as s);
-
-insert into judgements
+-- judgements: one row a rule and subject. A view, because taking the placements out of the table would write it anew.
+create or replace view judgements as
+select p.*
+from placed_judgements as p
+left join settled_judgements as s on p.rule_id = s.rule_id and p.subject_id = s.subject_id
+where s.subject_id is null
+union all
 select *
-from settled;
+from settled_judgements;
 
 -- findings: what the contract prints. Who never had HER2-positive invasive disease or a HER2 drug has no row.
 create or replace view findings as

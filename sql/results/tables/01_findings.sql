@@ -1,5 +1,5 @@
--- settled_judgements: one row a rule and subject of a patient with imprecise dates. The verdict stands when first, middle
--- and last day agree, and a failure only when every placement agrees.
+-- settled_judgements: one row a rule and subject of a patient with imprecise dates. The verdict stands when first,
+-- middle and last day agree, and a failure only when every placement agrees.
 create or replace table settled_judgements as
 with placements as (
     select

@@ -92,23 +92,31 @@ with assigned as (
         and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)
 ),
 
-unfolded as (
+counted as (
     select
         *,
-        unnest(generate_series(0, case
+        case
             when is_course and end_date > start_date
                 then cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer)
             else 0
-        end)) as dose_number
+        end as last_number
     from assigned
+),
+
+unfolded as (
+    select
+        *,
+        unnest(generate_series(0, last_number)) as dose_number
+    from counted
 ),
 
 dated as (
     select
         *,
         case
-            when not is_course or dose_number = 0 then start_date
-            else least(start_date + cast(dose_number as integer) * $three_weekly_days, end_date)
+            when dose_number = 0 then start_date
+            when dose_number = last_number then end_date
+            else start_date + cast(dose_number as integer) * $three_weekly_days
         end as dose_date
     from unfolded
 )

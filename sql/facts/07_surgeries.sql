@@ -95,3 +95,30 @@ select
         else 'unknown'
     end as response
 from series;
+
+-- fct_unclear_surgeries: one row a tumour without a known definitive operation, and with one that may be it.
+-- latest_date: the last day it can have been on; null where one of them has no date. missing: what would settle it.
+create or replace table fct_unclear_surgeries as
+select
+    t.patient_key,
+    t.tumour_id,
+    case when bool_and(s.surgery_date is not null) then max(s.surgery_date) end as latest_date,
+    list_sort(list(distinct 'surgeries.' || s.unclear)) as missing
+from stg_tumours as t
+inner join fct_spread as p on t.patient_key = p.patient_key and t.tumour_id = p.tumour_id
+inner join stg_surgeries as s
+    on t.patient_key = s.patient_key and t.tumour_id = coalesce(s.tumour_id, t.tumour_id)
+left join fct_surgeries as f on t.patient_key = f.patient_key and t.tumour_id = f.tumour_id
+where
+    f.tumour_id is null
+    and s.unclear is not null
+    and (
+        s.surgery_date is null
+        or (
+            (t.diagnosis_date is null or s.surgery_date >= t.diagnosis_date - $before_diagnosis_days)
+            and s.surgery_date < coalesce(least(p.metastatic_date, p.recurrence_date), date '9999-12-31')
+        )
+    )
+group by
+    t.patient_key,
+    t.tumour_id;

@@ -1,5 +1,22 @@
 -- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
--- several tumours, or naming a drug or topic that the vocabulary does not know. It only ever prevents a failure.
+-- several tumours or to one of another episode than its date, an operation without its kind, or naming a drug or topic
+-- that the vocabulary does not know. It only ever prevents a failure.
+-- episode_key: the episode in doubt; null where it is the whole patient.
+
+-- drugs_elsewhere: the days on which a dose that names a tumour of one episode would belong to another by its date,
+-- from the diagnosis of the other one on.
+create or replace temp table drugs_elsewhere as
+select
+    p.patient_id,
+    v.tumour_id,
+    p.patient_key,
+    p.episode_key,
+    greatest(p.from_date, coalesce(e.diagnosis_date, p.from_date)) as from_date,
+    p.through_date
+from dose_places as p
+inner join dose_tumours as v on p.patient_key = v.patient_key and p.episode_key <> v.episode_key
+inner join episode_starts as e on p.episode_key = e.episode_key;
+
 create or replace table fct_doubts as
 with vague_drugs as (
     select
@@ -24,7 +41,8 @@ select
     'quarantined-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from quarantine as q
 inner join cases as c on q.patient_id = c.patient_id
 union all
@@ -36,7 +54,8 @@ select
     'quarantined-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from quarantine as q
 inner join stg_tumours as t on q.tumour_id = t.tumour_id
 union all
@@ -48,7 +67,8 @@ select
     'unrecognised-topic' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from exceptions as e
 inner join cases as c on e.patient_id = c.patient_id
 where e.reason is null or e.topic is null
@@ -61,7 +81,8 @@ select
     'unrecognised-reason' as reason,
     d.ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 inner join drug_names as d on t.drug = d.drug
@@ -78,7 +99,8 @@ select
     'undated-row' as reason,
     v.ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 left join vague_drugs as v on t.drug = v.drug
@@ -91,10 +113,18 @@ select
     'drug' as column_name,
     'unrecognised-drug' as reason,
     cast(null as varchar) as ingredient,
-    t.start_date,
-    coalesce(t.end_date, case when t.record_kind = 'course' then date '9999-12-31' end, t.start_date) as end_date
+    coalesce(m.start_date, t.start_date) as start_date,
+    coalesce(
+        m.end_date,
+        t.end_date,
+        case when t.record_kind = 'course' then date '9999-12-31' end,
+        m.start_date,
+        t.start_date
+    ) as end_date,
+    cast(null as integer) as episode_key
 from treatments as t
 inner join cases as c on t.patient_id = c.patient_id
+left join dose_days_moved as m on c.patient_key = m.patient_key and t.row_number = m.row_number
 where
     t.start_date is not null
     and (t.drug is null or t.drug in (
@@ -110,7 +140,8 @@ select
     'undated-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from surgeries as s
 inner join cases as c on s.patient_id = c.patient_id
 where s.surgery_date is null
@@ -123,7 +154,8 @@ select
     'undated-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from events as e
 inner join cases as c on e.patient_id = c.patient_id
 where e.event_date is null
@@ -136,7 +168,8 @@ select
     'undated-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from stg_receptor_tests as t
 where t.specimen_date is null
 union all
@@ -148,7 +181,8 @@ select
     'unlinked-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from stg_receptor_tests as t
 inner join several_tumours as m on t.patient_key = m.patient_key
 where t.tumour_id is null
@@ -161,7 +195,8 @@ select
     'unlinked-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from stg_surgeries as s
 inner join several_tumours as m on s.patient_key = m.patient_key
 where s.tumour_id is null
@@ -174,6 +209,38 @@ select
     'unrecognised-topic' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from stg_exceptions as x
-where x.topic_kind = 'unrecognised';
+where x.topic_kind = 'unrecognised'
+union all
+select
+    s.patient_key,
+    'surgeries' as table_name,
+    s.row_number,
+    'procedure' as column_name,
+    'unspecified-surgery' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
+from stg_surgeries as s
+where s.unclear = 'procedure'
+union all
+select
+    e.patient_key,
+    'treatments' as table_name,
+    t.row_number,
+    'tumour_id' as column_name,
+    'names-another-tumour' as reason,
+    d.ingredient,
+    coalesce(m.start_date, t.start_date) as start_date,
+    coalesce(m.end_date, t.end_date, m.start_date, t.start_date) as end_date,
+    e.episode_key
+from treatments as t
+inner join drugs_elsewhere as e on t.patient_id = e.patient_id and t.tumour_id = e.tumour_id
+inner join dose_drugs as d on t.drug = d.drug
+left join dose_days_moved as m on e.patient_key = m.patient_key and t.row_number = m.row_number
+where
+    coalesce(m.start_date, t.start_date) <= e.through_date
+    and coalesce(m.end_date, t.end_date, m.start_date, t.start_date) >= e.from_date;

@@ -69,21 +69,25 @@ doubts as (
     inner join fct_doubts as d on s.patient_key = d.patient_key
     inner join rule_tables as t on d.table_name = t.table_name
     where
-        d.reason in ('quarantined-row', 'unlinked-row', 'unrecognised-topic')
-        or (
-            d.reason in ('undated-row', 'unrecognised-reason')
-            and (
-                d.table_name <> 'treatments'
-                or (
-                    $needs_any_drug
-                    and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g))
+        coalesce(d.episode_key, s.episode_key) = s.episode_key
+        and (
+            d.reason in ('quarantined-row', 'unlinked-row', 'unrecognised-topic', 'unspecified-surgery')
+            or (
+                d.reason in ('undated-row', 'unrecognised-reason')
+                and (
+                    d.table_name <> 'treatments'
+                    or (
+                        $needs_any_drug
+                        and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g))
+                    )
                 )
             )
-        )
-        or (
-            d.reason = 'unrecognised-drug'
-            and d.start_date <= s.drugs_through
-            and d.end_date >= coalesce(s.drugs_from, s.observed_from)
+            or (
+                d.reason in ('unrecognised-drug', 'names-another-tumour')
+                and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g))
+                and d.start_date <= s.drugs_through
+                and d.end_date >= coalesce(s.drugs_from, s.observed_from)
+            )
         )
 ),
 

@@ -1,4 +1,5 @@
 -- stg_surgeries: one row an operation of a case; definitive where the row says so, or by procedure where it is silent.
+-- unclear: what keeps an operation that may be a definitive one from being known as one: a column, null where nothing.
 create or replace table stg_surgeries as
 with moved as (
     select
@@ -28,6 +29,7 @@ written as (
         coalesce(m.surgery_date, s.surgery_date) as surgery_date,
         s.procedure,
         coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
+        s.definitive is null and s.procedure is null as unspecified,
         replace(lower(s.yp_t), ' ', '') as yp_t,
         replace(lower(s.yp_n), ' ', '') as yp_n,
         s.rcb_class,
@@ -45,6 +47,12 @@ select
     w.surgery_date,
     w.procedure,
     w.definitive,
+    case
+        when not w.definitive and not w.unspecified then null
+        when w.surgery_date is null then 'surgery_date'
+        when w.tumour_id is null then 'tumour_id'
+        when w.unspecified then 'procedure'
+    end as unclear,
     nullif(regexp_extract(w.yp_t, '^[cpyra]*t?(is|1mi|1a|1b|1c|0|1|2|3|4)', 1), '') as yp_t,
     nullif(regexp_extract(w.yp_n, '^[cpyra]*n?(0\(i\+\)|1mi|0|1|2|3)', 1), '') as yp_n,
     w.rcb_class,

@@ -319,13 +319,19 @@ class Maker(Care):
                     self.tables[table].remove(row)
 
     def mess(self, tumours):
-        """Rows without a tumour, and dates of which only the month or year is known."""
+        """Rows without or under another tumour, operations without a kind, imprecise dates."""
         if self.chance(0.2):
             for row in self.own("treatments"):
                 row["tumour_id"] = None
         if self.chance(0.04):
             for row in self.own("surgeries") + self.own("receptor_tests"):
                 row["tumour_id"] = None if self.chance(0.5) else row["tumour_id"]
+        if len(tumours) > 1 and self.chance(0.1):
+            for row in self.own("treatments"):
+                row["tumour_id"] = self.pick(row["tumour_id"], *(t["tumour_id"] for t in tumours))
+        if self.chance(0.03):
+            for row in self.own("surgeries"):
+                row |= {"procedure": None, "definitive": self.pick(None, None, True, False)}
         if not self.imprecise or not self.chance(0.06):
             return
         patient = self.tables["patients"][-1]

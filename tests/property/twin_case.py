@@ -192,6 +192,16 @@ def doubts(context, episode, rule, needs, window, opened):
                 found.append("undated-row")
         elif drug is None and window and window[0] <= row["start_date"] <= window[1]:
             found.append("unrecognised-drug")
+    for row in episode.rows_elsewhere:
+        drug = context.drugs.get(row.get("drug"))
+        in_window = window and window[0] <= row["start_date"] <= window[1]
+        if drug and drug.ingredients & needed and in_window:
+            found.append("names-another-tumour")
+    if any(
+        row.get("surgery_date") and facts.may_be_definitive(row) and not facts.is_definitive(row)
+        for row in patient.surgeries
+    ):
+        found.append("unspecified-surgery")
     if any(row.get("surgery_date") is None for row in patient.surgeries):
         found.append("undated-row")
     if any(facts.unlinked(patient, t) for t in ("receptor_tests", "surgeries")):
@@ -199,8 +209,9 @@ def doubts(context, episode, rule, needs, window, opened):
     moved = patient.row.get("transfer_in_date")
     if moved and opened and moved > opened:
         found.append("transferred-in")
-    order = ["quarantined-row", "undated-row", "unlinked-row", "unrecognised-drug"]
-    return sorted(found, key=[*order, "transferred-in"].index)
+    order = ["names-another-tumour", "quarantined-row", "undated-row", "unlinked-row"]
+    order += ["unrecognised-drug", "unspecified-surgery", "transferred-in"]
+    return sorted(found, key=order.index)
 
 
 def status_reasons(episode, tumour, *, negative=True):

@@ -229,6 +229,7 @@ class Episode:
     tumours: list
     index: dict = None
     rows: list = field(default_factory=list)  # treatment rows
+    rows_elsewhere: list = field(default_factory=list)  # of its time, naming another's tumour
     doses: list = field(default_factory=list)
     events: list = field(default_factory=list)
     tests: dict = field(default_factory=dict)  # tumour_id -> rows
@@ -294,7 +295,11 @@ def episode_of_row(row, groups):
     """The episode a treatment row belongs to."""
     if row.get("tumour_id"):
         return next(e for e in groups if row["tumour_id"] in e.ids)
-    start = row.get("start_date")
+    return episode_of_day(row.get("start_date"), groups)
+
+
+def episode_of_day(start, groups):
+    """The episode that a drug belongs to by its day alone."""
     candidates = [e for e in groups if POSITIVE in e.status.values()] or groups
     started = [e for e in candidates if start and (e.first_diagnosis or LATE) <= start]
     if started:
@@ -361,8 +366,13 @@ def episodes(patient, drugs):
         episode.metastatic_at_diagnosis, episode.metastatic_date = metastatic_date(episode)
         set_status(episode, None)
     for row in patient.treatments:
-        if episode := episode_of_row(row, groups):
-            episode.rows.append(row)
+        by_name = episode_of_row(row, groups)
+        if by_name:
+            by_name.rows.append(row)
+        start = row.get("start_date")
+        by_day = episode_of_day(start, groups) if row.get("tumour_id") and start else by_name
+        if by_day and by_day is not by_name and start >= (by_day.first_diagnosis or date.min):
+            by_day.rows_elsewhere.append(row)
     for episode in groups:
         doses = [dose for row in episode.rows for dose in doses_of_row(row, drugs)]
         episode.doses = sorted(doses, key=lambda dose: dose.date)
@@ -404,6 +414,24 @@ def counted_surgeries(episode, tumour):
         if row.get("surgery_date") and start <= row["surgery_date"] < end
     ]
     return sorted(rows, key=lambda row: row["surgery_date"])
+
+
+def may_be_definitive(row):
+    """Whether the operation is definitive, or may be as far as its row says."""
+    return is_definitive(row) or (row.get("definitive") is None and row.get("procedure") is None)
+
+
+def unclear_surgeries(patient, episode, tumour):
+    """Operations that may be the tumour's definitive one, where none is known to be."""
+    start = after(tumour["diagnosis_date"], -30) if tumour.get("diagnosis_date") else date.min
+    end = min(episode.metastatic_date, recurrence_date(episode, tumour))
+    return [
+        row
+        for row in patient.surgeries
+        if may_be_definitive(row)
+        and tumour_of(row, patient) in (None, tumour["tumour_id"])
+        and (row.get("surgery_date") is None or start <= row["surgery_date"] < end)
+    ]
 
 
 def first_surgery(episode, tumour):

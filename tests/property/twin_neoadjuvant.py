@@ -73,7 +73,7 @@ def r05(context, episode):
     counted = together(context, episode, date.min, last)
     if len(counted) >= 3:
         case.met = True
-    elif named:
+    elif named and (any(d.open for d in pertuzumab) or len({d.date for d in pertuzumab}) == 1):
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
@@ -82,7 +82,7 @@ def r05(context, episode):
     case.exceptions += interruptions(context, episode, given[0], case.due)
     partner_open = any(d.open for d in trastuzumab if d.date <= last)
     partner_open = partner_open and len({dose.date for dose in pertuzumab}) >= 3
-    if (any(dose.open for dose in pertuzumab) or partner_open) and not case.met:
+    if (open_ended(pertuzumab) or partner_open) and not case.met:
         case.missing.append("no-end-date")
     opened = tumour.get("diagnosis_date") or given[0]
     window = (min(opened, after(given[0], -7)), min(last, case.due))

@@ -42,7 +42,9 @@ def r10_tumour(context, episode, tumour):
         case.excluded.append("in-situ")
     unlinked = [t for t in ("treatments", "surgeries") if not context.linked(t)]
     surgery = facts.first_surgery(episode, tumour)
-    last = after(surgery, -1) if surgery else LATE
+    unclear = [] if surgery else facts.unclear_surgeries(context.patient, episode, tumour)
+    maybe = max([row.get("surgery_date") or LATE for row in unclear], default=LATE)
+    last = after(surgery or maybe, -1)
     if "treatments" not in unlinked:
         for drug, reason in (("trastuzumab", "her2"), ("taxane", "taxane")):
             if not first_day(episode.curative(drug), end=last):
@@ -51,7 +53,14 @@ def r10_tumour(context, episode, tumour):
         case.missing.append("stream-not-linked")
         return case
     if not surgery:
-        case.excluded.append("no-surgery")
+        case.decision = None if maybe == LATE else maybe
+        if facts.pathway(episode, tumour) != "neoadjuvant":
+            case.excluded.append("not-neoadjuvant")
+        if not unclear:
+            case.excluded.append("no-surgery")
+        elif not context.in_force("R10", case.decision):
+            case.excluded.append("not-in-force")
+        case.missing.append("surgery-unclear")
         return case
 
     answer = facts.response(episode, tumour)

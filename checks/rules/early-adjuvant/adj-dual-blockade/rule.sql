@@ -66,7 +66,7 @@ judged as (
         d.first_pertuzumab_date,
         coalesce(d.dual_dates, 0) as dual_dates,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
-        coalesce(d.pertuzumab_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false)
+        coalesce(d.pertuzumab_open or d.regimen_dates = 1, false)
         or coalesce(d.trastuzumab_open and d.pertuzumab_dates >= $min_doses, false) as doses_not_counted,
         d.pertuzumab_stop,
         coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false)

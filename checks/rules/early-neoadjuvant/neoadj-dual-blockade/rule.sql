@@ -79,7 +79,7 @@ judged as (
         coalesce(d.dual_dates, 0) as dual_dates,
         d.pertuzumab_days,
         coalesce(d.both_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as by_regimen_name,
-        coalesce(d.pertuzumab_open, false)
+        coalesce(d.pertuzumab_open or d.regimen_dates = 1, false)
         or coalesce(d.trastuzumab_open and d.pertuzumab_dates >= $min_pertuzumab_doses, false) as doses_not_counted,
         d.pertuzumab_stop,
         d.trastuzumab_dates < $min_cycles

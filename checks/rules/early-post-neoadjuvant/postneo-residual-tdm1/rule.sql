@@ -4,9 +4,14 @@ with operated as (
     select
         t.*,
         d.first_trastuzumab_date,
-        d.first_taxane_date
+        d.first_taxane_date,
+        u.tumour_id is not null as surgery_unclear,
+        u.missing as unclear_columns,
+        coalesce(t.first_surgery_date, u.latest_date, date '9999-12-31') as before_date,
+        coalesce(t.last_surgery_date, u.latest_date) as decision_date
     from fct_tumours as t
     left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_unclear_surgeries as u on t.patient_key = u.patient_key and t.tumour_id = u.tumour_id
 ),
 
 after_surgery as (
@@ -54,7 +59,7 @@ select
     tumour_id,
     site_id,
     episode_key,
-    last_surgery_date as decision_date,
+    decision_date,
     last_surgery_date + $late_days as due_date,
     last_surgery_date as clock_start,
     last_surgery_date as observed_from,
@@ -62,16 +67,18 @@ select
     case
         when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'neoadjuvant' then 'not-neoadjuvant'
-        when last_surgery_date is null then 'no-surgery'
-        when coalesce(first_trastuzumab_date >= first_surgery_date, true) then 'no-neoadjuvant-her2'
-        when coalesce(first_taxane_date >= first_surgery_date, true) then 'no-neoadjuvant-taxane'
+        when last_surgery_date is null and not surgery_unclear then 'no-surgery'
+        when coalesce(first_trastuzumab_date >= before_date, true) then 'no-neoadjuvant-her2'
+        when coalesce(first_taxane_date >= before_date, true) then 'no-neoadjuvant-taxane'
         when response = 'pcr' then 'pcr'
     end as excluded,
     case
+        when last_surgery_date is null then 'surgery-unclear'
         when response = 'unknown' then 'response-unknown'
         when drug_ambiguous then 'conjugate-not-told-apart'
     end as missing_reason,
     case
+        when last_surgery_date is null then unclear_columns
         when response = 'unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
         else ['treatments.drug']
     end as missing,

@@ -58,37 +58,59 @@ def evaluate(
         RuleFailed: a rule's SQL can't run.
     """
     rules = catalogue.select(settings.rules)
-    ingredients = con.sql("select * from ingredients").pl()
     shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
     shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
     run_sql(con, _read("results/verdict_tables.sql"), {})
     for rule in rules:
-        _tell(con, rule, settings, ingredients, frozenset(linked))
-        missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
-        guard = next((stream for stream in rule.card.guards_streams if not linked[stream]), None)
-        own = rule.bindings(settings.jurisdiction, settings.variants)
-        values = shared | own | {"streams": missing, "codes": [e.code for e in rule.card.attrition]}
-        sql = _read("results/unlinked.sql") if missing else rule.sql
-        con.execute("truncate verdict_inputs")
-        try:
-            run_sql(con, f"insert into verdict_inputs by name {sql}", values)
-        except duckdb.Error as error:
-            problem = str(error).splitlines()[0]
-            raise RuleFailed(
-                f"rule {rule.id} does not run: {problem}", "correct its rule.sql"
-            ) from error
-        values |= {
-            "rule_id": rule.id,
-            "guard_stream": guard,
-            "needs_any_drug": bool(rule.card.needs_drugs),
-        }
-        if gate := rule.card.gate:
-            at = {"gate_stream": gate.stream, "gate_share": shared[gate.share]}
-            run_sql(con, _read("results/gates.sql"), values | at)
-        run_sql(con, _read("results/verdicts.sql"), values)
+        judge(con, rule, settings, linked=linked, shared=shared)
         log(f"judged {rule.id}")
     lay_beside(con, "rule_steps", _steps(rules))
     build(con, "results/tables", shared)
+
+
+def judge(
+    con: Connection,
+    rule: Rule,
+    settings: Settings,
+    *,
+    linked: Mapping[str, bool],
+    shared: Mapping[str, object],
+) -> None:
+    """Adds one rule's judgements, for every placement of imprecise dates, to placed_judgements.
+
+    Args:
+        con: a database with the fact tables and the tables of sql/results/verdict_tables.sql.
+        rule: the rule to judge.
+        settings: the jurisdiction and the variants.
+        linked: whether each table of the extract was there.
+        shared: every value but the card's own that SQL may ask for by name.
+
+    Raises:
+        RuleFailed: the rule's SQL can't run.
+    """
+    _tell(con, rule, settings, con.sql("select * from ingredients").pl(), frozenset(linked))
+    missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
+    guard = next((stream for stream in rule.card.guards_streams if not linked[stream]), None)
+    own = rule.bindings(settings.jurisdiction, settings.variants)
+    values = {**shared, **own, "streams": missing, "codes": [e.code for e in rule.card.attrition]}
+    sql = _read("results/unlinked.sql") if missing else rule.sql
+    con.execute("truncate verdict_inputs")
+    try:
+        run_sql(con, f"insert into verdict_inputs by name {sql}", values)
+    except duckdb.Error as error:
+        problem = str(error).splitlines()[0]
+        raise RuleFailed(
+            f"rule {rule.id} does not run: {problem}", "correct its rule.sql"
+        ) from error
+    values |= {
+        "rule_id": rule.id,
+        "guard_stream": guard,
+        "needs_any_drug": bool(rule.card.needs_drugs),
+    }
+    if gate := rule.card.gate:
+        at = {"gate_stream": gate.stream, "gate_share": shared[gate.share]}
+        run_sql(con, _read("results/gates.sql"), values | at)
+    run_sql(con, _read("results/verdicts.sql"), values)
 
 
 def _read(name: str) -> str:

@@ -80,7 +80,7 @@ def evaluate_extract(settings: Settings) -> Evaluation:
         scratch = Path(folder)
         con = open_database(None, scratch)
         try:
-            manifest = _judge(con, settings, scratch, Stages())
+            manifest = judge_extract(con, settings, scratch, Stages())
             tables = _results(con)
             return Evaluation(con.sql("from findings order by all").pl(), tables, manifest)
         finally:
@@ -113,7 +113,7 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
         audit.mkdir()
         con = open_database(audit / "audit.duckdb", scratch)
         try:
-            manifest = _judge(con, settings, scratch, stages)
+            manifest = judge_extract(con, settings, scratch, stages)
             catalogue = Catalogue.read()
             tables = _results(con)
             with stages.stage("worklist"):
@@ -131,7 +131,23 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
     return manifest
 
 
-def _judge(con: Connection, settings: Settings, scratch: Path, stages: Stages) -> dict[str, Any]:
+def judge_extract(
+    con: Connection, settings: Settings, scratch: Path, stages: Stages
+) -> dict[str, Any]:
+    """Loads an extract into an open database, builds the facts and judges every selected rule.
+
+    Args:
+        con: an empty database; it is locked down on the way.
+        settings: what to audit and by which rules.
+        scratch: a private folder for what does not fit into memory.
+        stages: takes the time of each stage.
+
+    Returns:
+        The manifest, without the times.
+
+    Raises:
+        UserError: the extract, the mapping or the settings can't be used.
+    """
     catalogue = Catalogue.read()
     catalogue.select(settings.rules)
     catalogue.check_variants(settings.variants)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from vignette_format import Circumstances, Expected, Vignette, read, write
+from vignette_format import Circumstances, Vignette, disagreements, read, write
 
 from audit import resources
 from audit.pipeline import evaluate_extract
@@ -32,21 +32,6 @@ def findings(rule: str, circumstances: Circumstances) -> pl.DataFrame:
         return evaluate_extract(settings).findings
 
 
-def agrees(row: dict[str, object] | None, expected: Expected) -> bool:
-    """Whether a finding has the verdict, and whatever else the vignette says of it.
-
-    By the contract no finding and `not_applicable` mean the same.
-    """
-    if row is None:
-        return expected.verdict == "not_applicable"
-    return (
-        row["verdict"] == expected.verdict
-        and expected.reason in (None, row["reason"])
-        and expected.margin in (None, row["margin_days"])
-        and expected.due in (None, row["due_date"])
-    )
-
-
 @pytest.mark.parametrize("vignette", VIGNETTES, ids=lambda v: f"{v.rule}/{v.slug}")
 def test_vignette(vignette: Vignette) -> None:
     rows = (
@@ -54,28 +39,5 @@ def test_vignette(vignette: Vignette) -> None:
         .filter(pl.col("patient_id") == vignette.prefix)
         .to_dicts()
     )
-    found = {str(row["subject_id"]).removeprefix(f"{vignette.prefix}-"): row for row in rows}
-    concerned = sorted(s for s, row in found.items() if row["verdict"] != "not_applicable")
-    # A patient with one verdict: the finding in the population, or else one of those outside it.
-    only = next(iter(concerned or sorted(found)), "the tumour")
-    expected = {subject or only: verdict for subject, verdict in vignette.expected.items()}
-    wrong = [
-        f"{subject}: expected {verdict}, got {_told(found.get(subject))}"
-        for subject, verdict in expected.items()
-        if not agrees(found.get(subject), verdict)
-    ]
-    wrong += [
-        f"{subject}: expected no finding, got {_told(found[subject])}"
-        for subject in concerned
-        if subject not in expected
-    ]
+    wrong = disagreements(vignette, rows)
     assert not wrong, "\n".join(["", f"{vignette.title} ({vignette.place})", *wrong])
-
-
-def _told(row: dict[str, object] | None) -> str:
-    if row is None:
-        return "no finding"
-    return (
-        f"{row['verdict']} · {row['reason']} · margin {row['margin_days']} · due {row['due_date']}"
-        f" · missing {row['missing']}\n  {row['evidence']}"
-    )

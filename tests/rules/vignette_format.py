@@ -339,3 +339,47 @@ def _cell(text: str) -> str:
         return text.strip()
     days = int(counted[3]) * (1 if counted[2] == "+" else -1)
     return (date.fromisoformat(counted[1]) + timedelta(days=days)).isoformat()
+
+
+def disagreements(vignette: Vignette, rows: list[dict[str, object]]) -> list[str]:
+    """What the findings of a vignette's patient say against it; empty where they agree."""
+    found = {str(row["subject_id"]).removeprefix(f"{vignette.prefix}-"): row for row in rows}
+    concerned = sorted(s for s, row in found.items() if row["verdict"] != "not_applicable")
+    # A patient with one verdict: the finding in the population, or else one of those outside it.
+    only = next(iter(concerned or sorted(found)), "the tumour")
+    expected = {subject or only: verdict for subject, verdict in vignette.expected.items()}
+    wrong = [
+        f"{subject}: expected {verdict}, got {_told(found.get(subject))}"
+        for subject, verdict in expected.items()
+        if not _agrees(found.get(subject), verdict)
+    ]
+    wrong += [
+        f"{subject}: expected no finding, got {_told(found[subject])}"
+        for subject in concerned
+        if subject not in expected
+    ]
+    return wrong
+
+
+def _agrees(row: dict[str, object] | None, expected: Expected) -> bool:
+    """Whether a finding has the verdict, and whatever else the vignette says of it.
+
+    By the contract no finding and `not_applicable` mean the same.
+    """
+    if row is None:
+        return expected.verdict == "not_applicable"
+    return (
+        row["verdict"] == expected.verdict
+        and expected.reason in (None, row["reason"])
+        and expected.margin in (None, row["margin_days"])
+        and expected.due in (None, row["due_date"])
+    )
+
+
+def _told(row: dict[str, object] | None) -> str:
+    if row is None:
+        return "no finding"
+    return (
+        f"{row['verdict']} · {row['reason']} · margin {row['margin_days']} · due {row['due_date']}"
+        f" · missing {row['missing']}\n  {row['evidence']}"
+    )

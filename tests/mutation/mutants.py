@@ -1,9 +1,11 @@
 """The mutation check: every threshold, comparison and condition of a rule's SQL is changed in turn.
 
-    python tests/rules/mutants.py [RULE ...]
+    make mutants [RULES="R14 R17"]
 
-A change that no vignette notices is a missing vignette, or changes nothing that a record can show:
-those stand in `equivalent_mutants.yaml`, each with the reason. Exits with 1 when another survives.
+A change is noticed by a vignette, or failing that by the twin's generated patients (on which the
+twin agrees with the SQL as it stands). What neither notices is a missing vignette, or changes
+nothing that a record can show: those stand in `equivalent.yaml`, each with the reason. Exits with
+1 when another one survives, or when one on the list no longer does.
 """
 
 import argparse
@@ -19,7 +21,9 @@ import duckdb
 import polars as pl
 import sqlglot
 import yaml
+from patients import generate, plant_quarantine
 from sqlglot import exp
+from test_twin import RULE_VARIANTS, RUNS
 from vignette_format import Circumstances, Vignette, disagreements, read, write
 
 from audit.evaluate import RuleFailed, judge
@@ -29,7 +33,10 @@ from audit.resources import root
 from audit.settings import Settings
 from audit.warehouse import Connection, open_database, run_sql
 
-EQUIVALENT = Path(__file__).with_name("equivalent_mutants.yaml")
+EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
+GENERATED = 300
+"""Patients in each of the twin's runs that stands behind the vignettes."""
+COMPARED = "rule_id, subject_id, verdict, reason, missing, decision_date, due_date, margin_days"
 _NEIGHBOURS: dict[type[exp.Expression], type[exp.Expression]] = {
     exp.LT: exp.LTE,
     exp.LTE: exp.LT,
@@ -50,7 +57,10 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Bench:
-    """The facts of all vignettes of a rule that share their circumstances, ready to be judged."""
+    """The facts of one extract, ready to be judged by one rule again and again.
+
+    `vignettes` are what it holds; where there are none, the findings as they stand decide.
+    """
 
     con: Connection
     settings: Settings
@@ -58,8 +68,8 @@ class Bench:
     shared: dict[str, object]
     vignettes: tuple[Vignette, ...]
 
-    def noticed(self, rule: Rule) -> bool:
-        """Whether some vignette disagrees with what the rule's SQL gives here."""
+    def notices(self, rule: Rule) -> bool:
+        """Whether the vignettes, or the findings as they stood, disagree with the rule's SQL."""
         self.con.execute("truncate placed_judgements")
         try:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
@@ -67,6 +77,10 @@ class Bench:
             return True
         findings = root("sql") / "results" / "tables" / "01_findings.sql"
         run_sql(self.con, findings.read_text(encoding="utf-8"), self.shared)
+        if not self.vignettes:
+            now, was = f"select {COMPARED} from findings", "from as_it_stands"
+            differ = f"({now} except {was}) union all ({was} except {now})"
+            return bool(self.con.execute(f"select exists ({differ})").fetchall()[0][0])
         found = self.con.sql("from findings").pl()
         return any(
             disagreements(v, found.filter(pl.col("patient_id") == v.prefix).to_dicts())
@@ -79,6 +93,8 @@ def mutants(sql: str) -> Iterator[Mutant]:
     tree = sqlglot.parse_one(sql, read="duckdb")
     seen: dict[str, int] = {}
     for place, node in enumerate(tree.walk()):
+        if _is_evidence(node):
+            continue
         for what, changed in _changes(node):
             copy = tree.copy()
             target = next(n for i, n in enumerate(copy.walk()) if i == place)
@@ -121,6 +137,20 @@ def _changes(node: exp.Expression) -> Iterator[tuple[str, exp.Expression]]:
             )
 
 
+def _is_evidence(node: exp.Expression) -> bool:
+    """Whether the node only writes what a reviewer is shown beside the verdict."""
+    column = node.find_ancestor(exp.Alias)
+    return column is not None and any(
+        alias.alias == "evidence" for alias in (column, *_above(column, exp.Alias))
+    )
+
+
+def _above(node: exp.Expression, kind: type[exp.Alias]) -> Iterator[exp.Alias]:
+    while (found := node.find_ancestor(kind)) is not None:
+        yield found
+        node = found
+
+
 def _joins(node: exp.Expression) -> bool:
     """Whether the node says by which keys tables are joined: no clinical choice."""
     return (
@@ -136,47 +166,77 @@ def _scope(node: exp.Expression) -> str:
     return cte.alias if cte else "verdict inputs"
 
 
-def benches(rule: Rule, stack: ExitStack) -> list[Bench]:
-    """Builds the facts of all vignettes of a rule once, by circumstances; `stack` closes them."""
+def vignette_benches(rule: Rule, stack: ExitStack) -> list[Bench]:
+    """The facts of all vignettes of a rule, by circumstances; `stack` closes them."""
     together: dict[Circumstances, list[Vignette]] = {}
     for vignette in read(rule.folder / "vignettes.md"):
         together.setdefault(vignette.circumstances, []).append(vignette)
-    return [_bench(rule, c, vignettes, stack) for c, vignettes in together.items()]
+    opened = []
+    for at, vignettes in together.items():
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write(vignettes, folder, at.not_linked)
+        settings = Settings(
+            extract=folder,
+            cutoff=at.cutoff,
+            jurisdiction=at.jurisdiction,
+            rules=(rule.id,),
+            variants={rule.id: dict(at.variants)},
+        )
+        opened.append(_bench(settings, tuple(vignettes), stack))
+    return opened
 
 
-def _bench(rule: Rule, at: Circumstances, vignettes: list[Vignette], stack: ExitStack) -> Bench:
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    write(vignettes, folder, at.not_linked)
-    settings = Settings(
-        extract=folder,
-        cutoff=at.cutoff,
-        jurisdiction=at.jurisdiction,
-        rules=(rule.id,),
-        variants={rule.id: dict(at.variants)},
-    )
-    con = open_database(None, folder)
+def generated_benches(rule: Rule, stack: ExitStack) -> list[Bench]:
+    """The facts of the twin's generated patients, with what the rule says of them as it stands."""
+    opened = []
+    for seed, jurisdiction, variants, cutoff, without, spoiled in RUNS:
+        registry = generate(GENERATED, seed, cutoff)
+        registry.tables.pop(without, None)
+        if spoiled:
+            plant_quarantine(registry, seed)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        settings = Settings(
+            extract=registry.write(folder),
+            cutoff=cutoff,
+            jurisdiction=jurisdiction,
+            rules=(rule.id,),
+            variants=RULE_VARIANTS.get(variants, {}),
+        )
+        bench = _bench(settings, (), stack)
+        bench.con.execute(f"create temp table as_it_stands as select {COMPARED} from findings")
+        opened.append(bench)
+    return opened
+
+
+def _bench(settings: Settings, vignettes: tuple[Vignette, ...], stack: ExitStack) -> Bench:
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    con = open_database(None, scratch)
     stack.callback(con.close)
-    judge_extract(con, settings, folder, Stages())
+    judge_extract(con, settings, scratch, Stages())
     linked = dict(con.sql("select table_name, linked from load_counts").fetchall())
     shared: dict[str, object] = {n: p.value for n, p in Catalogue.read().definitions.items()}
-    shared |= {"cutoff": at.cutoff, "conjugates_told_apart": True}
-    return Bench(con, settings, linked, shared, tuple(vignettes))
+    shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": True}
+    return Bench(con, settings, linked, shared, vignettes)
 
 
-def survivors(rule: Rule) -> list[str]:
-    """The names of the changes that no vignette of the rule notices.
+def survivors(rule: Rule) -> tuple[list[str], list[str]]:
+    """The changes that no vignette notices: those that the twin does, and those that nothing does.
 
     Raises:
         AssertionError: a vignette disagrees with the rule as it stands.
     """
     with ExitStack() as stack:
-        on = benches(rule, stack)
-        assert not any(bench.noticed(rule) for bench in on), f"{rule.id} fails its vignettes"
-        return [
-            mutant.name
-            for mutant in mutants(rule.sql)
-            if not any(bench.noticed(replace(rule, sql=mutant.sql)) for bench in on)
-        ]
+        on = vignette_benches(rule, stack)
+        assert not any(bench.notices(rule) for bench in on), f"{rule.id} fails its vignettes"
+        alive = [m for m in mutants(rule.sql) if not _noticed(m, rule, on)]
+    with ExitStack() as stack:
+        on = generated_benches(rule, stack)
+        missed = [m.name for m in alive if not _noticed(m, rule, on)]
+    return [m.name for m in alive if m.name not in missed], missed
+
+
+def _noticed(mutant: Mutant, rule: Rule, on: list[Bench]) -> bool:
+    return any(bench.notices(replace(rule, sql=mutant.sql)) for bench in on)
 
 
 @cache
@@ -191,17 +251,24 @@ def main() -> int:
     parser.add_argument("rules", nargs="*", metavar="RULE")
     left = 0
     for rule in Catalogue.read().select(parser.parse_args().rules):
-        alive = survivors(rule)
+        by_twin, missed = survivors(rule)
         known = equivalent().get(rule.id, {})
-        missed = [name for name in alive if name not in known]
-        stale = sorted(set(known) - set(alive))
+        unknown = [name for name in missed if name not in known]
+        stale = sorted(set(known) - set(missed))
         count = sum(1 for _ in mutants(rule.sql))
-        print(f"{rule.id}: {count} changes, {count - len(alive)} noticed, {len(missed)} missed")
-        for name in missed:
-            print(f"  missed: {name}")
-        for name in stale:
-            print(f"  no longer survives (take it off the list): {name}")
-        left += len(missed) + len(stale)
+        seen = count - len(by_twin) - len(missed)
+        print(
+            f"{rule.id}: {count} changes, {seen} noticed by a vignette,"
+            f" {len(by_twin)} by the twin alone, {len(known)} equivalent, {len(unknown)} missed"
+        )
+        for what, names in (
+            ("by the twin alone", by_twin),
+            ("missed", unknown),
+            ("noticed now: take it off the list", stale),
+        ):
+            for name in names:
+                print(f"  {what}: {name}")
+        left += len(unknown) + len(stale)
         sys.stdout.flush()
     return 1 if left else 0
 

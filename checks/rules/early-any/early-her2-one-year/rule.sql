@@ -64,14 +64,11 @@ conjugates as (
 toxicities as (
     select
         l.episode_key,
-        min(case e.event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end) as reason
+        min(e.reason) as reason
     from ladders as l
     inner join starts as s on l.episode_key = s.episode_key
-    inner join stg_events as e on s.patient_key = e.patient_key
-    where
-        e.event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction')
-        and e.action like '%stopped%'
-        and e.event_date between s.first_trastuzumab_date and l.last_dose_date + $stop_lookahead_days
+    inner join fct_toxicity_stops as e on s.patient_key = e.patient_key
+    where e.event_date between s.first_trastuzumab_date and l.last_dose_date + $stop_lookahead_days
     group by l.episode_key
 ),
 

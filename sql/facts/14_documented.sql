@@ -1,0 +1,20 @@
+-- fct_node_samples: one row a tumour with a HER2-tested invasive node sample: the day of the first one.
+create or replace table fct_node_samples as
+select
+    patient_key,
+    tumour_id,
+    min(specimen_date) as first_node_sample_date
+from fct_specimens
+where specimen_site = 'node' and result is not null
+group by
+    patient_key,
+    tumour_id;
+
+-- fct_toxicity_stops: one row a dated toxicity for which a drug was stopped, with the exception code it is.
+create or replace table fct_toxicity_stops as
+select
+    patient_key,
+    event_date,
+    case event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end as reason
+from stg_events
+where event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction') and action like '%stopped%';

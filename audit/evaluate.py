@@ -65,6 +65,7 @@ def evaluate(
         judge(con, rule, settings, linked=linked, shared=shared)
         log(f"judged {rule.id}")
     lay_beside(con, "rule_steps", _steps(rules))
+    lay_beside(con, "needed_fields", _needed(catalogue, rules))
     build(con, "results/tables", shared)
 
 
@@ -179,6 +180,18 @@ def _members(name: str, ingredients: pl.DataFrame) -> list[str]:
     flag = _FAMILIES.get(name)
     chosen = pl.col("ingredient") == name if flag is None else pl.col(flag)
     return ingredients.filter(chosen)["ingredient"].to_list()
+
+
+def _needed(catalogue: Catalogue, rules: Sequence[Rule]) -> pl.DataFrame:
+    """The fields that one of the rules needs, with the ids of these."""
+    ids = {rule.card.number: rule.id for rule in rules}
+    rows = [
+        (name, field.among, needing)
+        for name, field in catalogue.fields.items()
+        if (needing := [ids[number] for number in field.rules if number in ids])
+    ]
+    text = dict.fromkeys(("field", "expected_among"), pl.String())
+    return pl.DataFrame(rows, schema={**text, "rules": pl.List(pl.String)}, orient="row")
 
 
 def _steps(rules: Sequence[Rule]) -> pl.DataFrame:

@@ -75,6 +75,17 @@ class Edition(_Strict):
     status: Status
 
 
+class Field(_Strict):
+    """A field of the extract that rules need, and among whom it is expected.
+
+    `rules` holds numbers of the specification, encoded here or not.
+    """
+
+    says: str
+    among: str
+    rules: list[str]
+
+
 class Card(_Strict):
     """All that a clinician signs about one rule."""
 
@@ -148,17 +159,19 @@ class Rule:
 class Catalogue:
     """Every rule, in the order of their numbers, with the definitions they share.
 
-    `numbers` gives the long id of every number of the specification, encoded here or not.
+    `numbers` gives the long id of every number of the specification, encoded here or not; `fields`
+    stand under `table.column`, in the order of the page.
     """
 
     rules: Mapping[str, Rule]
     definitions: Mapping[str, Parameter]
+    fields: Mapping[str, Field]
     numbers: Mapping[str, str]
     hash: str
 
     @classmethod
     def read(cls) -> "Catalogue":
-        """Reads checks/: cards, SQL, definitions and editions.
+        """Reads checks/: cards, SQL, definitions, editions and the fields that rules need.
 
         Raises:
             pydantic.ValidationError: a card lacks something or says something unknown.
@@ -169,9 +182,11 @@ class Catalogue:
         rules.sort(key=lambda rule: rule.card.number)
         text = (checks / "definitions.yaml").read_text(encoding="utf-8")
         definitions = {k: Parameter(**v) for k, v in yaml.safe_load(text).items()}
+        needed = (checks / "completeness.yaml").read_text(encoding="utf-8")
+        fields = {k: Field(**v) for k, v in yaml.safe_load(needed).items()}
         numbers = yaml.safe_load((checks / "numbers.yaml").read_text(encoding="utf-8"))
         by_id = {rule.id: rule for rule in rules}
-        return cls(by_id, definitions, numbers, _hash(checks, root("sql")))
+        return cls(by_id, definitions, fields, numbers, _hash(checks, root("sql")))
 
     def select(self, asked: Sequence[str]) -> list[Rule]:
         """The rules asked for by long id or number, in catalogue order; all when none is named.

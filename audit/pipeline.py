@@ -33,6 +33,8 @@ AGGREGATES = (
     "verdict_reasons",
     "exception_reasons",
     "missing_fields",
+    "completeness",
+    "repairs",
     "unrecognised_drugs",
     "registry_facts",
     "load_counts",

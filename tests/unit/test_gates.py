@@ -1,12 +1,12 @@
 """A hospital whose stream is not linked has nobody for review, and nothing else changes."""
 
-import csv
 from dataclasses import replace
 from datetime import date
 
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from extracts import write_extract
 
 from audit.figures import rule_figures
 from audit.guideline import Catalogue, Edition, Gate
@@ -67,13 +67,9 @@ def patient(site, verdict=3, *, seen=False, expected=True, excluded=False, diagn
 
 def audit(folder, tumours):
     """Findings and tables of an extract with one patient a tumour."""
-    folder.mkdir()
     rows = [{"patient_id": f"P{n}", "tumour_id": f"T{n}", **t} for n, t in enumerate(tumours)]
-    for name, columns in (("patients", ["patient_id"]), ("tumours", list(rows[0]))):
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
+    people = [{"patient_id": row["patient_id"]} for row in rows]
+    write_extract(folder, {"patients": people, "tumours": rows})
     settings = Settings(extract=folder, cutoff=date(2024, 1, 1), rules=(RULE,))
     return evaluate_extract(settings)
 

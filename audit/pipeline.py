@@ -21,6 +21,7 @@ from audit.extract import Extract, SourceMapping, load_extract
 from audit.guideline import Catalogue
 from audit.publish import publication
 from audit.settings import Settings
+from audit.tnm import stage_texts
 from audit.vocabulary import Vocabulary
 from audit.warehouse import Connection, build, load_parquet, lock_down, open_database, store
 
@@ -36,6 +37,7 @@ AGGREGATES = (
     "completeness",
     "repairs",
     "unrecognised_drugs",
+    "unreadable_stages",
     "registry_facts",
     "load_counts",
 )
@@ -227,6 +229,7 @@ def _resolve(con: Connection, catalogue: Catalogue) -> None:
     store(con, "ingredients", vocabulary.ingredients())
     store(con, "drug_names", vocabulary.resolve(drugs["drug"]))
     store(con, "topics", vocabulary.resolve_topics(topics["topic"], catalogue.numbers))
+    store(con, "stage_texts", stage_texts(con))
 
 
 def _results(con: Connection) -> dict[str, pl.DataFrame]:

@@ -120,6 +120,7 @@ class Page:
     quarantine: list[tuple[str, str, int]]
     drugs: list[Drug]
     drugs_left_out: int
+    stages: list[tuple[str, Cell]]
     definitions: Mapping[str, Parameter]
 
 
@@ -168,6 +169,7 @@ def present(
         quarantine=_quarantine(tables["quarantine"]),
         drugs=drugs[:DRUGS_SHOWN],
         drugs_left_out=max(0, len(drugs) - DRUGS_SHOWN),
+        stages=_stages(tables["unreadable_stages"], threshold),
         definitions=catalogue.definitions,
     )
 
@@ -349,3 +351,9 @@ def _drugs(unrecognised: pl.DataFrame, threshold: int) -> list[Drug]:
         )
         for row in unrecognised.sort("rows", "drug", descending=[True, False]).to_dicts()
     ]
+
+
+def _stages(unreadable: pl.DataFrame, threshold: int) -> list[tuple[str, Cell]]:
+    """Rows a column; the texts themselves, which may say anything, stay in the database."""
+    rows = unreadable.group_by("column_name").agg(pl.col("rows").sum()).sort("column_name")
+    return [(name, single(count, threshold)) for name, count in rows.iter_rows()]

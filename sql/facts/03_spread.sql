@@ -1,6 +1,6 @@
 -- fct_spread: one row a tumour: was it metastatic at diagnosis, and when did it recur or spread.
 -- m_status: m0, m1 or unknown, m1 for every tumour of an episode as soon as one is.
--- m_certainty low where M was not recorded and T and N were.
+-- m_certainty low where M was not recorded and T and N were; what M says unreadably is unknown, whatever T and N are.
 create or replace table fct_spread as
 with spread_events as (
     select
@@ -34,6 +34,7 @@ staged as (
             when t.clinical_m = '1' then 'm1'
             when date_diff('day', t.diagnosis_date, e.distant_date) <= $distant_at_diagnosis_days then 'm1'
             when t.clinical_m = '0' then 'm0'
+            when t.m_unreadable then 'unknown'
             when
                 coalesce(t.clinical_t, t.pathological_t) is not null
                 and coalesce(t.clinical_n, t.pathological_n) is not null then 'm0'

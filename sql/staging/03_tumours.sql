@@ -1,5 +1,5 @@
--- stg_tumours: one row a tumour of a case; TNM without prefixes and suffixes, in lower case.
--- t: is, 0, 1mi, 1a, 1b, 1c, 1, 2, 3, 4 (4a to 4d as 4); n: 0, 0(i+), 1mi, 1, 2, 3; TX, NX, MX are missing.
+-- stg_tumours: one row a tumour of a case; TNM as audit/tnm.py reads it.
+-- t: is, 0, 1mi, 1a, 1b, 1c, 1, 2, 3, 4 (4a to 4d as 4); n: 0, 0(i+), 1mi, 1, 2, 3; null where missing or unreadable.
 create or replace table stg_tumours as
 with moved as (
     select
@@ -21,11 +21,11 @@ written as (
         coalesce(m.diagnosis_date, t.diagnosis_date) as diagnosis_date,
         t.laterality,
         t.histology,
-        replace(lower(t.clinical_t), ' ', '') as clinical_t,
-        replace(lower(t.clinical_n), ' ', '') as clinical_n,
-        replace(lower(t.clinical_m), ' ', '') as clinical_m,
-        replace(lower(t.pathological_t), ' ', '') as pathological_t,
-        replace(lower(t.pathological_n), ' ', '') as pathological_n,
+        t.clinical_t,
+        t.clinical_n,
+        t.clinical_m,
+        t.pathological_t,
+        t.pathological_n,
         nullif(t.clinical_size_mm, 0) as clinical_size_mm,
         nullif(t.pathological_size_mm, 0) as pathological_size_mm,
         t.nodes_positive,
@@ -46,12 +46,13 @@ select
     w.diagnosis_date,
     w.laterality,
     w.histology,
-    nullif(regexp_extract(w.clinical_t, '^[cpyra]*t?(is|1mi|1a|1b|1c|0|1|2|3|4)', 1), '') as clinical_t,
-    nullif(regexp_extract(w.clinical_n, '^[cpyra]*n?(0\(i\+\)|1mi|0|1|2|3)', 1), '') as clinical_n,
-    nullif(regexp_extract(w.clinical_m, '^[cpyra]*m?(0|1)', 1), '') as clinical_m,
-    nullif(regexp_extract(w.pathological_t, '^[cpyra]*t?(is|1mi|1a|1b|1c|0|1|2|3|4)', 1), '') as pathological_t,
+    ct.category as clinical_t,
+    cn.category as clinical_n,
+    cm.category as clinical_m,
+    coalesce(cm.unreadable, false) as m_unreadable,
+    pt.category as pathological_t,
     coalesce(
-        nullif(regexp_extract(w.pathological_n, '^[cpyra]*n?(0\(i\+\)|1mi|0|1|2|3)', 1), ''),
+        pn.category,
         case when w.nodes_positive > 0 then '1' when w.nodes_positive = 0 then '0' end
     ) as pathological_n,
     w.clinical_size_mm,
@@ -59,7 +60,12 @@ select
     w.er_status,
     w.pr_status,
     w.her2_summary,
-    coalesce(w.inflammatory, false) or w.clinical_t like '%4d%' as inflammatory,
+    coalesce(w.inflammatory, false) or lower(w.clinical_t) like '%4d%' as inflammatory,
     w.adjacent_dcis,
     cast(count(*) over (partition by w.patient_key) as integer) as tumour_count
-from written as w;
+from written as w
+left join stage_texts as ct on w.clinical_t = ct.text and ct.column_name = 'clinical_t'
+left join stage_texts as cn on w.clinical_n = cn.text and cn.column_name = 'clinical_n'
+left join stage_texts as cm on w.clinical_m = cm.text and cm.column_name = 'clinical_m'
+left join stage_texts as pt on w.pathological_t = pt.text and pt.column_name = 'pathological_t'
+left join stage_texts as pn on w.pathological_n = pn.text and pn.column_name = 'pathological_n';

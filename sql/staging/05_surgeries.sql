@@ -30,8 +30,8 @@ written as (
         s.procedure,
         coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
         s.definitive is null and s.procedure is null as unspecified,
-        replace(lower(s.yp_t), ' ', '') as yp_t,
-        replace(lower(s.yp_n), ' ', '') as yp_n,
+        s.yp_t,
+        s.yp_n,
         s.rcb_class,
         s.residual_invasive
     from surgeries as s
@@ -53,8 +53,10 @@ select
         when w.tumour_id is null then 'tumour_id'
         when w.unspecified then 'procedure'
     end as unclear,
-    nullif(regexp_extract(w.yp_t, '^[cpyra]*t?(is|1mi|1a|1b|1c|0|1|2|3|4)', 1), '') as yp_t,
-    nullif(regexp_extract(w.yp_n, '^[cpyra]*n?(0\(i\+\)|1mi|0|1|2|3)', 1), '') as yp_n,
+    yt.category as yp_t,
+    yn.category as yp_n,
     w.rcb_class,
     w.residual_invasive
-from written as w;
+from written as w
+left join stage_texts as yt on w.yp_t = yt.text and yt.column_name = 'yp_t'
+left join stage_texts as yn on w.yp_n = yn.text and yn.column_name = 'yp_n';

@@ -184,7 +184,8 @@ class Maker(Care):
                 row[f"{side}_size_mm"] = self.pick(0, 3, 10, 10.5, 11, 15, 20, 20, 21, 35, 60)
         for column in ("clinical_t", "clinical_n", "clinical_m"):
             if self.chance(0.07):
-                row[column] = self.pick(None, None, column[-1].upper() + "X")
+                axis = column[-1].upper()
+                row[column] = self.pick(None, None, axis + "X?"[diagnosis.day % 2])
         if self.chance(0.04):
             row["inflammatory"] = self.pick(True, False)
         return self.add("tumours", **row)

@@ -320,17 +320,19 @@ def metastatic_date(episode):
 
 
 def read_m(tumour):
-    found = re.match(r"[cpyra]*M?(0|1)", tumour.get("clinical_m") or "", re.IGNORECASE)
+    found = re.fullmatch(r"[cpyra]*M?(0|1)", tumour.get("clinical_m") or "", re.IGNORECASE)
     return "M" + found[1] if found else None
 
 
 def m_status(episode, tumour):
-    """M1, M0 or None. A missing M with T and N recorded counts as M0."""
+    """M1, M0 or None. A missing (not an unreadable) M with T and N recorded counts as M0."""
     if episode.metastatic_at_diagnosis:
         return "M1"
     t_known = read_t(tumour.get("clinical_t")) or read_t(tumour.get("pathological_t"))
     n_known = read_n(tumour.get("clinical_n")) or pathological_n(tumour)
-    return read_m(tumour) or ("M0" if t_known and n_known else None)
+    text = (tumour.get("clinical_m") or "MX").upper()
+    assumed = "M0" if t_known and n_known and text.endswith("X") else None
+    return read_m(tumour) or assumed
 
 
 def risk_key(episode, tumour):

@@ -125,6 +125,13 @@ def tables(found=None, patients=15_000):
         "unrecognised_drugs": pl.DataFrame(
             {"drug": ["study <drug>", "XYZ-1"], "rows": [40, 3], "patients": [12, 2]}
         ),
+        "unreadable_stages": pl.DataFrame(
+            {
+                "column_name": ["clinical_m", "yp_t", "yp_t"],
+                "text": ["<M?>", "15 mm", "T2/T3"],
+                "rows": [2, 30, 12],
+            }
+        ),
         "registry_facts": pl.DataFrame(
             [
                 (0, "HER2 status of patients", "positive", 2100),

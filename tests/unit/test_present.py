@@ -94,6 +94,12 @@ def test_unrecognised_drugs_hide_few_patients_and_what_would_tell_them(page):
     assert second.rows.mark is second.patients.mark is Mark.SMALL
 
 
+def test_unreadable_stages_are_counted_by_column_without_their_texts(page):
+    (m, m_rows), t = page.stages
+    assert (m, m_rows.mark) == ("clinical_m", Mark.SMALL)
+    assert t == ("yp_t", Cell(42))
+
+
 def test_a_fact_that_is_a_sum_of_others_does_not_give_a_small_one_away(page):
     status = {one.says: one.cell for one in page.facts["HER2 status of patients"]}
     assert status["of these discordant"].mark is Mark.SMALL

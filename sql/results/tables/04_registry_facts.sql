@@ -207,3 +207,11 @@ where
         where d.ingredient is null
     )
 group by t.drug;
+
+create or replace table unreadable_stages as
+select
+    column_name,
+    text,
+    rows
+from stage_texts
+where unreadable;

@@ -61,6 +61,7 @@ before_surgery as (
         bool_or(
             coalesce(s.first_trial_date < coalesce(n.first_surgery_date, date '9999-12-31'), false)
         ) as in_trial,
+        min(s.first_dose_date) filter (where s.ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
         bool_or(
             coalesce(s.first_progression_stop_date < coalesce(n.first_surgery_date, date '9999-12-31'), false)
         ) as stopped_for_progression
@@ -85,6 +86,8 @@ judged as (
         d.trastuzumab_dates < $min_cycles
         and (coalesce(b.stopped_for_progression, false) or p.episode_key is not null) as progressed_early,
         coalesce(b.in_trial, false) as in_trial,
+        coalesce(b.deruxtecan_date between $deruxtecan_accepted_from and d.first_trastuzumab_date, false)
+            as after_deruxtecan,
         coalesce(n.first_surgery_date, n.last_curative_date + $open_course_days) as course_end
     from neoadjuvant as n
     left join doses as d on n.episode_key = d.episode_key
@@ -122,6 +125,7 @@ select
         else ['tumours.clinical_t']
     end as missing,
     case
+        when dual_dates >= $min_pertuzumab_doses and after_deruxtecan then 'deruxtecan-then-dual-blockade'
         when dual_dates >= $min_pertuzumab_doses then 'dual-blockade'
         when by_regimen_name then 'regimen-name'
     end as met,

@@ -1,0 +1,157 @@
+-- Neoadjuvant treatment of stage II-III HER2-positive cancer with HER2 antibodies is built on a taxane.
+-- denominator: neoadjuvant courses with two days or more of a HER2 antibody, HER2-positive, M0, stage II-III.
+with neoadjuvant as (
+    select
+        t.*,
+        coalesce(t.first_surgery_date, date '9999-12-31') as before_date,
+        case
+            when t.over_20_mm or t.node_positive or t.inflammatory then true
+            when not t.over_20_mm and not t.node_positive then false
+        end as in_scope
+    from fct_tumours as t
+    where t.is_index
+),
+
+drugs as (
+    select
+        n.episode_key,
+        d.ingredient,
+        i.is_her2_antibody,
+        i.is_taxane,
+        i.is_anthracycline,
+        i.is_cytotoxic,
+        count(distinct d.dose_date) filter (where d.dose_date < n.before_date) as days,
+        min(d.dose_date) filter (where d.dose_date < n.before_date) as first_date,
+        max(d.dose_date) filter (where d.dose_date < n.before_date) as last_date,
+        min(d.dose_date) filter (where d.dose_date > n.before_date) as date_after_surgery,
+        bool_or(d.open_course and d.dose_date < n.before_date) as is_open,
+        bool_or(d.is_regimen and d.dose_date < n.before_date) as is_regimen,
+        bool_or(d.in_trial and d.dose_date < n.before_date) as in_trial
+    from neoadjuvant as n
+    inner join fct_doses as d on n.episode_key = d.episode_key
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where
+        n.pathway = 'neoadjuvant'
+        and d.setting = 'curative'
+        and d.dose_date < coalesce(n.recurrence_date, date '9999-12-31')
+        and (i.is_her2 or i.is_cytotoxic)
+    group by
+        n.episode_key,
+        d.ingredient,
+        i.is_her2_antibody,
+        i.is_taxane,
+        i.is_anthracycline,
+        i.is_cytotoxic
+),
+
+courses as (
+    select
+        episode_key,
+        min(first_date) as first_date,
+        max(days) filter (where is_her2_antibody) as antibody_days,
+        bool_or(is_her2_antibody and (is_open or (is_regimen and days = 1))) as antibody_not_counted,
+        coalesce(bool_or(is_cytotoxic and days > 0), false) as has_chemotherapy,
+        min(first_date) filter (where is_taxane) as taxane_date,
+        min(first_date) filter (where is_anthracycline) as anthracycline_date,
+        min(first_date) filter (where ingredient = 'cyclophosphamide') as cyclophosphamide_date,
+        min(first_date) filter (where ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
+        min(date_after_surgery) filter (where is_anthracycline) as anthracycline_after_surgery,
+        bool_or(in_trial) as in_trial,
+        list_sort(list(
+            ingredient || ' on ' || cast(days as varchar) || ' days, ' || cast(first_date as varchar) || ' to '
+            || cast(last_date as varchar)
+        ) filter (where days > 0)) as drugs_before_surgery
+    from drugs
+    group by episode_key
+),
+
+with_carboplatin as (
+    select distinct n.episode_key
+    from neoadjuvant as n
+    inner join fct_cytotoxic_days as a on n.episode_key = a.episode_key
+    inner join fct_cytotoxic_days as c on n.episode_key = c.episode_key
+    where
+        n.pathway = 'neoadjuvant'
+        and a.is_taxane
+        and a.setting = 'curative'
+        and a.dose_date < n.before_date
+        and c.ingredient = 'carboplatin'
+        and c.setting = 'curative'
+        and c.dose_date < n.before_date
+        and abs(date_diff('day', a.dose_date, c.dose_date)) <= $same_cycle_days
+),
+
+judged as (
+    select
+        n.*,
+        c.first_date,
+        coalesce(c.antibody_days, 0) as antibody_days,
+        coalesce(c.antibody_not_counted, false) as antibody_not_counted,
+        coalesce(c.has_chemotherapy, false) as has_chemotherapy,
+        c.taxane_date,
+        c.anthracycline_after_surgery,
+        coalesce(c.in_trial, false) as in_trial,
+        c.drugs_before_surgery,
+        case
+            when c.taxane_date is null then null
+            when p.episode_key is not null then 'taxane with carboplatin'
+            when c.anthracycline_date < c.taxane_date and c.cyclophosphamide_date < c.taxane_date
+                then 'anthracycline with cyclophosphamide, then taxane'
+            when c.anthracycline_date is null and c.anthracycline_after_surgery is not null
+                then 'taxane, anthracycline after surgery'
+            when c.deruxtecan_date < c.taxane_date and c.deruxtecan_date >= $deruxtecan_accepted_from
+                then 'trastuzumab deruxtecan, then taxane'
+        end as listed_backbone,
+        coalesce(n.first_surgery_date, n.last_curative_date + $open_course_days) as course_end
+    from neoadjuvant as n
+    left join courses as c on n.episode_key = c.episode_key
+    left join with_carboplatin as p on n.episode_key = p.episode_key
+)
+
+select
+    'neoadjuvant' as subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    case when has_chemotherapy then 'default' else 'chemotherapy-free' end as edition,
+    first_date as decision_date,
+    course_end as due_date,
+    first_date as clock_start,
+    diagnosis_date as observed_from,
+    date '0001-01-01' as drugs_from,
+    course_end as drugs_through,
+    case
+        when outside_early_her2 is not null then outside_early_her2
+        when pathway <> 'neoadjuvant' then 'not-neoadjuvant'
+        when antibody_days = 0 then 'no-antibody'
+        when not in_scope then 'stage-i'
+        when antibody_days < $min_antibody_days and not antibody_not_counted then 'short-course'
+    end as excluded,
+    case
+        when in_scope is null then 'stage-unknown'
+        when antibody_days < $min_antibody_days and taxane_date is null then 'no-end-date'
+    end as missing_reason,
+    case
+        when in_scope is not null then ['treatments.end_date']
+        when t is null and size_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
+        when node_positive is null then ['tumours.clinical_n']
+        else ['tumours.clinical_t']
+    end as missing,
+    case
+        when listed_backbone is not null then 'recommended'
+        when taxane_date is not null then 'taxane-based-other'
+    end as met,
+    case when in_trial then 'trial' end as excepted,
+    ['taxane'] as lacking,
+    case when has_chemotherapy then 'no-taxane' else 'chemotherapy-free' end as failed,
+    case when excluded is null then to_json(struct_pack(
+        drugs_before_surgery := drugs_before_surgery,
+        listed_backbone := listed_backbone,
+        first_anthracycline_date_after_surgery := anthracycline_after_surgery,
+        first_surgery_date := first_surgery_date,
+        t := t,
+        n := n,
+        her2_basis := her2_basis
+    )) end as evidence
+from judged

@@ -65,6 +65,9 @@ def run(
     variant: Annotated[
         list[str] | None, typer.Option(help="RULE.NAME=VALUE; may be given more than once.")
     ] = None,
+    compare_variants: Annotated[
+        bool, typer.Option("--compare-variants", help="Show the rates of the other readings too.")
+    ] = False,
 ) -> None:
     """Load an extract, judge every rule, and write the audit."""
     settings = Settings(
@@ -74,6 +77,7 @@ def run(
         rules=tuple(word.strip() for word in rules.split(",") if word.strip()),
         mapping=mapping,
         variants=parse_variants(variant or [], Catalogue.read().numbers),
+        compare_variants=compare_variants,
     )
     _audit(settings, out)
 
@@ -119,7 +123,7 @@ def demo(
     extract = out / f"extract-{patients}"
     if not extract.exists():
         make(patients, 1, extract)
-    _audit(Settings(extract=extract, cutoff=DEMO_CUTOFF), out / "audit")
+    _audit(Settings(extract=extract, cutoff=DEMO_CUTOFF, compare_variants=True), out / "audit")
 
 
 def _audit(settings: Settings, out: Path) -> None:

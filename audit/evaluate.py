@@ -13,7 +13,7 @@ from audit.errors import UserError
 from audit.guideline import Catalogue, Rule
 from audit.resources import root
 from audit.settings import Settings
-from audit.warehouse import Connection, build, lay_beside, run_sql, tables_behind
+from audit.warehouse import Connection, build, lay_beside, run_sql, store, tables_behind
 
 _ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
@@ -29,6 +29,17 @@ _FAMILIES = {
     "chemotherapy": "is_cytotoxic",
     "endocrine": "is_endocrine",
 }
+
+
+VARIANT_RATES = {
+    "rule_id": pl.String(),
+    "variant": pl.String(),
+    "choice": pl.String(),
+    "conformant": pl.Int64(),
+    "non_conformant": pl.Int64(),
+    "not_evaluable": pl.Int64(),
+}
+"""What a rule's cases come out as under a choice that is not in force, one at a time."""
 
 
 class RuleFailed(UserError):
@@ -60,6 +71,15 @@ def evaluate(
     rules = catalogue.select(settings.rules)
     shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
     shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
+    other_readings = [
+        _reading(con, rule, settings, name, choice, linked, shared)
+        for rule in rules
+        if settings.compare_variants
+        for name, variant in rule.card.variants.items()
+        for choice in variant.choices
+        if choice != rule.variants(settings.variants)[name]
+    ]
+    store(con, "variant_rates", pl.DataFrame(other_readings, VARIANT_RATES, orient="row"))
     run_sql(con, _read("results/verdict_tables.sql"), {})
     for rule in rules:
         judge(con, rule, settings, linked=linked, shared=shared)
@@ -67,6 +87,24 @@ def evaluate(
     lay_beside(con, "rule_steps", _steps(rules))
     lay_beside(con, "needed_fields", _needed(catalogue, rules))
     build(con, "results/tables", shared)
+
+
+def _reading(
+    con: Connection,
+    rule: Rule,
+    settings: Settings,
+    variant: str,
+    choice: str,
+    linked: Mapping[str, bool],
+    shared: Mapping[str, object],
+) -> tuple[object, ...]:
+    """One rule's counts under another choice for one variant; its judgements are written over."""
+    chosen = settings.variants | {rule.id: settings.variants.get(rule.id, {}) | {variant: choice}}
+    run_sql(con, _read("results/verdict_tables.sql"), {})
+    judge(con, rule, settings.model_copy(update={"variants": chosen}), linked=linked, shared=shared)
+    run_sql(con, _read("results/tables/01_findings.sql"), shared)
+    named = {"rule_id": rule.id, "variant": variant, "choice": choice}
+    return tuple(con.execute(_read("results/reading.sql"), named).fetchall()[0])
 
 
 def judge(

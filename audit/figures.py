@@ -11,7 +11,7 @@ import polars as pl
 
 from audit import statistics
 from audit.attrition import Attrition, Step
-from audit.disclosure import Cell, Mark, Sum, protect
+from audit.disclosure import Cell, Mark, Sum, is_small, protect, single
 
 VERDICTS = (
     "not_applicable",
@@ -33,6 +33,8 @@ LEAST_JUDGED = 10
 _WORTH = {"conformant": 100.0, "non_conformant": 100.0, "population": 10.0, "not_evaluable": 3.0}
 _REGISTRY_WORTH = 20.0
 _RATE = ("conformant", "non_conformant", "population")
+_REGISTRY = pl.col("level") == "registry"
+_COMPARED = ("conformant", "non_conformant", "not_evaluable")
 
 
 Tables = Mapping[str, pl.DataFrame]
@@ -69,6 +71,20 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a rule comes out under a choice that is not in force.
+
+    `differs` is false where no count differs, and None where one differs by a small number: then
+    there is no rate, which would give that number away.
+    """
+
+    variant: str
+    choice: str
+    differs: bool | None
+    rate: Rate | None
+
+
+@dataclass(frozen=True)
 class RuleFigures:
     """All figures of one rule. `reasons` and `missing` are sorted by how often they occur."""
 
@@ -79,6 +95,7 @@ class RuleFigures:
     steps: list[Step]
     reasons: dict[str, list[tuple[str, Cell]]]
     missing: list[tuple[str, Cell]]
+    readings: list[Reading]
 
 
 class _Counts:
@@ -138,6 +155,7 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
             for verdict, codes in reasons.items()
         },
         missing=[(field, cells["missing", field]) for field in missing],
+        readings=_readings(own["variant_rates"], _one(own["rates"].filter(_REGISTRY)), threshold),
     )
 
 
@@ -152,7 +170,7 @@ def _add_groups(counts: _Counts, rates: pl.DataFrame) -> list[tuple[str, str, st
         pl.col("group_name").cast(pl.String).fill_null(pl.col("group_id").cast(pl.String)),
     ).sort("level", "group_name", "group_id")
     groups = [("registry", "", "Registry")]
-    _add_group(counts, groups[0], _one(rates.filter(pl.col("level") == "registry")))
+    _add_group(counts, groups[0], _one(rates.filter(_REGISTRY)))
     for level in ("site", "year"):
         members = []
         for row in rates.filter(pl.col("level") == level).to_dicts():
@@ -236,6 +254,24 @@ def _gated(rates: pl.DataFrame, gated_sites: pl.DataFrame) -> set[tuple[str, str
     elsewhere = rates.filter(pl.col("level") != "site").select("level", "group_id").rows()
     everywhere = set(judged["group_id"]) <= closed
     return {("site", id_) for id_ in closed} | (set(elsewhere) if everywhere else set())
+
+
+def _readings(others: pl.DataFrame, in_force: Mapping[str, int], threshold: int) -> list[Reading]:
+    """The other readings, each shown only where it is far enough from every one shown so far."""
+    shown = [in_force]
+    readings = []
+    for row in others.to_dicts():
+        gaps = [abs(row[name] - one[name]) for one in shown for name in _COMPARED]
+        if any(is_small(gap, threshold) for gap in gaps):
+            readings.append(Reading(row["variant"], row["choice"], None, None))
+            continue
+        shown.append(row)
+        cells = {name: single(row[name], threshold) for name in _COMPARED}
+        cells["population"] = Cell(None, Mark.COVER)
+        differs = any(row[name] != in_force[name] for name in _COMPARED)
+        rate = _rate(cells, threshold, gated=False)
+        readings.append(Reading(row["variant"], row["choice"], differs, rate))
+    return readings
 
 
 def _group(

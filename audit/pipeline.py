@@ -29,6 +29,7 @@ logger = logging.getLogger("audit")
 
 AGGREGATES = (
     "rates",
+    "variant_rates",
     "gated_sites",
     "attrition",
     "verdict_reasons",

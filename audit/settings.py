@@ -19,6 +19,7 @@ class Settings(BaseModel):
         rules: long ids or numbers (R07); empty means all.
         mapping: a source mapping's file or shipped name, for an extract in another layout.
         variants: chosen variants by rule id and variant name; the card's defaults hold otherwise.
+        compare_variants: also judge every choice that is not in force, for the report's comparison.
         small_number: counts from 1 to one below this are suppressed in aggregate output.
     """
 
@@ -30,4 +31,5 @@ class Settings(BaseModel):
     rules: tuple[str, ...] = ()
     mapping: str | None = None
     variants: dict[str, dict[str, str]] = Field(default_factory=dict)
+    compare_variants: bool = False
     small_number: int = Field(default=10, ge=1)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from audit.evaluate import VARIANT_RATES
 from audit.figures import VERDICTS
 from audit.guideline import Catalogue, Gate
 
@@ -116,6 +117,7 @@ def tables(found=None, patients=15_000):
             orient="row",
             schema=["rule_id", "site_id", "stream", "expected", "seen", "share", "gated"],
         ),
+        "variant_rates": pl.DataFrame([], VARIANT_RATES),
         "exception_reasons": reasons.filter(pl.col("verdict") == "excepted").drop("verdict"),
         "missing_fields": found.explode("missing")
         .drop_nulls("missing")

@@ -34,7 +34,7 @@ _WORTH = {"conformant": 100.0, "non_conformant": 100.0, "population": 10.0, "not
 _REGISTRY_WORTH = 20.0
 _RATE = ("conformant", "non_conformant", "population")
 _REGISTRY = pl.col("level") == "registry"
-_COMPARED = ("conformant", "non_conformant", "not_evaluable")
+_JUDGED = ("conformant", "non_conformant")
 
 
 Tables = Mapping[str, pl.DataFrame]
@@ -261,15 +261,15 @@ def _readings(others: pl.DataFrame, in_force: Mapping[str, int], threshold: int)
     shown = [in_force]
     readings = []
     for row in others.to_dicts():
-        gaps = [abs(row[name] - one[name]) for one in shown for name in _COMPARED]
+        gaps = [abs(row[name] - one[name]) for one in shown for name in _JUDGED]
         if any(is_small(gap, threshold) for gap in gaps):
             readings.append(Reading(row["variant"], row["choice"], None, None))
             continue
         shown.append(row)
-        cells = {name: single(row[name], threshold) for name in _COMPARED}
-        cells["population"] = Cell(None, Mark.COVER)
-        differs = any(row[name] != in_force[name] for name in _COMPARED)
-        rate = _rate(cells, threshold, gated=False)
+        cells = {name: single(row[name], threshold) for name in _JUDGED}
+        hidden = dict.fromkeys(("not_evaluable", "population"), Cell(None, Mark.COVER))
+        differs = any(row[name] != in_force[name] for name in _JUDGED)
+        rate = _rate(cells | hidden, threshold, gated=False)
         readings.append(Reading(row["variant"], row["choice"], differs, rate))
     return readings
 

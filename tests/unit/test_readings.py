@@ -89,4 +89,4 @@ def test_the_page_shows_the_readings_side_by_side(tmp_path):
     page = present(with_readings((0, 50, 0), (3, 0, 0)), fixtures.manifest(), fixtures.CATALOGUE)
     html = render_report(page, tmp_path).read_text(encoding="utf-8")
     assert html.count("Readings side by side, one choice changed at a time") == 1
-    assert "Fewer than 10 cases come out otherwise" in html
+    assert "fewer than 10 cases more or less than in a row above" in html

@@ -4,8 +4,7 @@ with first_operations as (
     select
         patient_key,
         tumour_id,
-        min(surgery_date) as first_operation_date,
-        bool_or(definitive and surgery_date is null) as any_undated
+        min(surgery_date) as first_operation_date
     from stg_surgeries
     group by
         patient_key,
@@ -30,7 +29,7 @@ staged as (
         h.first_her2_date,
         d.first_trial_date,
         n.first_node_sample_date,
-        coalesce(o.any_undated, false) as any_undated,
+        u.missing as unclear_columns,
         case
             when t.clinical_t in ('2', '3', '4') then true
             when t.clinical_t is not null then false
@@ -51,6 +50,7 @@ staged as (
     left join her2_doses as h on t.episode_key = h.episode_key
     left join fct_node_samples as n on t.patient_key = n.patient_key and t.tumour_id = n.tumour_id
     left join first_operations as o on t.patient_key = o.patient_key and t.tumour_id = o.tumour_id
+    left join fct_unclear_surgeries as u on t.patient_key = u.patient_key and t.tumour_id = u.tumour_id
 ),
 
 judged as (
@@ -62,8 +62,11 @@ judged as (
         coalesce(clinically_over_20_mm, node_positive_before_treatment) is null as stage_unknown,
         coalesce(first_surgery_date, first_curative_date) is null as untreated,
         first_surgery_date is null
-        and (any_undated or pathway = 'surgery-first' or coalesce(pathological_t, pathological_n) is not null)
-            as surgery_undated,
+        and (
+            unclear_columns is not null
+            or pathway = 'surgery-first'
+            or coalesce(pathological_t, pathological_n) is not null
+        ) as surgery_unclear,
         case
             when first_surgery_date is not null then first_surgery_date
             when
@@ -90,7 +93,7 @@ select
         when all_palliative and first_surgery_date is null then 'palliative-intent'
         when
             untreated
-            and not surgery_undated
+            and not surgery_unclear
             and (death_date is not null or coalesce(settled_date <= observable_through, true)) then 'not-treated'
         when in_scope or stage_unknown then null
         when clinically_20_mm then 'exactly-20-mm'
@@ -99,11 +102,11 @@ select
     end as excluded,
     case
         when not in_scope then 'stage-unknown'
-        when surgery_undated then 'surgery-undated'
+        when surgery_unclear then 'surgery-unclear'
     end as missing_reason,
     case
         when not in_scope then ['tumours.clinical_t', 'tumours.clinical_n']
-        else ['surgeries.surgery_date']
+        else coalesce(unclear_columns, ['surgeries.surgery_date'])
     end as missing,
     case
         when first_her2_date < first_surgery_date then 'her2-therapy-before-surgery'

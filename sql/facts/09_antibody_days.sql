@@ -14,6 +14,7 @@ with days as (
         bool_or(open_course and ingredient = 'trastuzumab') as trastuzumab_open,
         bool_or(open_course and ingredient = 'pertuzumab') as pertuzumab_open,
         bool_or(derived) as derived,
+        bool_or(derived and ingredient = 'pertuzumab') as pertuzumab_derived,
         bool_or(in_trial) as in_trial,
         max(stop_reason) filter (where ingredient = 'trastuzumab') as trastuzumab_stop,
         max(stop_reason) filter (where ingredient = 'pertuzumab') as pertuzumab_stop
@@ -66,6 +67,7 @@ select
     s.trastuzumab_open,
     s.pertuzumab_open,
     s.derived,
+    s.pertuzumab_derived,
     s.in_trial,
     s.trastuzumab_stop,
     s.pertuzumab_stop,

@@ -16,11 +16,16 @@ import polars as pl
 from audit.resources import root
 
 _TRADE_MARKS = str.maketrans("", "", "®™©℠")  # NFKD would turn ™ into the letters TM
-_INITIALS = re.compile(r"\b(\w)\.(?=\w\b)")  # i.v., s.c., c.m.f.
+_INITIALS = re.compile(r"\b(\w)\.(?=\w\b)|\b([si])/(?=[cv]\b)")  # i.v., s.c., c.m.f., s/c
+_COUNTED = re.compile(r"\b([xq])\s+(?=\d)|(?<=\d)\s+(x)\b")  # x 4, q 3 weeks, 6 x
 _PIECE = re.compile(r"[+,;&|>→\n]|[/()\[\]{}\\]|[^\W_]+")
 _LISTING = frozenset("+,;&|>→\n")
 _GROUPING = frozenset("/()[]{}\\")
-_AMOUNT = re.compile(r"(?:auc|q|x)?\d{1,4}(?:mg|mcg|g|ml|w|wk|d|x|m2)?|[cd]\d{1,2}")
+# An amount, or the cycle and day of a dose. Tens of thousands are units: no code ends in 000.
+_AMOUNT = re.compile(
+    r"(?:auc|q|x)?(?:\d{1,4}|\d{2}000)(?:mg|mcg|g|ml|w|wk|d|x|m2)?"
+    r"|(?:c|cycle|cyc|cy|wk|week)\d{1,2}(?:d\d{1,2})?|(?:d|day)\d{1,2}"
+)
 _NUMBER_SPELLINGS = ("r{:02}", "r{}", "{}", "{:02}", "rule{}", "rule{:02}")  # R07, r7, 7, rule 7
 _LONGEST_NAME = 8  # words; no name has more
 
@@ -41,7 +46,7 @@ class Entry(NamedTuple):
 def _pieces(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text.translate(_TRADE_MARKS)).casefold()
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return _PIECE.findall(_INITIALS.sub(r"\1", plain))
+    return _PIECE.findall(_COUNTED.sub(r"\1\2", _INITIALS.sub(r"\1\2", plain)))
 
 
 def normalised(name: str) -> str:
@@ -179,11 +184,15 @@ class Vocabulary:
                 groups[-1][-1].append(piece)
         filled: list[Group] = []
         for group in ([part for part in group if part] for group in groups):
-            if filled and all(map(self._is_form, chain.from_iterable(group))):
-                filled[-1] += group  # ", 600 mg" belongs to the drug before it
+            # ", 600 mg" belongs to the drug before it, "Injection," to the one after it
+            if filled and (self._only_forms(group) or self._only_forms(filled[-1])):
+                filled[-1] += group
             elif group:
                 filled.append(group)
         return filled
+
+    def _only_forms(self, group: Group) -> bool:
+        return all(map(self._is_form, chain.from_iterable(group)))
 
     def _is_form(self, token: str) -> bool:
         return token in self._forms or _AMOUNT.fullmatch(token) is not None
@@ -193,7 +202,7 @@ class Vocabulary:
         everything = [token for group in groups for part in group for token in part]
         if self._doubts.intersection(everything):  # "trastuzumab, not given"
             return {}, "unrecognised", False
-        whole = self._entry(everything, self._words)
+        whole = self._entry(everything, self._words, self._regimens)  # "H + P" is HP
         if len(everything) == 1:  # 10/13/06 is a date, and 101306 a code; in a longer text, a dose
             whole = whole or self._numbers.get(everything[0])
         found: Routes = {}

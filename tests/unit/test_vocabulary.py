@@ -48,6 +48,17 @@ def ingredients(drug: str) -> set[str | None]:
         ("TCHP, T-DM1", {"docetaxel", "carboplatin", PERTUZUMAB, TDM1, None}),
         ("TCHP/T-DM1", {"docetaxel", "carboplatin", PERTUZUMAB, TDM1, None}),
         ("trastuzumab + vedotin", UNRECOGNISED),
+        ("ADO-TRASTUZUMAB EMTANSINE 100 MG IV SOLR", {TDM1}),
+        ("Injection, ado-trastuzumab emtansine, 1 mg", {TDM1}),
+        ("Herceptin-DM1", {TDM1}),
+        ("Trastuzumab/DM1", {TDM1}),
+        ("Kadcyla C1D1", {TDM1}),
+        ("FAM-TRASTUZUMAB DERUXTECAN-NXKI 100 MG IV SOLR", {TDXD}),
+        ("trastuzumab emtans", UNRECOGNISED),
+        ("TRASTUZUMAB, EMT", UNRECOGNISED),
+        ("trastuzumab, ado", UNRECOGNISED),
+        ("Trastuzumab (fam-)", UNRECOGNISED),
+        ("trastuzumab + deruxt", UNRECOGNISED),
     ],
 )
 def test_a_conjugate_is_never_trastuzumab(drug: str, expected: set[str | None]) -> None:
@@ -71,6 +82,16 @@ def test_a_conjugate_is_never_trastuzumab(drug: str, expected: set[str | None]) 
         "trastazumab",
         "transtuzumab",
         "herceptine",
+        "trastuzumab 440 mg vial",
+        "HERCEPTIN 150 MG IV SOLR",
+        "TRASTUZUMAB-QYYP 420 MG INTRAVENOUS RECON SOLN",
+        "trastuzumab (HERCEPTIN) 6 mg/kg in sodium chloride 0.9% 250 mL IVPB",
+        "Injection, trastuzumab, excludes biosimilar, 10 mg",
+        "Injection, trastuzumab-dkst, biosimilar, (Ogivri), 10 mg",
+        "HERCEPTIN HYLECTA 600-10000 MG-UNT/5ML SC SOLN",
+        "trastuzumab q 3 weeks",
+        "Trastuzumab s/c",
+        "trastuzumab load",
         "L01XC03",
         "l01fd01",
         "J9355",
@@ -111,6 +132,36 @@ def test_trastuzumab_in_its_many_forms(drug: str) -> None:
         ("TCHP (docetaxel, carboplatin, H, P)", {"docetaxel", "carboplatin", None} | BOTH),
         ("épirubicine 100 mg/m²", {"epirubicin"}),
         ("docetaxel, 3002 mg", {"docetaxel"}),
+        *((t, {"docetaxel", "carboplatin"} | BOTH) for t in ("TCHP C1D1", "TCHP cycle 3 of 6")),
+        *((t, {"docetaxel", "carboplatin"} | BOTH) for t in ("6 x TCHP", "neoadj TCHP", "PTCH")),
+        *((t, {"doxorubicin", "cyclophosphamide"}) for t in ("AC x 4", "AC #4", "AC X 4 cycles")),
+        ("FEC-D(T)HP", {"fluorouracil", "epirubicin", "cyclophosphamide", "docetaxel"} | BOTH),
+        ("AC > T", {"doxorubicin", "cyclophosphamide", "docetaxel-or-paclitaxel"}),
+        *(
+            (t, BOTH)
+            for t in ("H+P", "HP x 12", "PHESGO 1,200 MG-600 MG-30,000 UNIT/15 ML SC SOLN")
+        ),
+        ("PERTUZUMAB 420 MG/14 ML IV SOLN", {PERTUZUMAB}),
+        *(
+            (t, {"carboplatin"})
+            for t in ("carboplat", "carbo AUC 6", "CARBOPLATIN 450 MG/45 ML IV")
+        ),
+        ("DOCETAXEL 80 MG/8 ML (10 MG/ML) IV SOLN", {"docetaxel"}),
+        *(
+            (t, {"paclitaxel"})
+            for t in ("dose dense paclitaxel", "ddPaclitaxel", "Taxol weekly x 12")
+        ),
+        ("PACLITAXEL PROTEIN-BOUND 100 MG IV SUSR", {"nab-paclitaxel"}),
+        *((t, {"doxorubicin"}) for t in ("Adriamycin PFS", "DOXORUBICIN HCL 10 MG IV SOLR")),
+        *((t, {"epirubicin", "cyclophosphamide"}) for t in ("EC90", "EC 90 x 3")),
+        ("FULVESTRANT 250 MG/5 ML IM SOSY", {"fulvestrant"}),
+        ("tamoxifen 20mg od", {"tamoxifen"}),
+        *(
+            (t, {"goserelin"})
+            for t in ("ZOLADEX 3.6 MG SC IMPL", "Goserelin acetate implant, per 3.6 mg")
+        ),
+        ("capecitabine 1000 mg/m2 bid", {"capecitabine"}),
+        ("trastuzumab + chemo", {TRASTUZUMAB, None}),
         ("docetaxel + something new", {"docetaxel", None}),
         ("docetaxel + CAP", {"docetaxel", None}),
     ],

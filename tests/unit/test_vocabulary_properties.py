@@ -48,6 +48,38 @@ def test_nothing_beside_a_conjugate_is_trastuzumab(drug: str) -> None:
     assert "trastuzumab" not in {ingredient for ingredient, _ in resolved(drug)}
 
 
+FORMS = st.sampled_from([*WORDS.filter(role="form")["word"], "440 mg", "C1D1", "x 4", "0.9%"])
+
+
+@LIGHT
+@given(
+    st.sampled_from(MARKERS), st.lists(FORMS, max_size=3), st.lists(FORMS, max_size=3), st.data()
+)
+def test_no_form_word_turns_a_conjugate_into_trastuzumab(
+    marker: str, before: list[str], after: list[str], data: st.DataObject
+) -> None:
+    antibody = data.draw(st.sampled_from(ANTIBODIES))
+    join = data.draw(st.sampled_from(JOINS))
+    drug = " ".join([*before, antibody]) + join + " ".join([marker, *after])
+    assert "trastuzumab" not in {ingredient for ingredient, _ in resolved(drug)}
+
+
+@LIGHT
+@given(
+    st.sampled_from(ANTIBODIES),
+    st.sampled_from(JOINS),
+    st.sampled_from(CONJUGATES.to_list()),
+    st.data(),
+)
+def test_a_conjugate_cut_off_is_never_trastuzumab(
+    antibody: str, join: str, conjugate: str, data: st.DataObject
+) -> None:
+    payload = conjugate.rsplit("-", maxsplit=1)[-1]
+    cut = data.draw(st.integers(min_value=4, max_value=len(payload)))
+    drug = antibody + join + payload[:cut]
+    assert "trastuzumab" not in {ingredient for ingredient, _ in resolved(drug)}
+
+
 @LIGHT
 @given(st.lists(UNKNOWN, min_size=1, max_size=4).map(" ".join))
 def test_unknown_words_are_unrecognised(drug: str) -> None:

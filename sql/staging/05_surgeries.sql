@@ -5,9 +5,10 @@ with moved as (
     select
         patient_key,
         row_number,
-        max(day) as surgery_date
+        max(day) filter (where column_name = 'surgery_date') as surgery_date,
+        max(day) filter (where column_name = 'report_date') as report_date
     from case_dates
-    where table_name = 'surgeries' and column_name = 'surgery_date'
+    where table_name = 'surgeries'
     group by
         patient_key,
         row_number
@@ -27,6 +28,7 @@ written as (
         s.row_number,
         coalesce(s.tumour_id, o.tumour_id) as tumour_id,
         coalesce(m.surgery_date, s.surgery_date) as surgery_date,
+        coalesce(m.report_date, s.report_date) as report_date,
         s.procedure,
         coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
         s.definitive is null and s.procedure is null as unspecified,
@@ -45,6 +47,7 @@ select
     w.row_number,
     w.tumour_id,
     w.surgery_date,
+    w.report_date,
     w.procedure,
     w.definitive,
     case
@@ -55,6 +58,7 @@ select
     end as unclear,
     yt.category as yp_t,
     yn.category as yp_n,
+    coalesce(yt.unreadable, false) or coalesce(yn.unreadable, false) as yp_unreadable,
     w.rcb_class,
     w.residual_invasive
 from written as w

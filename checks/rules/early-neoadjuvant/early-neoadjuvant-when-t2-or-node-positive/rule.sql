@@ -87,7 +87,7 @@ select
     case when not untreated then diagnosis_date end as clock_start,
     diagnosis_date as observed_from,
     date '0001-01-01' as drugs_from,
-    settled_date as drugs_through,
+    greatest(settled_date, her2_positive_date) as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2
         when all_palliative and first_surgery_date is null then 'palliative-intent'

@@ -35,6 +35,11 @@ logger = logging.getLogger("audit")
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the audit; made private to you.")]
 
+QuarantineLimit = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Largest share of a table's rows that may be in quarantine."),
+]
+
 
 class _Status(logging.Handler):
     """On a terminal, the latest line of progress takes the place of the one before."""
@@ -68,6 +73,10 @@ def run(
     compare_variants: Annotated[
         bool, typer.Option("--compare-variants", help="Show the rates of the other readings too.")
     ] = False,
+    quarantine_limit: QuarantineLimit = 1.0,
+    quality_warn_only: Annotated[
+        bool, typer.Option("--quality-warn-only", help="Audit even data that can't bear it.")
+    ] = False,
 ) -> None:
     """Load an extract, judge every rule, and write the audit."""
     settings = Settings(
@@ -78,6 +87,8 @@ def run(
         mapping=mapping,
         variants=parse_variants(variant or [], Catalogue.read().numbers),
         compare_variants=compare_variants,
+        quarantine_limit=quarantine_limit,
+        block_on_quality=not quality_warn_only,
     )
     _audit(settings, out)
 

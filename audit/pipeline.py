@@ -16,10 +16,12 @@ from typing import Any
 
 import polars as pl
 
+from audit.errors import ExtractRefused
 from audit.evaluate import evaluate
 from audit.extract import Extract, SourceMapping, load_extract
 from audit.guideline import Catalogue
 from audit.publish import publication
+from audit.quality import check_quality, refusal
 from audit.settings import Settings
 from audit.tnm import stage_texts
 from audit.vocabulary import Vocabulary
@@ -41,6 +43,7 @@ AGGREGATES = (
     "unreadable_stages",
     "registry_facts",
     "load_counts",
+    "quality_checks",
 )
 
 
@@ -156,6 +159,32 @@ def judge_extract(
     catalogue = Catalogue.read()
     catalogue.select(settings.rules)
     catalogue.check_variants(settings.variants)
+    prepared = _prepare(con, catalogue, settings, scratch, stages)
+    if prepared.refusal:
+        raise prepared.refusal
+    with stages.stage("rules"):
+        evaluate(
+            con,
+            catalogue,
+            settings,
+            linked=prepared.extract.linked,
+            conjugates_told_apart=prepared.conjugates_told_apart,
+            log=logger.info,
+        )
+    return _manifest(con, catalogue, settings, prepared.extract)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    extract: Extract
+    conjugates_told_apart: bool
+    refusal: ExtractRefused | None
+
+
+def _prepare(
+    con: Connection, catalogue: Catalogue, settings: Settings, scratch: Path, stages: Stages
+) -> _Prepared:
+    """Everything before the rules: the facts, and what the data can bear."""
     mapping = SourceMapping.read(settings.mapping) if settings.mapping else None
     with stages.stage("extract"):
         extract = load_extract(
@@ -180,16 +209,17 @@ def judge_extract(
     with stages.stage("facts"):
         for layer in ("staging", "facts"):
             build(con, layer, shared)
-    with stages.stage("rules"):
-        evaluate(
+    with stages.stage("quality"):
+        checks = check_quality(
             con,
-            catalogue,
-            settings,
-            linked={name: table.linked for name, table in extract.tables.items()},
-            conjugates_told_apart=mapping is None or mapping.conjugates_told_apart,
+            linked=extract.linked,
+            numbers=catalogue.numbers,
+            values=shared,
             log=logger.info,
         )
-    return _manifest(con, catalogue, settings, extract)
+    told_apart = mapping is None or mapping.conjugates_told_apart
+    found = refusal(checks, con.table("load_counts").pl(), settings)
+    return _Prepared(extract, told_apart, found)
 
 
 def _load(con: Connection, extract: Extract) -> None:

@@ -20,6 +20,8 @@ class Settings(BaseModel):
         mapping: a source mapping's file or shipped name, for an extract in another layout.
         variants: chosen variants by rule id and variant name; the card's defaults hold otherwise.
         compare_variants: also judge every choice that is not in force, for the report's comparison.
+        block_on_quality: whether a block-level failure of data quality ends the run.
+        quarantine_limit: the largest share of a table's rows that may be in quarantine, inclusive.
         small_number: counts from 1 to one below this are suppressed in aggregate output.
     """
 
@@ -32,4 +34,6 @@ class Settings(BaseModel):
     mapping: str | None = None
     variants: dict[str, dict[str, str]] = Field(default_factory=dict)
     compare_variants: bool = False
+    block_on_quality: bool = True
+    quarantine_limit: float = Field(default=1.0, ge=0, le=1)
     small_number: int = Field(default=10, ge=1)

@@ -70,6 +70,11 @@ class Extract:
     imprecise_dates: pl.DataFrame
     inputs: pl.DataFrame
 
+    @property
+    def linked(self) -> dict[str, bool]:
+        """Whether each table of the contract was there, in the order of the contract."""
+        return {name: table.linked for name, table in self.tables.items()}
+
 
 def load_extract(
     source: Path,

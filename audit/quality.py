@@ -1,0 +1,249 @@
+"""Great Expectations on the loaded tables; the only module that imports it.
+
+Great Expectations counts and judges, on the pipeline's own connection. The rows that break an
+expectation are listed by our own SQL, all of them, and the two counts have to agree.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from audit.errors import ExitCode, ExtractRefused, UserError
+from audit.quality_suites import SQL_TYPE, Check, read_suites
+from audit.resources import root
+from audit.settings import Settings
+from audit.warehouse import Connection, build, run_sql, store
+
+CHECKS: dict[str, type[pl.DataType] | pl.DataType] = {
+    "check_id": pl.String,
+    "table_name": pl.String,
+    "severity": pl.String,
+    "says": pl.String,
+    "what_to_do": pl.String,
+    "endangers": pl.List(pl.String),
+    "success": pl.Boolean,
+    "rows_checked": pl.Int64,
+    "rows_unexpected": pl.Int64,
+    "share": pl.Float64,
+}
+
+_SAFE_ERRORS = ("Binder Error", "Catalog Error", "Parser Error")
+"""DuckDB errors that speak of the query alone; any other may quote a record's value."""
+
+
+class CheckCrashed(UserError):
+    """An expectation could not be computed: an error of the run, neither a fail nor a pass."""
+
+    exit_code = ExitCode.INTERNAL
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    success: bool
+    unexpected: int
+
+
+def check_quality(
+    con: Connection,
+    *,
+    linked: Mapping[str, bool],
+    numbers: Mapping[str, str],
+    values: Mapping[str, object],
+    log: Callable[[str], None],
+) -> pl.DataFrame:
+    """Judges every expectation of every linked table.
+
+    Args:
+        con: a database with the loaded tables, staging and facts. It gets `quality_checks`, a row
+            an expectation, and `quality_rows`, a row for each row that breaks one (patient level).
+        linked: the tables of the extract in order, and whether each was there.
+        numbers: the id of each rule by its number.
+        values: the shared definitions, bound into sql/quality by `$name`.
+        log: takes a line when done.
+
+    Returns:
+        `quality_checks`: rows_checked are the rows of what the expectation looks at, for one on
+        quarantined rows the rows read of its table; share is rows_unexpected among them.
+
+    Raises:
+        UsageError: a suite is not as it has to be.
+        CheckCrashed: an expectation could not be computed.
+    """
+    found = read_suites(root("checks") / "quality", list(linked), numbers)
+    checks = [c for c in found if all(linked.get(t, False) for t in (c.table, *c.about.needs))]
+    ranges = pl.read_csv(root("checks") / "quality" / "doses.csv")
+    store(con, "plausible_doses", ranges)
+    build(con, "quality", values)
+    looked_at = {c.relation for c in checks}
+    sizes = {name: len(con.table(name)) for name in looked_at}
+    # No row can break an expectation where there is none.
+    outcomes = dict.fromkeys((c.about.id for c in checks), _Outcome(True, 0))
+    outcomes |= _judge(con, [check for check in checks if sizes[check.relation]])
+    _store_rows(con, checks, outcomes)
+    read = dict(con.sql("select table_name, rows_read from load_counts").fetchall())
+    rows = []
+    for check in checks:
+        about, outcome = check.about, outcomes[check.about.id]
+        checked = read[check.table] if check.relation == "quarantine" else sizes[check.relation]
+        rows.append(
+            (
+                about.id,
+                check.table,
+                about.severity,
+                about.says,
+                about.do,
+                list(about.endangers),
+                outcome.success,
+                checked,
+                outcome.unexpected,
+                outcome.unexpected / checked if checked else None,
+            )
+        )
+    result = pl.DataFrame(rows, schema=CHECKS, orient="row")
+    store(con, "quality_checks", result)
+    failed = result.filter(~pl.col("success")).height
+    log(f"{result.height} expectations judged, {failed} failed")
+    return result
+
+
+def refusal(
+    checks: pl.DataFrame, load_counts: pl.DataFrame, settings: Settings
+) -> ExtractRefused | None:
+    """Why the data can't bear an audit under these settings, or None where they can.
+
+    Args:
+        checks: `quality_checks`.
+        load_counts: a row a table, with rows_read and rows_quarantined.
+        settings: whether block-level failures end the run, and the limit of the quarantined share.
+
+    Returns:
+        The exception to raise.
+    """
+    found, todo = [], []
+    if settings.block_on_quality:
+        for one in checks.filter((pl.col("severity") == "block") & ~pl.col("success")).to_dicts():
+            found.append(
+                f"{one['table_name']}: expected, and not so in {one['rows_unexpected']:,} rows: "
+                f"{one['says']} ({one['check_id']})"
+            )
+            todo += [one["what_to_do"], "Or audit all the same with --quality-warn-only."]
+    limit = settings.quarantine_limit
+    over = load_counts.filter(pl.col("rows_quarantined") > limit * pl.col("rows_read"))
+    for one in over.sort("table_name").to_dicts():
+        found.append(
+            f"{one['table_name']}: {one['rows_quarantined']:,} of {one['rows_read']:,} rows are in "
+            f"quarantine, more than the limit of {100 * limit:g}%"
+        )
+        todo.append("Correct the rows at their source, or raise --quarantine-limit.")
+    if not found:
+        return None
+    return ExtractRefused(
+        "the data can't bear an audit\n  " + "\n  ".join(found), " ".join(dict.fromkeys(todo))
+    )
+
+
+def _judge(con: Connection, checks: Sequence[Check]) -> dict[str, _Outcome]:
+    """What Great Expectations finds, by check id."""
+    # Its import takes seconds.
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    from audit.quality_engine import shown
+
+    silent = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    context = gx.get_context(mode="ephemeral", project_config=silent)
+    outcomes: dict[str, _Outcome] = {}
+    with shown(con) as url:
+        in_order = sorted(checks, key=lambda check: check.relation)
+        tables = [
+            {"name": name, "type": "table", "table_name": name}
+            for name in dict.fromkeys(check.relation for check in in_order)
+        ]
+        options: dict[str, Any] = {"connection_string": url, "assets": tables}
+        source = context.data_sources.add_sql("audit", **options)
+        for relation, group in groupby(in_order, key=lambda check: check.relation):
+            table = source.get_asset(relation)
+            batch = table.get_batch(table.build_batch_request())
+            suite = gx.ExpectationSuite(relation, expectations=[c.configuration for c in group])
+            counts_alone = {"result_format": "BASIC", "partial_unexpected_count": 0}
+            for result in batch.validate(suite, result_format=counts_alone).results:
+                told = result.to_json_dict()
+                outcomes[told["expectation_config"]["meta"]["id"]] = _outcome(told)
+    return outcomes
+
+
+def _outcome(told: Mapping[str, Any]) -> _Outcome:
+    config, result = told["expectation_config"], told["result"]
+    _refuse_crash(config["meta"]["id"], told["exception_info"])
+    key = "observed_value" if config["type"] == SQL_TYPE else "unexpected_count"
+    return _Outcome(told["success"], result[key])
+
+
+def _refuse_crash(check_id: str, info: Mapping[str, Any]) -> None:
+    """A crashed expectation reports plain failure; only its exception_info tells."""
+    # One exception, or one for each metric behind the expectation.
+    infos = [info] if "raised_exception" in info else list(info.values())
+    for one in infos:
+        if one["raised_exception"]:
+            lines = str(one["exception_message"]).splitlines()
+            safe = [line for line in lines if any(kind in line for kind in _SAFE_ERRORS)]
+            why = f" ({safe[0]})" if safe else ""
+            raise CheckCrashed(
+                f"the data quality check {check_id} could not be computed{why}",
+                "correct its expectation in checks/quality",
+            )
+
+
+def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str, _Outcome]) -> None:
+    run_sql(con, (root("sql") / "results" / "quality_rows.sql").read_text(encoding="utf-8"), {})
+    for check in checks:
+        outcome = outcomes[check.about.id]
+        if outcome.success:
+            continue
+        before = len(con.table("quality_rows"))
+        try:
+            listed = con.sql(check.rows_query)
+            _locators(check, listed).insert_into("quality_rows")
+        except duckdb.Error as error:
+            _refuse_crash(
+                check.about.id, {"raised_exception": True, "exception_message": str(error)}
+            )
+        stored = len(con.table("quality_rows")) - before
+        if stored != outcome.unexpected:
+            raise CheckCrashed(
+                f"the data quality check {check.about.id} counts {outcome.unexpected} rows and "
+                f"lists {stored}",
+                "make its query give the same rows each time",
+            )
+
+
+def _locators(check: Check, rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Where the rows stand, under the columns of `quality_rows`; what they lack is null."""
+    stated: dict[str, str | None] = {
+        "check_id": check.about.id,
+        "table_name": check.table,
+        "row_number": None,
+        "patient_id": None,
+        "tumour_id": None,
+        "column_name": check.column,
+    }
+    return rows.select(
+        *(
+            duckdb.ColumnExpression(name)
+            if name in rows.columns and name != "table_name"
+            else duckdb.ConstantExpression(value).alias(name)
+            for name, value in stated.items()
+        )
+    )

@@ -1,0 +1,125 @@
+-- quality_single_drugs: the names that stand for one ingredient, whose row's dose is therefore that ingredient's.
+create or replace temp table quality_single_drugs as
+select
+    drug,
+    max(ingredient) as ingredient,
+    max(route_hint) as route_hint
+from drug_names
+where via <> 'regimen'
+group by drug
+having count(ingredient) = 1;
+
+-- quality_dose_limits: the widest limits of a dose by drug, unit and route, and over all routes for a row without one.
+create or replace temp table quality_dose_limits as
+select
+    ingredient,
+    unit,
+    route,
+    min(low) as low,
+    max(high) as high
+from plausible_doses
+group by
+    ingredient,
+    unit,
+    route
+union all
+select
+    ingredient,
+    unit,
+    'not recorded' as route,
+    min(low) as low,
+    max(high) as high
+from plausible_doses
+group by
+    ingredient,
+    unit;
+
+create or replace temp table quality_routes as
+select distinct
+    ingredient,
+    route
+from plausible_doses;
+
+-- quality_treatments: treatment rows that have a day of their own, with what surrounds them and the limits of their dose.
+create or replace temp table quality_treatments as
+select
+    t.row_number,
+    t.patient_id,
+    t.tumour_id,
+    t.start_date,
+    t.end_date,
+    coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
+    t.drug,
+    t.dose,
+    t.dose_unit,
+    t.intent,
+    coalesce(t.trial, false) as trial,
+    p.tumours,
+    p.first_diagnosis_date,
+    p.last_contact_date,
+    coalesce(r.route_hint, t.route) as route,
+    r.ingredient,
+    l.low as dose_low,
+    l.high as dose_high,
+    r.ingredient in (select k.ingredient from plausible_doses as k) as dose_known,
+    w.route is not null as route_known
+from treatments as t
+inner join quality_people as p on t.patient_id = p.patient_id
+left join quality_single_drugs as r on t.drug = r.drug
+left join quality_dose_limits as l
+    on
+        r.ingredient = l.ingredient
+        and t.dose_unit = l.unit
+        and coalesce(r.route_hint, t.route, 'not recorded') = l.route
+left join quality_routes as w
+    on r.ingredient = w.ingredient and coalesce(r.route_hint, t.route) = w.route
+left join vague_rows as v on t.row_number = v.row_number and v.table_name = 'treatments'
+where v.row_number is null;
+
+-- quality_intervals: administrations of one HER2 antibody or conjugate, and the days since the patient's one before.
+create or replace temp table quality_intervals as
+select
+    t.row_number,
+    t.patient_id,
+    t.tumour_id,
+    t.ingredient,
+    date_diff(
+        'day',
+        lag(t.start_date) over (partition by t.patient_id, t.ingredient order by t.start_date, t.row_number),
+        t.start_date
+    ) as days_since
+from quality_treatments as t
+inner join ingredients as i on t.ingredient = i.ingredient
+where (i.is_her2_antibody or i.is_her2_conjugate) and not t.is_course and t.start_date is not null;
+
+-- quality_courses: courses that name one ingredient, and the day until which an earlier one of the same patient ran.
+create or replace temp table quality_courses as
+select
+    t.row_number,
+    t.patient_id,
+    t.tumour_id,
+    t.ingredient,
+    t.start_date,
+    t.end_date,
+    max(t.end_date) over (
+        partition by t.patient_id, t.ingredient
+        order by t.start_date, t.row_number
+        rows between unbounded preceding and 1 preceding
+    ) as earlier_end_date
+from quality_treatments as t
+where t.is_course and t.ingredient is not null and t.start_date is not null;
+
+-- quality_intents: rows with a recorded intent, of patients with one tumour, beside what that tumour went through.
+create or replace temp view quality_intents as
+select
+    t.row_number,
+    t.patient_id,
+    t.tumour_id,
+    t.intent,
+    t.start_date,
+    s.first_surgery_date,
+    s.metastatic_date,
+    s.m_status
+from quality_treatments as t
+inner join quality_systemic as s on t.patient_id = s.patient_id
+where t.tumours = 1 and t.intent is not null and t.start_date is not null;

@@ -4,6 +4,7 @@ Great Expectations counts and judges, on the pipeline's own connection. The rows
 expectation are listed by our own SQL, all of them, and the two counts have to agree.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -148,15 +149,18 @@ def refusal(
 
 def _judge(con: Connection, checks: Sequence[Check]) -> dict[str, _Outcome]:
     """What Great Expectations finds, by check id."""
-    # Its import takes seconds.
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
+    with warnings.catch_warnings():
+        # Its own imports are its makers' to modernise.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # It takes seconds.
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import (
+            DataContextConfig,
+            InMemoryStoreBackendDefaults,
+            ProgressBarsConfig,
+        )
 
-    from audit.quality_engine import shown
+        from audit.quality_engine import shown
 
     silent = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
@@ -165,19 +169,19 @@ def _judge(con: Connection, checks: Sequence[Check]) -> dict[str, _Outcome]:
     )
     context = gx.get_context(mode="ephemeral", project_config=silent)
     outcomes: dict[str, _Outcome] = {}
+    in_order = sorted(checks, key=lambda check: check.relation)
+    tables = [
+        {"name": name, "type": "table", "table_name": name}
+        for name in dict.fromkeys(check.relation for check in in_order)
+    ]
+    counts_alone = {"result_format": "BASIC", "partial_unexpected_count": 0}
     with shown(con) as url:
-        in_order = sorted(checks, key=lambda check: check.relation)
-        tables = [
-            {"name": name, "type": "table", "table_name": name}
-            for name in dict.fromkeys(check.relation for check in in_order)
-        ]
         options: dict[str, Any] = {"connection_string": url, "assets": tables}
         source = context.data_sources.add_sql("audit", **options)
         for relation, group in groupby(in_order, key=lambda check: check.relation):
             table = source.get_asset(relation)
             batch = table.get_batch(table.build_batch_request())
             suite = gx.ExpectationSuite(relation, expectations=[c.configuration for c in group])
-            counts_alone = {"result_format": "BASIC", "partial_unexpected_count": 0}
             for result in batch.validate(suite, result_format=counts_alone).results:
                 told = result.to_json_dict()
                 outcomes[told["expectation_config"]["meta"]["id"]] = _outcome(told)

@@ -14,16 +14,9 @@ from rich.table import Table
 from audit.errors import ExitCode, UsageError, UserError
 from audit.guideline import Catalogue, parse_variants
 from audit.settings import Jurisdiction, Settings
+from audit.verdicts import VERDICTS
 
 DEMO_CUTOFF = date(2025, 12, 31)
-VERDICTS = (
-    "conformant",
-    "non_conformant",
-    "excepted",
-    "pending",
-    "not_evaluable",
-    "not_applicable",
-)
 
 app = typer.Typer(
     help="Audits the treatment of HER2-positive breast cancer against encoded guideline rules.",

@@ -12,16 +12,8 @@ import polars as pl
 from audit import statistics
 from audit.attrition import Attrition, Step
 from audit.disclosure import Cell, Mark, Sum, is_small, protect, single
+from audit.verdicts import IN_POPULATION, VERDICTS
 
-VERDICTS = (
-    "not_applicable",
-    "not_evaluable",
-    "conformant",
-    "excepted",
-    "pending",
-    "non_conformant",
-)
-IN_POPULATION = VERDICTS[1:]
 _SIDE_COUNTS = ("population",)
 NO_SITE = "(not recorded)"
 """Stands for a missing site in the rates."""

@@ -10,7 +10,8 @@ import polars as pl
 from pyarrow.parquet import ParquetWriter
 
 from audit.disclosure import Cell, Mark
-from audit.figures import VERDICTS, Group, RuleFigures, Tables, all_figures
+from audit.figures import Group, RuleFigures, Tables, all_figures
+from audit.verdicts import VERDICTS
 from audit.warehouse import Connection
 
 SUMMARY_COLUMNS = (

@@ -10,8 +10,9 @@ import yaml
 
 from audit import resources
 from audit.disclosure import THRESHOLD, Cell, Sum, protect, single
-from audit.figures import VERDICTS, Group, RuleFigures, Tables, all_figures
+from audit.figures import Group, RuleFigures, Tables, all_figures
 from audit.guideline import Card, Catalogue, Edition, Parameter
+from audit.verdicts import VERDICTS
 
 DRUGS_SHOWN = 100
 """Unrecognised drug strings listed on the page; the database has them all."""

@@ -67,24 +67,52 @@ def _private() -> Iterator[None]:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
+    path = out.parent / f".{out.name}.lock"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(out.parent / f".{out.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = _taken(path)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"another audit is being written to {out}",
+            "wait until it has finished, or choose another --out",
+        ) from error
     except OSError as error:
         raise UsageError(
             f"{out.parent} can't be written ({error.strerror})",
             "choose another --out, or make it writable",
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    except BlockingIOError as error:
-        raise UsageError(
-            f"another audit is being written to {out}",
-            "wait until it has finished, or choose another --out",
-        ) from error
     finally:
+        # Removed while it is still held: whoever opened it meanwhile sees that it is gone.
+        path.unlink(missing_ok=True)
         os.close(lock)
+
+
+def _taken(path: Path) -> int:
+    """An exclusive lock on the file that stands at `path`, which is made where there is none.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    while True:
+        lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _stands_at(lock, path):
+                return lock
+        except OSError:
+            os.close(lock)
+            raise
+        # The run before removed the file between opening and locking: the lock excludes nobody.
+        os.close(lock)
+
+
+def _stands_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _check(out: Path) -> None:

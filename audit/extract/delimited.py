@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Small enough that the garbage collector has little to walk through.
 _PART_ROWS = 25_000
 _LINES_NAMED = 5
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,13 @@ def _header(reader: Reader, style: Format, path: Path) -> list[str]:
         raise _broken(path, 1, problem) from problem
     if header is None:
         raise ExtractRefused(f"{path.name} is empty", "export it again, with its header row")
+    for sign, name in _SEPARATORS.items():
+        if len(header) == 1 and sign in header[0]:
+            raise ExtractRefused(
+                f"{path.name}: its header is one column, which holds {name}",
+                "save the file with commas (.csv) or tabs (.tsv), or declare its separator in a "
+                "source mapping",
+            )
     return header
 
 

@@ -63,7 +63,10 @@ class LoadedTable:
 
 @dataclass(frozen=True)
 class Extract:
-    """A loaded extract: every contract table, what was left out and why, and what was read."""
+    """A loaded extract: every contract table, what was left out and why, and what was read.
+
+    `inputs` names every file read, the mapping's own last, with its SHA-256 and size in bytes.
+    """
 
     tables: dict[str, LoadedTable]
     quarantine: pl.DataFrame
@@ -107,6 +110,7 @@ def load_extract(
         raws, read_files = _raw_tables(source, staging, log)
     else:
         raws, read_files = mapped_tables(source, mapping, staging, log)
+        read_files = [*read_files, mapping.file]
     absent = [name for name, table in tables().items() if table.required and name not in raws]
     if absent:
         raise ExtractRefused(

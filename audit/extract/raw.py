@@ -63,11 +63,12 @@ def matched(table: Table, staged: Staged) -> Raw:
         )
     schema = staged.frame.collect_schema()
     for name, source in columns.items():
+        kind = table.columns[name].type
         if not readable(table.columns[name], schema[source]):
             raise ExtractRefused(
                 f"{staged.file}: column {name} is of type {schema[source]}, which can't hold a "
-                f"{table.columns[name].type}",
-                f"write {name} as {table.columns[name].type}, or as text",
+                f"{kind}",
+                f"write {name} as {kind}" + ("" if kind == "text" else ", or as text"),
             )
     extras = {
         f"source_{header}" if header.casefold() == ROW_NUMBER else header: source

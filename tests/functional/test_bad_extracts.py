@@ -25,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def refused(source: Path, kind: type[UserError] = ExtractRefused) -> str:
-    """What the user reads; there is always a next step."""
+def refusal(source: Path, kind: type[UserError] = ExtractRefused) -> UserError:
+    """The error; it always says what to do."""
     with pytest.raises(kind) as caught:
         load_extract(
             source,
@@ -36,7 +36,12 @@ def refused(source: Path, kind: type[UserError] = ExtractRefused) -> str:
             log=lambda _: None,
         )
     assert caught.value.todo
-    return caught.value.found
+    return caught.value
+
+
+def refused(source: Path, kind: type[UserError] = ExtractRefused) -> str:
+    """What the user reads first."""
+    return refusal(source, kind).found
 
 
 def test_the_unspoiled_extract_loads(folder: Path) -> None:
@@ -76,6 +81,20 @@ def test_a_required_column_is_missing(folder: Path) -> None:
         "tumours.csv: no column patient_id, diagnosis_date; its columns are "
         "tumour_id, patient, site_id"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "said"),
+    [
+        ("patients.csv", ";", "semicolons"),
+        ("patients.csv", "\t", "tabs"),
+        ("patients.tsv", ",", "commas"),
+    ],
+)
+def test_another_separator_is_named(folder: Path, name: str, separator: str, said: str) -> None:
+    (folder / "patients.csv").unlink()
+    (folder / name).write_text(f"patient_id{separator}size\nP1{separator}1,5\n")
+    assert refused(folder) == f"{name}: its header is one column, which holds {said}"
 
 
 def test_two_sources_for_one_table(folder: Path) -> None:
@@ -165,3 +184,9 @@ def test_a_parquet_type_that_cannot_mean_the_contracts(
     frame.write_parquet(folder / "tumours.parquet")
     found = refused(folder)
     assert f"tumours.parquet: column {column} is of type {kind}" in found
+
+
+def test_a_type_that_cannot_hold_text_is_answered_once(folder: Path) -> None:
+    (folder / "patients.csv").unlink()
+    pl.DataFrame({"patient_id": [1.5]}).write_parquet(folder / "patients.parquet")
+    assert refusal(folder).todo == "write patient_id as text"

@@ -244,7 +244,7 @@ def test_a_killed_run_harms_nothing_and_the_next_one_works(
             with duckdb.connect(str(out / "audit.duckdb"), read_only=True) as con:
                 con.sql("from findings limit 1").fetchall()
     assert audit(registry, out).returncode == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".audit.lock", "audit"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit"]
 
 
 def test_a_second_run_on_one_folder_is_refused_while_the_first_works(

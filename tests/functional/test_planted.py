@@ -5,10 +5,10 @@ from datetime import date
 import polars as pl
 import pytest
 
-from audit.figures import VERDICTS
 from audit.pipeline import evaluate_extract
 from audit.settings import Settings
 from audit.synthesise import synthesise
+from audit.verdicts import VERDICTS
 
 CUTOFF = date(2025, 12, 31)
 

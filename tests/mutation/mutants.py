@@ -172,17 +172,9 @@ def vignette_benches(rule: Rule, stack: ExitStack) -> list[Bench]:
     for vignette in read(rule.folder / "vignettes.md"):
         together.setdefault(vignette.circumstances, []).append(vignette)
     opened = []
-    for at, vignettes in together.items():
+    for vignettes in together.values():
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        write(vignettes, folder, at.not_linked)
-        settings = Settings(
-            extract=folder,
-            cutoff=at.cutoff,
-            jurisdiction=at.jurisdiction,
-            rules=(rule.id,),
-            variants={rule.id: dict(at.variants)},
-        )
-        opened.append(_bench(settings, tuple(vignettes), stack))
+        opened.append(_bench(write(vignettes, folder), tuple(vignettes), stack))
     return opened
 
 
@@ -215,7 +207,8 @@ def _bench(settings: Settings, vignettes: tuple[Vignette, ...], stack: ExitStack
     judge_extract(con, settings, scratch, Stages())
     linked = dict(con.sql("select table_name, linked from load_counts").fetchall())
     shared: dict[str, object] = {n: p.value for n, p in Catalogue.read().definitions.items()}
-    shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": True}
+    # The one mapping here is that of vignettes whose source stores conjugates under trastuzumab.
+    shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": settings.mapping is None}
     return Bench(con, settings, linked, shared, vignettes)
 
 

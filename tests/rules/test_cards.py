@@ -6,10 +6,11 @@ from datetime import date
 import pytest
 import sqlglot
 from sqlglot import exp
-from vignette_format import VERDICTS, Vignette, contract, read
+from vignette_format import Vignette, contract, read
 
 from audit import resources
 from audit.guideline import Catalogue, Rule
+from audit.verdicts import VERDICTS
 
 CATALOGUE = Catalogue.read()
 RULES = [pytest.param(rule, id=rule.id) for rule in CATALOGUE.rules.values()]

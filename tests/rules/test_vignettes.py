@@ -10,7 +10,6 @@ from vignette_format import Circumstances, Vignette, disagreements, read, write
 
 from audit import resources
 from audit.pipeline import evaluate_extract
-from audit.settings import Settings
 
 FILES = sorted((resources.root("checks") / "rules").glob("*/*/vignettes.md"))
 VIGNETTES = [vignette for path in FILES for vignette in read(path)]
@@ -21,15 +20,7 @@ def findings(rule: str, circumstances: Circumstances) -> pl.DataFrame:
     """Findings of one run over all vignettes of a rule that share their settings."""
     together = [v for v in VIGNETTES if v.rule == rule and v.circumstances == circumstances]
     with tempfile.TemporaryDirectory() as folder:
-        write(together, Path(folder), circumstances.not_linked)
-        settings = Settings(
-            extract=Path(folder),
-            cutoff=circumstances.cutoff,
-            jurisdiction=circumstances.jurisdiction,
-            rules=(rule,),
-            variants={rule: dict(circumstances.variants)},
-        )
-        return evaluate_extract(settings).findings
+        return evaluate_extract(write(together, Path(folder))).findings
 
 
 @pytest.mark.parametrize("vignette", VIGNETTES, ids=lambda v: f"{v.rule}/{v.slug}")

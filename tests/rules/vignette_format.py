@@ -6,12 +6,13 @@ columns; the first cell of a row is its label. In a vignette a row with a label 
 overrides the cells it fills in, a new label adds a row, `-` clears a cell and a ~~struck-out~~
 label removes the row. Ids are made up from the labels, so that a patient never writes one. In
 treatments, `every` (days) and `times` make a row a series of doses. A date may be counted:
-`2020-01-06 + 84`.
+`2020-01-06 + 84`. A row with a `patient_id` names a patient whom the extract does not hold.
+"Conjugates told apart: no" reads the extract through a mapping that says so.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -20,16 +21,10 @@ from pathlib import Path
 import yaml
 
 from audit import resources
+from audit.settings import Settings
+from audit.verdicts import VERDICTS
 
 BASE = "Unless said otherwise"
-VERDICTS = (
-    "not_applicable",
-    "not_evaluable",
-    "conformant",
-    "excepted",
-    "pending",
-    "non_conformant",
-)
 KEYS = {
     "tumours": "tumour_id",
     "receptor_tests": "test_id",
@@ -37,7 +32,7 @@ KEYS = {
     "surgeries": "surgery_id",
 }
 SERIES = ("every", "times")
-SETTINGS = ("Cut-off", "Jurisdiction", "Variant", "Not linked")
+SETTINGS = ("Cut-off", "Jurisdiction", "Variant", "Not linked", "Conjugates told apart")
 COUNTED_DATE = re.compile(r"(\d{4}-\d{2}-\d{2}) ([+-]) (\d+)")
 REMOVED = re.compile(r"~~(.+)~~")
 
@@ -73,6 +68,7 @@ class Circumstances:
     jurisdiction: str
     variants: tuple[tuple[str, str], ...] = ()
     not_linked: frozenset[str] = frozenset()
+    conjugates_told_apart: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,9 +151,19 @@ def read(path: Path) -> list[Vignette]:
     ]
 
 
-def write(vignettes: Iterable[Vignette], folder: Path, not_linked: frozenset[str]) -> None:
-    """Writes the patients of `vignettes` as one CSV extract; tables not linked have no file."""
-    rows: dict[str, list[Row]] = {table: [] for table in contract() if table not in not_linked}
+def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
+    """Writes the patients of `vignettes` as one CSV extract.
+
+    Args:
+        vignettes: of one rule, under one and the same circumstances.
+        folder: an empty folder; tables not linked get no file in it.
+
+    Returns:
+        The settings under which the rule is judged on it.
+    """
+    rule, circumstances = vignettes[0].rule, vignettes[0].circumstances
+    linked = [name for name in contract() if name not in circumstances.not_linked]
+    rows: dict[str, list[Row]] = {table: [] for table in linked}
     for vignette in vignettes:
         for table, table_rows in vignette.tables.items():
             if table in rows:
@@ -168,6 +174,33 @@ def write(vignettes: Iterable[Vignette], folder: Path, not_linked: frozenset[str
             writer = csv.DictWriter(file, contract()[table], restval="", lineterminator="\n")
             writer.writeheader()
             writer.writerows(table_rows)
+    mapping = folder / "mapping.yaml"
+    if not circumstances.conjugates_told_apart:
+        mapping.write_text(_conjugates_under_trastuzumab(linked))
+    return Settings(
+        extract=folder,
+        mapping=str(mapping) if mapping.exists() else None,
+        cutoff=circumstances.cutoff,
+        jurisdiction=circumstances.jurisdiction,
+        rules=(rule,),
+        variants={rule: dict(circumstances.variants)},
+    )
+
+
+def _conjugates_under_trastuzumab(linked: Sequence[str]) -> str:
+    """A source mapping that reads each table as it is, and says that conjugates hide in it."""
+    columns = contract()
+    return yaml.safe_dump(
+        {
+            "says": "an extract whose source stores conjugates under trastuzumab",
+            "conjugates_told_apart": False,
+            "not_linked": [name for name in columns if name not in linked],
+            "tables": {
+                name: [{"file": f"{name}.csv", "columns": {c: c for c in columns[name]}}]
+                for name in linked
+            },
+        }
+    )
 
 
 def _sections(text: str, where: str) -> Iterator[Section]:
@@ -225,7 +258,8 @@ def _check_header(cells: list[str], place: str) -> None:
         raise VignetteError(f"{place}: there is no table '{table}' in the extract")
     known = [*contract()[table], *(SERIES if table == "treatments" else ())]
     for column in columns:
-        if column not in known or column in ("patient_id", KEYS.get(table) or ""):
+        made_up = {KEYS.get(table)} | ({"patient_id"} if table == "patients" else set())
+        if column not in known or column in made_up:
             raise VignetteError(f"{place}: '{column}' is no column a vignette gives in {table}")
 
 
@@ -257,6 +291,9 @@ def _circumstances(settings: dict[str, str], place: str) -> Circumstances:
             jurisdiction=settings["Jurisdiction"],
             variants=tuple(variants),
             not_linked=frozenset(re.findall(r"\w+", settings.get("Not linked", ""))),
+            conjugates_told_apart={"yes": True, "no": False}[
+                settings.get("Conjugates told apart", "yes")
+            ],
         )
     except (KeyError, ValueError) as error:
         raise VignetteError(f"{place}: unreadable settings: {error}") from error
@@ -297,6 +334,8 @@ def _expand(tables: Tables, prefix: str, where: str, line: int) -> dict[str, lis
         extract[table] = []
         for label, cells in rows.items():
             row = {"patient_id": prefix, **cells}
+            if "patient_id" in cells:
+                row["patient_id"] = f"{prefix}-{slug(cells['patient_id'])}"
             if table == "tumours":
                 row = {"site_id": "hospital", **row}
             elif "tumour_id" in contract()[table]:

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import polars as pl
 
 from audit.evaluate import VARIANT_RATES
-from audit.figures import VERDICTS
 from audit.guideline import Catalogue, Gate
+from audit.verdicts import VERDICTS
 
 CUTOFF = date(2024, 12, 31)
 SITES = {

@@ -3,6 +3,7 @@
 Owns: audit/extract/mapping.
 """
 
+import hashlib
 import json
 from datetime import date
 from pathlib import Path
@@ -271,3 +272,10 @@ def test_a_mapping_that_is_not_there() -> None:
 
 def test_the_shipped_mappings_are_in_order() -> None:
     assert SourceMapping.read("tcga-brca").says.startswith("TCGA-BRCA")
+
+
+def test_the_mapping_itself_is_among_the_inputs(source: Path, tmp_path: Path) -> None:
+    mapping = written(tmp_path)
+    name, digest, size = load(source, mapping).inputs.row(-1)
+    content = mapping.read_bytes()
+    assert (name, digest, size) == (mapping.name, hashlib.sha256(content).hexdigest(), len(content))

@@ -6,8 +6,9 @@ import report_fixtures as fixtures
 from attack import solved
 
 from audit.disclosure import Cell, Mark, Sum
-from audit.figures import IN_POPULATION, VERDICTS, all_figures, rule_figures
+from audit.figures import all_figures, rule_figures
 from audit.present import present, sentence, words
+from audit.verdicts import IN_POPULATION, VERDICTS
 
 RULE = "neoadj-dual-blockade"
 

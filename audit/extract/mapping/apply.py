@@ -202,13 +202,14 @@ def _rows(table: Table, source: Source, staged: Staged, shelf: _Shelf, path: Pat
             latest = shelf.latest(rule.latest_of, (*path, "columns", name, "latest_of"))
             rows = rows.join(latest, left_on="patient_id", right_on="patient", how="left")
             rows = rows.with_columns(pl.col("latest").alias(name)).drop("latest")
-    rows = rows.join(shelf.years(), left_on="patient_id", right_on="patient", how="left")
+    counted = [name for name, rule in source.columns.items() if rule.days_after]
+    if counted:
+        rows = rows.join(shelf.years(), left_on="patient_id", right_on="patient", how="left")
+        rows = rows.with_columns(_dated(name) for name in counted).drop(_INDEX_YEAR)
     for name, rule in source.columns.items():
-        if rule.days_after:
-            rows = rows.with_columns(_dated(name))
         if rule.values is not None:
             rows = _translated(rows, name, rule)
-    found = rows.drop(_INDEX_YEAR).sort(NUMBER).collect(engine="streaming")
+    found = rows.sort(NUMBER).collect(engine="streaming")
     return _split(table, found, source.split) if source.split else found
 
 

@@ -180,6 +180,11 @@ class SourceMapping(_Document):
         mapping._check()
         return mapping
 
+    @property
+    def file(self) -> Path:
+        """The mapping's own file."""
+        return self._lines.file
+
     def refused(self, path: Path_, found: str, todo: str) -> ExtractRefused:
         """The refusal for what the mapping says at `path`, with its line."""
         return self._lines.refused(path, found, todo)

@@ -18,3 +18,12 @@ select
     case event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end as reason
 from stg_events
 where event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction') and action like '%stopped%';
+
+-- fct_episode_responses: one row an episode: was invasive disease left in any of its operated tumours.
+create or replace table fct_episode_responses as
+select
+    e.episode_key,
+    bool_or(s.response = 'residual') as any_residual
+from fct_episodes as e
+inner join fct_surgeries as s on e.patient_key = s.patient_key and e.tumour_id = s.tumour_id
+group by e.episode_key;

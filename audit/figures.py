@@ -17,6 +17,8 @@ from audit.verdicts import IN_POPULATION, VERDICTS
 _SIDE_COUNTS = ("population",)
 NO_SITE = "(not recorded)"
 """Stands for a missing site in the rates."""
+TOGETHER = " + "
+"""Stands between fields that a case lacks together."""
 LEAST_JUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
@@ -24,6 +26,7 @@ LEAST_JUDGED = 10
 # the next two no completeness. The registry's rate is given up when nothing else is left.
 _WORTH = {"conformant": 100.0, "non_conformant": 100.0, "population": 10.0, "not_evaluable": 3.0}
 _REGISTRY_WORTH = 20.0
+_REPAIR_WORTH = 0.5
 _RATE = ("conformant", "non_conformant", "population")
 _REGISTRY = pl.col("level") == "registry"
 _JUDGED = ("conformant", "non_conformant")
@@ -49,6 +52,20 @@ class Rate:
     completeness: float | None
     completeness_least: float | None
     why: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What would settle cases that could not be judged: the fields that they lack together.
+
+    `now` and `after` say how far apart the bounds of the rate lie, 0 to 1, before and after the
+    repair; None where the counts behind them can't be shown.
+    """
+
+    fields: tuple[str, ...]
+    settled: Cell
+    now: float | None
+    after: float | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class RuleFigures:
-    """All figures of one rule. `reasons` and `missing` are sorted by how often they occur."""
+    """All figures of one rule. `reasons`, `missing` and `repairs` are sorted by how many cases.
+
+    Repairs are those of the registry: by site nearly all of them are small, and covering for them
+    would cost the rates.
+    """
 
     rule_id: str
     registry: Group
@@ -88,6 +109,7 @@ class RuleFigures:
     reasons: dict[str, list[tuple[str, Cell]]]
     missing: list[tuple[str, Cell]]
     readings: list[Reading]
+    repairs: list[Repair]
 
 
 class _Counts:
@@ -126,6 +148,7 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     groups = _add_groups(counts, own["rates"])
     reasons = _add_reasons(counts, own["verdict_reasons"], own["exception_reasons"])
     missing = _add_missing(counts, own["missing_fields"])
+    repairs = _add_repairs(counts, own["repairs"])
     attrition = Attrition(own["attrition"], counts.counts, threshold)
     counts.counts |= attrition.counts
     counts.sums += attrition.sums
@@ -148,6 +171,7 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
         },
         missing=[(field, cells["missing", field]) for field in missing],
         readings=_readings(own["variant_rates"], _one(own["rates"].filter(_REGISTRY)), threshold),
+        repairs=[_repair(fields, shown[0].cells, cells["repair", fields]) for fields in repairs],
     )
 
 
@@ -223,6 +247,20 @@ def _add_missing(counts: _Counts, missing_fields: pl.DataFrame) -> list[str]:
     return [row["field"] for row in rows]
 
 
+def _add_repairs(counts: _Counts, repairs: pl.DataFrame) -> list[str]:
+    """The fields lacking together in the registry; those of most cases come first."""
+    rows = repairs.filter(pl.col("site_id").is_null())
+    lacking = []
+    for row in rows.sort("verdicts_settled", "field", descending=[True, False]).to_dicts():
+        lacking.append(row["field"])
+        counts.add(("repair", row["field"]), row["verdicts_settled"], _REPAIR_WORTH)
+    counts.tie((("repair", fields) for fields in lacking), ("registry", "", "not_evaluable"))
+    for key in [key for key in counts.counts if isinstance(key, tuple) and key[0] == "missing"]:
+        among = [fields for fields in lacking if key[1] in fields.split(TOGETHER)]
+        counts.tie((("repair", fields) for fields in among), key)
+    return lacking
+
+
 def _tie_exclusions(counts: _Counts, verdict_reasons: pl.DataFrame) -> None:
     """Ties the exclusions that have findings to the number of findings not applicable."""
     excluded = verdict_reasons.filter(pl.col("verdict") == "not_applicable")["reason"].unique()
@@ -271,6 +309,19 @@ def _group(
 ) -> Group:
     own = {count: cells[level, id_, count] for count in (*VERDICTS, *_SIDE_COUNTS)}
     return Group(level, id_, name, own, _rate(own, threshold, gated))
+
+
+def _repair(fields: str, cells: Mapping[str, Cell], settled: Cell) -> Repair:
+    met, unmet, unjudged = (
+        cells[name].value for name in ("conformant", "non_conformant", "not_evaluable")
+    )
+    now = after = None
+    if met is not None and unmet is not None and unjudged is not None:
+        now = statistics.width(met, unmet, unjudged)
+        if settled.value is not None:
+            # Wherever in the rate the settled cases end, the bounds lie equally far apart.
+            after = statistics.width(met + settled.value, unmet, unjudged - settled.value)
+    return Repair(tuple(fields.split(TOGETHER)), settled, now, after)
 
 
 def _rate(cells: Mapping[str, Cell], threshold: int, gated: bool) -> Rate:

@@ -49,6 +49,12 @@ def bounds(conformant: int, non_conformant: int, not_evaluable: int) -> Interval
     return Interval(conformant / cases, (conformant + not_evaluable) / cases)
 
 
+def width(conformant: int, non_conformant: int, not_evaluable: int) -> float | None:
+    """How far apart the bounds lie, 0 to 1; None where there is no case at all."""
+    limits = bounds(conformant, non_conformant, not_evaluable)
+    return limits and limits.high - limits.low
+
+
 def completeness(population: int, not_evaluable: int) -> float | None:
     """The share of the population that could be evaluated, 0 to 1; None where it is empty."""
     return (population - not_evaluable) / population if population else None

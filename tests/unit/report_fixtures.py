@@ -40,6 +40,7 @@ REASONS = {
     "pending": ["not-yet-due", "lost-to-follow-up"],
     "non_conformant": ["conjugate-not-recorded", "conjugate-too-late"],
 }
+MISSING = [["surgeries.yp_t"], ["tumours.clinical_n"], ["tumours.clinical_n", "tumours.clinical_t"]]
 WEIGHTS = [60, 10, 60, 8, 5, 18]
 
 
@@ -65,9 +66,7 @@ def findings(size=1200, seed=7):
                     "due_date": decided + timedelta(days=180),
                     "verdict": verdict,
                     "reason": reason,
-                    "missing": draw.sample(["surgeries.yp_t", "tumours.clinical_n"], 1)
-                    if verdict == "not_evaluable"
-                    else [],
+                    "missing": draw.choice(MISSING) if verdict == "not_evaluable" else [],
                     "margin_days": draw.randrange(-90, 90),
                     "evidence": json.dumps(
                         {"first_dose": str(decided), "drugs": ["=trastuzumab", "<b>x</b>"]}
@@ -119,6 +118,8 @@ def tables(found=None, patients=15_000):
         ),
         "variant_rates": pl.DataFrame([], VARIANT_RATES),
         "exception_reasons": reasons.filter(pl.col("verdict") == "excepted").drop("verdict"),
+        "repairs": repairs(found),
+        "completeness": completeness(),
         "missing_fields": found.explode("missing")
         .drop_nulls("missing")
         .group_by("rule_id", pl.col("missing").alias("field"))
@@ -164,6 +165,55 @@ def tables(found=None, patients=15_000):
         ),
         "quarantine": quarantine().group_by("table_name", "reason").len("n"),
     }  # fmt: skip
+
+
+def repairs(found):
+    lacking = found.filter(pl.col("verdict") == "not_evaluable").with_columns(
+        field=pl.col("missing").list.sort().list.join(" + ")
+    )
+    whole = lacking.with_columns(site_id=pl.lit(None, pl.String))
+    return (
+        pl.concat([whole, lacking])
+        .group_by("rule_id", "site_id", "field")
+        .agg(verdicts_settled=pl.len().cast(pl.Int64))
+    )
+
+
+# Field, and how many of the tumours of each site and year lack it, one after the other.
+LACKING = {
+    "tumours.diagnosis_date": ([0, 0, 0, 0], [0, 0, 0]),
+    "receptor_tests.her2_ihc": ([40, 25, 3, 12], [30, 45, 5]),
+    "tumours.clinical_n": ([300, 200, 100, 0], [400, 150, 50]),
+    "surgeries.yp_t": ([490, 21, 0, 40], [20, 500, 31]),
+}
+SIZES = [500, 300, 150, 50]
+
+
+def completeness():
+    """Completeness of four fields at four sites and in three years."""
+    rows = []
+    for field, (by_site, by_year) in LACKING.items():
+        cells = [(None, None, 1000, sum(by_site))]
+        cells += zip(SITES, [None] * 4, SIZES, by_site, strict=True)
+        cells += zip([None] * 3, ["2019", "2020", "2021"], [400, 500, 100], by_year, strict=True)
+        among = CATALOGUE.fields[field].among
+        rows += [
+            (field, among, site, year, size, size - lacks, RULES[:2])
+            for site, year, size, lacks in cells
+        ]
+    return pl.DataFrame(
+        rows,
+        orient="row",
+        schema={
+            "field": pl.String,
+            "expected_among": pl.String,
+            "site_id": pl.String,
+            "year": pl.String,
+            "expected": pl.Int64,
+            "present": pl.Int64,
+            "rules": pl.List(pl.String),
+        },
+    )
 
 
 def attrition(found, rule_id, patients):

@@ -162,8 +162,9 @@ def test_only_fields_that_an_audited_rule_needs(tmp_path):
 
 
 def test_the_sql_counts_each_field_of_the_list():
-    path = resources.root("sql") / "results" / "tables" / "05_completeness.sql"
-    counted = re.findall(r"field := '([\w.]+)'", path.read_text(encoding="utf-8"))
+    folder = resources.root("sql") / "results" / "tables"
+    sql = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.sql"))
+    counted = re.findall(r"field := '([\w.]+)'", sql)
     assert len(counted) == len(set(counted))
     assert set(counted) == set(CATALOGUE.fields)
 

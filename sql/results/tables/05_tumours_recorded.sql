@@ -81,6 +81,7 @@ tumours_known as (
         t.diagnosed,
         t.diagnosis_date is not null as has_diagnosis_date,
         t.histology is not null as has_histology,
+        t.laterality is not null as has_laterality,
         case when t.invasive then t.m_status <> 'unknown' end as has_m,
         case when t.invasive then coalesce(a.has_assay, false) end as has_assay,
         a.has_ish,
@@ -95,11 +96,13 @@ tumours_known as (
             when t.is_surgery_first then coalesce(t.pathological_t, cast(t.pathological_size_mm as varchar)) is not null
         end as has_pathological_t,
         case when t.is_surgery_first then t.pathological_n is not null end as has_pathological_n,
+        case when t.is_surgery_first and t.node_positive then w.nodes_positive is not null end as has_node_count,
         case when t.is_operated_later then coalesce(o.has_yp_t, false) or t.response <> 'unknown' end as has_yp_t,
         case when t.is_operated_later then coalesce(o.has_yp_n, false) or t.response <> 'unknown' end as has_yp_n,
         o.surgeries_dated,
         o.surgeries_named
     from placed as t
+    inner join tumours as w on t.tumour_id = w.tumour_id
     left join assayed as a on t.patient_key = a.patient_key and t.tumour_id = a.tumour_id
     left join operated as o on t.patient_key = o.patient_key and t.tumour_id = o.tumour_id
 ),
@@ -118,6 +121,11 @@ of_tumours as (
                 field := 'tumours.histology',
                 expected := count(has_histology),
                 present := count_if(has_histology)
+            ),
+            struct_pack(
+                field := 'tumours.laterality',
+                expected := count(has_laterality),
+                present := count_if(has_laterality)
             ),
             struct_pack(
                 field := 'tumours.clinical_m',
@@ -173,6 +181,11 @@ of_tumours as (
                 field := 'tumours.pathological_n',
                 expected := count(has_pathological_n),
                 present := count_if(has_pathological_n)
+            ),
+            struct_pack(
+                field := 'tumours.nodes_positive',
+                expected := count(has_node_count),
+                present := count_if(has_node_count)
             ),
             struct_pack(
                 field := 'surgeries.yp_t',

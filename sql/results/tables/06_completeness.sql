@@ -3,6 +3,7 @@ create or replace temp table patients_recorded as
 with homes as (
     select
         p.patient_id,
+        p.birth_earliest,
         p.death_date,
         p.last_contact_date,
         coalesce(t.site_id, '(not recorded)') as site,
@@ -50,7 +51,9 @@ hearts as (
 irradiated as (
     select
         patient_id,
-        bool_and(start_date is not null) as radiotherapy_dated
+        bool_and(start_date is not null) as radiotherapy_dated,
+        bool_and(end_date is not null) as radiotherapy_ended,
+        bool_and(target is not null) as radiotherapy_aimed
     from radiotherapy
     group by patient_id
 ),
@@ -78,6 +81,7 @@ patients_known as (
     select
         t.site,
         t.diagnosed,
+        t.birth_earliest is not null as has_birth_date,
         case when t.death_date is null then t.last_contact_date is not null end as has_last_contact,
         r.drugs_dated,
         r.drugs_named,
@@ -86,6 +90,8 @@ patients_known as (
         case when r.any_by_weight then coalesce(w.has_weight, false) end as has_weight,
         case when r.any_antibody then coalesce(h.has_lvef, false) end as has_lvef,
         x.radiotherapy_dated,
+        x.radiotherapy_ended,
+        x.radiotherapy_aimed,
         f.events_dated,
         f.events_graded,
         e.exceptions_recognised
@@ -104,6 +110,11 @@ of_patients as (
         site,
         diagnosed,
         [
+            struct_pack(
+                field := 'patients.birth_date',
+                expected := count(has_birth_date),
+                present := count_if(has_birth_date)
+            ),
             struct_pack(
                 field := 'patients.last_contact_date',
                 expected := count(has_last_contact),
@@ -143,6 +154,16 @@ of_patients as (
                 field := 'radiotherapy.start_date',
                 expected := count(radiotherapy_dated),
                 present := count_if(radiotherapy_dated)
+            ),
+            struct_pack(
+                field := 'radiotherapy.end_date',
+                expected := count(radiotherapy_ended),
+                present := count_if(radiotherapy_ended)
+            ),
+            struct_pack(
+                field := 'radiotherapy.target',
+                expected := count(radiotherapy_aimed),
+                present := count_if(radiotherapy_aimed)
             ),
             struct_pack(
                 field := 'events.event_date',

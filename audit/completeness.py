@@ -146,11 +146,15 @@ def _recorded(group: Group, cells: Mapping[Hashable, Cell]) -> Recorded:
     expected, present, missing = (
         cells[what, *group] for what in ("expected", "present", "missing")
     )
-    if expected.value is not None and missing.value is not None:
-        return Recorded(_percent(expected.value - missing.value, expected.value), "")
     marks = {"few": expected, "few-missing": missing, "few-recorded": present}
     small = [why for why, cell in marks.items() if cell.mark is Mark.SMALL]
-    return Recorded(None, small[0] if small else "hidden")
+    if small:
+        return Recorded(None, small[0])
+    if missing.value == 0 or present.value == 0:
+        return Recorded(100 if missing.value == 0 else 0, "")
+    if expected.value is not None and missing.value is not None:
+        return Recorded(_percent(expected.value - missing.value, expected.value), "")
+    return Recorded(None, "hidden")
 
 
 def _percent(part: int, whole: int) -> int:

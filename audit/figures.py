@@ -238,12 +238,10 @@ def _add_reasons(
 
 
 def _add_missing(counts: _Counts, missing_fields: pl.DataFrame) -> list[str]:
-    """Missing fields overlap, but their sum is still treated as known: it often is."""
+    """Missing fields overlap: the repairs tell how, and tie them to the cases."""
     rows = missing_fields.sort("n", "field", descending=[True, False]).to_dicts()
     for row in rows:
         counts.add(("missing", row["field"]), row["n"])
-    if rows:
-        counts.sums.append(Sum(tuple(("missing", row["field"]) for row in rows)))
     return [row["field"] for row in rows]
 
 

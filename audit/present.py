@@ -9,9 +9,11 @@ import polars as pl
 import yaml
 
 from audit import resources
+from audit.completeness import Completeness, completeness
 from audit.disclosure import THRESHOLD, Cell, Sum, protect, single
 from audit.figures import Group, RuleFigures, Tables, all_figures
 from audit.guideline import Card, Catalogue, Edition, Parameter
+from audit.repairs import AtSite, Mending, first_at_sites, mendings
 from audit.verdicts import VERDICTS
 
 DRUGS_SHOWN = 100
@@ -122,6 +124,10 @@ class Page:
     drugs: list[Drug]
     drugs_left_out: int
     stages: list[tuple[str, Cell]]
+    completeness: Completeness
+    repairs: list[Mending]
+    repairs_by_site: list[AtSite]
+    field_names: Mapping[str, str]
     definitions: Mapping[str, Parameter]
 
 
@@ -153,6 +159,8 @@ def present(
     loads = _loads(tables["load_counts"])
     loaded = {load.name: single(load.loaded, threshold) for load in loads}
     drugs = _drugs(tables["unrecognised_drugs"], threshold)
+    site_rows = tables["rates"].filter(pl.col("level") == "site")
+    site_names = dict(site_rows.select("group_id", "group_name").iter_rows())
     return Page(
         manifest=manifest,
         threshold=threshold,
@@ -171,6 +179,10 @@ def present(
         drugs=drugs[:DRUGS_SHOWN],
         drugs_left_out=max(0, len(drugs) - DRUGS_SHOWN),
         stages=_stages(tables["unreadable_stages"], threshold),
+        completeness=completeness(tables["completeness"], site_names, catalogue, threshold),
+        repairs=mendings(figures.values(), catalogue),
+        repairs_by_site=first_at_sites(tables["repairs"], site_names, catalogue, threshold),
+        field_names=_field_names(tables["missing_fields"], catalogue),
         definitions=catalogue.definitions,
     )
 
@@ -185,6 +197,14 @@ def sentence(code: str, card: Card) -> str:
         or common.get(code)
         or code.replace("-", " ").capitalize()
     )
+
+
+def _field_names(missing_fields: pl.DataFrame, catalogue: Catalogue) -> dict[str, str]:
+    """Missing fields in words; a stream missing as a whole stands under its own name."""
+    names: dict[str, str] = {name: field.says for name, field in catalogue.fields.items()}
+    names |= {name: f"{label}, as a whole" for name, label in words()["tables"].items()}
+    names |= words()["fields"]
+    return {name: names.get(name, name) for name in missing_fields["field"].unique()}
 
 
 def _rule(figures: RuleFigures, manifest: Mapping[str, Any], catalogue: Catalogue) -> RulePage:

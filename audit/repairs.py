@@ -26,13 +26,12 @@ class Settles:
 class Mending:
     """Fields to repair together, and what that settles; the rule with most cases comes first.
 
-    `shown` adds up what may be shown; `more` says that further cases are hidden.
+    `shown` adds up what may be shown, and decides the order.
     """
 
     fields: tuple[str, ...]
     rules: list[Settles]
     shown: int
-    more: bool
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,6 @@ def mendings(figures: Iterable[RuleFigures], catalogue: Catalogue) -> list[Mendi
             fields,
             sorted(rules, key=lambda one: (-_value(one.repair.settled), one.card.number)),
             sum(_value(one.repair.settled) for one in rules),
-            any(one.repair.settled.value is None for one in rules),
         )
         for fields, rules in found.items()
     ]

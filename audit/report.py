@@ -14,10 +14,15 @@ CHART_WIDTH = 200
 
 
 def render_report(page: Page, out: Path) -> Path:
-    """Writes `report/index.html` under `out`, aggregate figures only, and gives its path."""
-    path = out / "report" / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render("report.html", {"page": page}), encoding="utf-8")
+    """Writes `report/index.html` and `report/quality.html` under `out`, aggregate figures only.
+
+    Gives the path of the first.
+    """
+    folder = out / "report"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, template in (("quality.html", "quality.html"), ("index.html", "report.html")):
+        path = folder / name
+        path.write_text(render(template, {"page": page}), encoding="utf-8")
     return path
 
 
@@ -46,5 +51,6 @@ def _environment() -> Environment:
     )
     environment.filters["thousands"] = lambda count: f"{count:,}"
     environment.filters["percent"] = percent
+    environment.filters["points"] = lambda share: f"{100 * share:.1f}"
     environment.filters["along"] = lambda share: f"{CHART_WIDTH * share:.1f}"
     return environment

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from audit import resources
+from audit.figures import TOGETHER
 from audit.guideline import Catalogue
 from audit.outputs import private_file, write_csv
 from audit.present import sentence, words
@@ -20,7 +21,7 @@ CASES_ON_PAGE = 500
 """Cases on a site's page, the gravest first; its CSV holds all of them."""
 
 # Names that a file system or the folder's own index already takes.
-_TAKEN = frozenset({"index", "con", "prn", "aux", "nul"})
+_TAKEN = frozenset({"index", "repairs", "con", "prn", "aux", "nul"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Site:
 
 def write_worklists(con: Connection, catalogue: Catalogue, folder: Path) -> None:
     """Writes `worklist/` under `folder`: private files that nothing in the report points at.
+
+    A page and a CSV a site, and `repairs.csv` with what keeps cases of all sites from being judged.
 
     Args:
         con: the audit's database, with `findings` and `sites`.
@@ -65,6 +68,7 @@ def write_worklists(con: Connection, catalogue: Catalogue, folder: Path) -> None
         context = {"site": site, "cases": shown, "left_out": own.height - len(shown)}
         _write_page(target / f"{site.file}.html", "worklist.html", context)
     _write_page(target / "index.html", "worklists.html", {"sites": sites})
+    write_csv(_repair_list(cases), target / "repairs.csv")
 
 
 def worded(cases: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
@@ -170,6 +174,36 @@ def _columns() -> dict[str, pl.Expr]:
         "reviewer_answer": pl.lit(""),
         "reviewer_note": pl.lit(""),
     }
+
+
+def _repair_list(cases: pl.DataFrame) -> pl.DataFrame:
+    """The cases that could not be judged, under what they lack together.
+
+    Of a site's cases those come first whose repair settles most verdicts there.
+    """
+    together = pl.col("missing").list.sort().list.join(TOGETHER)
+    lacking = cases.filter(pl.col("verdict") == "not_evaluable").with_columns(missing=together)
+    settles = lacking.with_columns(settles=pl.len().over("site_id", "missing"))
+    return settles.sort(
+        "site",
+        "site_id",
+        -pl.col("settles").cast(pl.Int64),
+        "missing",
+        "number",
+        "subject_id",
+    ).select(
+        "site_id",
+        "site",
+        "missing",
+        pl.col("settles").alias("verdicts_with_the_same_gap"),
+        pl.col("number").alias("rule"),
+        "rule_id",
+        "patient_id",
+        "tumour_id",
+        "subject_id",
+        pl.col("reason").alias("reason_code"),
+        pl.col("because").alias("reason"),
+    )
 
 
 def _write_page(path: Path, template: str, context: Mapping[str, object]) -> None:

@@ -47,6 +47,11 @@ def report(tmp_path_factory):
     return render_report(page, tmp_path_factory.mktemp("report"))
 
 
+@pytest.fixture(params=["index.html", "quality.html"])
+def any_page(report, request):
+    return report.with_name(request.param)
+
+
 @pytest.fixture
 def tab(tmp_path):
     with chromium.tab(tmp_path / "profile") as opened:
@@ -64,16 +69,16 @@ def test_it_opens_without_a_word_on_the_console_or_a_request(tab, report):
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_never_scrolls_sideways(tab, report, width):
+def test_the_page_never_scrolls_sideways(tab, any_page, width):
     tab.resize(width)
-    tab.open(report)
+    tab.open(any_page)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.evaluate("innerWidth") == width
 
 
-def test_what_scrolls_on_a_telephone_can_be_reached_by_keyboard(tab, report):
+def test_what_scrolls_on_a_telephone_can_be_reached_by_keyboard(tab, any_page):
     tab.resize(360)
-    tab.open(report)
+    tab.open(any_page)
     assert tab.evaluate(
         "[...document.querySelectorAll('body *')]"
         ".filter(e => e.scrollWidth > e.clientWidth + 1)"
@@ -83,11 +88,11 @@ def test_what_scrolls_on_a_telephone_can_be_reached_by_keyboard(tab, report):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(tab, report, scheme):
+def test_text_has_contrast(tab, any_page, scheme):
     tab.call(
         "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
     )
-    tab.open(report)
+    tab.open(any_page)
     assert tab.evaluate(CONTRAST) == ""
 
 
@@ -101,10 +106,10 @@ def test_it_prints_on_a4(tab, report):
     assert (round(width), round(height)) in {(595, 842), (596, 842)}
 
 
-def test_nothing_is_cut_at_the_paper_s_edge(tab, report):
+def test_nothing_is_cut_at_the_paper_s_edge(tab, any_page):
     tab.resize(688)
     tab.call("Emulation.setEmulatedMedia", media="print")
-    tab.open(report)
+    tab.open(any_page)
     assert (
         tab.evaluate(
             "[...document.querySelectorAll('table')]"

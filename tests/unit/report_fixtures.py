@@ -184,7 +184,7 @@ LACKING = {
     "tumours.diagnosis_date": ([0, 0, 0, 0], [0, 0, 0]),
     "receptor_tests.her2_ihc": ([40, 25, 3, 12], [30, 45, 5]),
     "tumours.clinical_n": ([300, 200, 100, 0], [400, 150, 50]),
-    "surgeries.yp_t": ([490, 21, 0, 40], [20, 500, 31]),
+    "surgeries.yp_t": ([492, 21, 0, 40], [20, 500, 33]),
 }
 SIZES = [500, 300, 150, 50]
 

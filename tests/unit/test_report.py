@@ -52,11 +52,16 @@ def page(audit):
     return (audit / "report" / "index.html").read_text(encoding="utf-8")
 
 
-def test_the_page_is_self_contained(page):
-    assert "<script" not in page
-    assert not re.search(r"(?:src|href)=\"(?!#|data:)", page)
-    assert not re.search(r"url\(|@import", page)
-    assert "default-src 'none'" in page
+@pytest.fixture(scope="module", params=["index.html", "quality.html"])
+def any_page(audit, request):
+    return (audit / "report" / request.param).read_text(encoding="utf-8")
+
+
+def test_a_page_is_self_contained(any_page):
+    assert "<script" not in any_page
+    assert not re.search(r"(?:src|href)=\"(?!#|data:|(index|quality)\.html\")", any_page)
+    assert not re.search(r"url\(|@import", any_page)
+    assert "default-src 'none'" in any_page
 
 
 def test_the_same_tables_give_the_same_bytes(page, tmp_path):
@@ -79,20 +84,20 @@ def test_the_page_never_says_that_care_was_not_given(page):
     assert "It does not mean that care fell short" in page
 
 
-def test_the_page_knows_no_patient(page):
-    assert "worklist" not in page
-    assert not re.search(r"(patient|tumour)-\d", page)
+def test_the_page_knows_no_patient(any_page):
+    assert "worklist" not in any_page
+    assert not re.search(r"(patient|tumour)-\d", any_page)
 
 
-def test_headings_do_not_skip_a_level(page):
-    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+def test_headings_do_not_skip_a_level(any_page):
+    levels = [int(level) for level in re.findall(r"<h([1-6])", any_page)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_every_table_has_a_caption_and_scopes(page):
-    assert page.count("<table") == page.count("<caption")
-    assert not re.search(r"<th(?![^>]*scope=)[ >]", page)
+def test_every_table_has_a_caption_and_scopes(any_page):
+    assert any_page.count("<table") == any_page.count("<caption")
+    assert not re.search(r"<th(?![^>]*scope=)[ >]", any_page)
 
 
 def test_every_chart_has_a_text(page):
@@ -101,10 +106,10 @@ def test_every_chart_has_a_text(page):
     assert all('role="img"' in chart and "aria-label=" in chart for chart in charts)
 
 
-def test_ids_are_unique_and_every_link_arrives(page):
-    ids = re.findall(r"\bid=\"([^\"]+)\"", page)
+def test_ids_are_unique_and_every_link_arrives(any_page):
+    ids = re.findall(r"\bid=\"([^\"]+)\"", any_page)
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r"href=\"#([^\"]+)\"", page)) <= set(ids)
+    assert set(re.findall(r"href=\"#([^\"]+)\"", any_page)) <= set(ids)
 
 
 def test_a_rule_without_a_case_says_so_and_shows_no_rate(page):
@@ -224,3 +229,14 @@ def test_file_names_are_safe_and_apart():
     assert len({name.casefold() for name in names.values()}) == len(ids)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+(\.[0-9a-f]{12})?", name) for name in names.values())
     assert names["a-b"] == "a-b"
+
+
+def test_the_repair_list_holds_every_case_not_judged_with_its_patient(audit):
+    listed = pl.read_csv(audit / "worklist" / "repairs.csv", infer_schema=False)
+    unjudged = fixtures.findings().filter(pl.col("verdict") == "not_evaluable")
+    key = ("rule_id", "subject_id", "patient_id", "site_id")
+    assert sorted(listed.select(key).rows()) == sorted(unjudged.select(key).rows())
+    first = listed.filter(pl.col("site") == listed["site"][0])
+    gaps = first["verdicts_with_the_same_gap"].cast(pl.Int64)
+    assert gaps.is_sorted(descending=True)
+    assert gaps[0] == (first["missing"] == first["missing"][0]).sum()

@@ -1,5 +1,6 @@
 -- settled_judgements: one row a rule and subject of a patient with imprecise dates. The verdict stands when first,
--- middle and last day agree, and a failure only when every placement agrees.
+-- middle and last day agree, and a failure only when every placement agrees. What is a subject under none of the three
+-- is none.
 create or replace table settled_judgements as
 with placements as (
     select
@@ -56,8 +57,8 @@ weighed as (
         p.*,
         u.fields,
         coalesce(
-            (a.verdict_count = 1 or a.together_count = 0)
-            and (a.together_count in (0, 3) or a.verdict = 'not_applicable')
+            a.verdict_count = 1
+            and (a.together_count = 3 or a.verdict = 'not_applicable')
             and (p.verdict <> 'non_conformant' or (a.failed_count = p.placement_count and p.may_fail)),
             false
         ) as stands
@@ -68,7 +69,7 @@ weighed as (
             and p.subject_id = a.subject_id
             and p.patient_id = a.patient_id
     left join uncertain as u on p.patient_id = u.patient_id
-    where p.position = 1
+    where p.position = 1 and a.together_count > 0
 )
 
 select
@@ -89,10 +90,16 @@ from weighed;
 
 -- judgements: one row a rule and subject. A view, because taking the placements out of the table would write it anew.
 create or replace view judgements as
-select p.*
-from placed_judgements as p
-left join settled_judgements as s on p.rule_id = s.rule_id and p.subject_id = s.subject_id
-where s.subject_id is null
+with several_placements as (
+    select distinct patient_id
+    from cases
+    where placement <> 'middle'
+)
+
+select j.*
+from placed_judgements as j
+left join several_placements as s on j.patient_id = s.patient_id
+where s.patient_id is null
 union all
 select *
 from settled_judgements;

@@ -75,3 +75,105 @@ select
     ) as exposed_through,
     case schedule when 'weekly' then $weekly_days else $three_weekly_days end as cycle_days
 from scheduled;
+
+-- fct_adjuvant_chemotherapy: one row an episode operated on first, with what was given after surgery and before any
+-- recurrence. The cycle_days are sums: three-weekly equivalents times 21.
+-- docetaxel_carboplatin and docetaxel_cyclophosphamide: of docetaxel days with the partner close by.
+-- paclitaxel: any taxane but docetaxel, so nab-paclitaxel too. unnamed_taxane: a regimen's name left open which.
+-- paclitaxel_alone: no other cytotoxic beside it (methotrexate is passed over). named_once: a regimen's name stands
+-- once, for a number of cycles that is not recorded. is_open: a course without an end.
+create or replace table fct_adjuvant_chemotherapy as
+with given as (
+    select c.*
+    from fct_tumours as t
+    inner join fct_cytotoxic_days as c on t.episode_key = c.episode_key
+    where
+        t.is_index
+        and t.pathway = 'surgery-first'
+        and c.setting = 'curative'
+        and c.dose_date < coalesce(t.recurrence_date, date '9999-12-31')
+),
+
+taxane_partners as (
+    select
+        g.episode_key,
+        g.dose_date,
+        g.cycle_days,
+        bool_or(p.ingredient = 'carboplatin') as with_carboplatin,
+        bool_or(p.ingredient = 'cyclophosphamide') as with_cyclophosphamide
+    from given as g
+    inner join given as p on g.episode_key = p.episode_key
+    where
+        g.ingredient = 'docetaxel'
+        and p.ingredient in ('carboplatin', 'cyclophosphamide')
+        and abs(date_diff('day', g.dose_date, p.dose_date)) <= $same_cycle_days
+    group by
+        g.episode_key,
+        g.dose_date,
+        g.cycle_days
+),
+
+pairs as (
+    select
+        episode_key,
+        sum(cycle_days) filter (where with_carboplatin) as docetaxel_carboplatin,
+        sum(cycle_days) filter (where with_cyclophosphamide) as docetaxel_cyclophosphamide
+    from taxane_partners
+    group by episode_key
+),
+
+drugs as (
+    select
+        patient_key,
+        episode_key,
+        ingredient,
+        is_taxane,
+        is_anthracycline,
+        sum(cycle_days) as cycle_days,
+        min(dose_date) as first_date,
+        max(dose_date) as last_date,
+        count(*) as days,
+        bool_or(open_course) as is_open,
+        bool_or(is_regimen) and count(*) = 1 as named_once,
+        max(stop_reason) filter (where stop_reason in ('toxicity', 'patient-refusal', 'progression')) as stop_reason
+    from given
+    group by
+        patient_key,
+        episode_key,
+        ingredient,
+        is_taxane,
+        is_anthracycline
+)
+
+select
+    d.patient_key,
+    d.episode_key,
+    min(d.first_date) as first_date,
+    max(d.last_date) as last_date,
+    min(d.first_date) filter (where d.is_anthracycline) as first_anthracycline_date,
+    coalesce(sum(d.cycle_days) filter (where d.is_anthracycline), 0) as anthracycline,
+    coalesce(sum(d.cycle_days) filter (where d.is_taxane), 0) as taxane,
+    coalesce(
+        sum(d.cycle_days) filter (
+            where d.is_taxane and d.ingredient not in ('docetaxel', 'docetaxel-or-paclitaxel')
+        ),
+        0
+    ) as paclitaxel,
+    bool_and(d.is_taxane or d.ingredient = 'methotrexate')
+    and not bool_or(d.ingredient in ('docetaxel', 'docetaxel-or-paclitaxel'))
+    and bool_or(d.is_taxane) as paclitaxel_alone,
+    bool_or(d.ingredient = 'docetaxel-or-paclitaxel') as unnamed_taxane,
+    coalesce(max(p.docetaxel_carboplatin), 0) as docetaxel_carboplatin,
+    coalesce(max(p.docetaxel_cyclophosphamide), 0) as docetaxel_cyclophosphamide,
+    bool_or(d.is_open) as is_open,
+    bool_or(d.named_once) as named_once,
+    max(d.stop_reason) as stop_reason,
+    list_sort(list(
+        d.ingredient || ' on ' || cast(d.days as varchar) || ' days, ' || cast(d.first_date as varchar) || ' to '
+        || cast(d.last_date as varchar)
+    )) as given
+from drugs as d
+left join pairs as p on d.episode_key = p.episode_key
+group by
+    d.patient_key,
+    d.episode_key;

@@ -3,9 +3,11 @@
 import logging
 import sys
 import traceback
-from datetime import date
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.console import Console
@@ -15,6 +17,9 @@ from audit.errors import ExitCode, UsageError, UserError
 from audit.guideline import Catalogue, parse_variants
 from audit.settings import Jurisdiction, Settings
 from audit.verdicts import VERDICTS
+
+if TYPE_CHECKING:
+    from audit.quality_page import Quality
 
 DEMO_CUTOFF = date(2025, 12, 31)
 
@@ -87,6 +92,38 @@ def run(
 
 
 @app.command()
+def validate(
+    extract: Annotated[Path, typer.Argument(help="Folder with the registry extract.")],
+    cutoff: Annotated[
+        str | None, typer.Option(help="Data cut-off, YYYY-MM-DD, inclusive; today if not given.")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="A source mapping: a file, or the name of a shipped one.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for quality.html and quality.csv.")
+    ] = None,
+    quarantine_limit: QuarantineLimit = 1.0,
+) -> None:
+    """Load an extract and look at the quality of its data; no rule is judged."""
+    from audit import pipeline
+
+    settings = Settings(
+        extract=extract,
+        cutoff=_day(cutoff) if cutoff else datetime.now(UTC).date(),
+        mapping=mapping,
+        quarantine_limit=quarantine_limit,
+    )
+    with _progress():
+        validation = pipeline.validate(settings, out)
+    _show(validation.quality)
+    if out:
+        typer.echo(f"quality: {out / 'quality.html'}")
+    if validation.refusal:
+        raise validation.refusal
+
+
+@app.command()
 def rules(
     rule: Annotated[str | None, typer.Argument(help="A rule's id or number.")] = None,
 ) -> None:
@@ -130,9 +167,9 @@ def demo(
     _audit(Settings(extract=extract, cutoff=DEMO_CUTOFF, compare_variants=True), out / "audit")
 
 
-def _audit(settings: Settings, out: Path) -> None:
-    from audit import pipeline
-
+@contextmanager
+def _progress() -> Iterator[None]:
+    """What the stages log goes to standard error meanwhile."""
     handler: logging.Handler
     if sys.stderr.isatty():
         handler = _Status(Console(stderr=True))
@@ -142,12 +179,41 @@ def _audit(settings: Settings, out: Path) -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
-        manifest = pipeline.run(settings, out)
+        yield
     finally:
         logger.removeHandler(handler)
         handler.close()
+
+
+def _audit(settings: Settings, out: Path) -> None:
+    from audit import pipeline
+
+    with _progress():
+        manifest = pipeline.run(settings, out)
     _summarise(manifest)
     typer.echo(f"report: {out / 'report' / 'index.html'}")
+
+
+def _show(quality: "Quality") -> None:
+    """Counts of rows and expectations: no record's value, no patient."""
+    table = Table(title="Data quality at a glance")
+    table.add_column("table", no_wrap=True)
+    for column in ("rows read", "quarantined", "expectations", "block", "warn", "info"):
+        table.add_column(column, justify="right")
+    for one in quality.tables:
+        if one.linked:
+            counts = (one.read, one.quarantined, one.judged, *one.failed.values())
+            table.add_row(one.name, *(f"{count:,}" for count in counts))
+        else:
+            table.add_row(one.name, "not linked")
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    for severity, failures in quality.failed.items():
+        for failed in failures:
+            rows = "a few" if failed.rows.value is None else f"{failed.rows.value:,}"
+            typer.echo(
+                f"{severity}  {failed.id}: not so in {rows} of {failed.checked:,} rows: "
+                f"{failed.says}"
+            )
 
 
 def _summarise(manifest: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pyarrow.parquet import ParquetWriter
 
 from audit.disclosure import Cell, Mark
 from audit.figures import Group, RuleFigures, Tables, all_figures
+from audit.resources import root
 from audit.verdicts import VERDICTS
 from audit.warehouse import Connection
 
@@ -58,6 +59,12 @@ def write_outputs(con: Connection, tables: Tables, folder: Path, threshold: int)
             writer.write_batch(batch)
     write_csv(summary(tables, threshold), folder / "summary.csv")
     write_csv(con.sql("from quarantine order by all").pl(), folder / "quarantine.csv")
+
+
+def write_quality_list(con: Connection, path: Path) -> None:
+    """Writes the rows that break an expectation of data quality: patient level, private."""
+    statement = (root("sql") / "results" / "quality_list.sql").read_text(encoding="utf-8")
+    write_csv(con.sql(statement).pl(), path)
 
 
 @contextmanager

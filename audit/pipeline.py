@@ -16,12 +16,14 @@ from typing import Any
 
 import polars as pl
 
-from audit.errors import ExtractRefused
+from audit.errors import ExtractRefused, UsageError
 from audit.evaluate import evaluate
 from audit.extract import Extract, SourceMapping, load_extract
 from audit.guideline import Catalogue
 from audit.publish import publication
 from audit.quality import check_quality, refusal
+from audit.quality_history import HISTORY, earlier_history, store_history
+from audit.quality_page import Quality, present_quality
 from audit.settings import Settings
 from audit.tnm import stage_texts
 from audit.vocabulary import Vocabulary
@@ -44,6 +46,8 @@ AGGREGATES = (
     "registry_facts",
     "load_counts",
     "quality_checks",
+    "quality_examples",
+    "quality_history",
 )
 
 
@@ -109,23 +113,25 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
         UserError: the extract, the mapping, the settings or `out` can't be used.
     """
     # Templates and writers are needed here alone: an evaluation in a notebook starts without them.
-    from audit.outputs import write_outputs
+    from audit.outputs import write_outputs, write_quality_list
     from audit.present import present
     from audit.report import render_report
     from audit.worklist import write_worklists
 
     stages = Stages()
+    earlier = earlier_history(out)
     with publication(out) as folder:
         scratch, audit = folder / "scratch", folder / "audit"
         scratch.mkdir()
         audit.mkdir()
         con = open_database(audit / "audit.duckdb", scratch)
         try:
-            manifest = judge_extract(con, settings, scratch, stages)
+            manifest = judge_extract(con, settings, scratch, stages, earlier)
             catalogue = Catalogue.read()
             tables = _results(con)
             with stages.stage("worklist"):
                 write_worklists(con, catalogue, audit)
+                write_quality_list(con, audit / "worklist" / "quality.csv")
             with stages.stage("report"):
                 render_report(present(tables, manifest, catalogue, settings.small_number), audit)
             with stages.stage("outputs"):
@@ -139,8 +145,56 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
     return manifest
 
 
+@dataclass(frozen=True)
+class Validation:
+    """What the data can bear, and the exception that an audit of them would end with."""
+
+    quality: Quality
+    refusal: ExtractRefused | None
+
+
+def validate(settings: Settings, out: Path | None) -> Validation:
+    """Loads an extract and looks at its quality alone; no rule is judged.
+
+    Args:
+        settings: what to load, and what an audit would be refused for.
+        out: a folder for `quality.html` and the patient-level `quality.csv`; None writes nothing.
+
+    Raises:
+        UserError: the extract, the mapping or `out` can't be used.
+    """
+    from audit.outputs import write_quality_list
+    from audit.report import render_validation
+
+    if out and (out / "audit.duckdb").exists():
+        raise UsageError(f"{out} holds an audit", "choose another --out for the validation")
+    catalogue = Catalogue.read()
+    with tempfile.TemporaryDirectory(prefix="guideline-audit-") as place:
+        scratch = Path(place)
+        con = open_database(None, scratch)
+        try:
+            refused = _prepare(con, catalogue, settings, scratch, Stages()).refusal
+            identity = _identity(settings)
+            store_history(con, pl.DataFrame(schema=HISTORY), identity)
+            needed = ("load_counts", "quality_checks", "quality_examples", "quality_history")
+            tables = {name: con.table(name).order("all").pl() for name in needed}
+            quality = present_quality(tables, catalogue.numbers, settings.small_number)
+            if out:
+                with publication(out) as folder:
+                    (folder / "audit").mkdir()
+                    render_validation(quality, identity, settings.small_number, folder / "audit")
+                    write_quality_list(con, folder / "audit" / "quality.csv")
+            return Validation(quality, refused)
+        finally:
+            con.close()
+
+
 def judge_extract(
-    con: Connection, settings: Settings, scratch: Path, stages: Stages
+    con: Connection,
+    settings: Settings,
+    scratch: Path,
+    stages: Stages,
+    earlier: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Loads an extract into an open database, builds the facts and judges every selected rule.
 
@@ -149,6 +203,7 @@ def judge_extract(
         settings: what to audit and by which rules.
         scratch: a private folder for what does not fit into memory.
         stages: takes the time of each stage.
+        earlier: what earlier runs found of the data's quality.
 
     Returns:
         The manifest, without the times.
@@ -171,7 +226,9 @@ def judge_extract(
             conjugates_told_apart=prepared.conjugates_told_apart,
             log=logger.info,
         )
-    return _manifest(con, catalogue, settings, prepared.extract)
+    manifest = _manifest(con, catalogue, settings, prepared.extract)
+    store_history(con, pl.DataFrame(schema=HISTORY) if earlier is None else earlier, manifest)
+    return manifest
 
 
 @dataclass(frozen=True)
@@ -280,18 +337,11 @@ def _manifest(
     for rule_id, verdict, count in counted.fetchall():
         verdicts[rule_id][verdict] = count
     return {
-        "run_id": uuid.uuid4().hex,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "product": {
-            "name": "guideline-audit",
-            "version": version("guideline-audit"),
-            "python": platform.python_version(),
-        },
+        **_identity(settings),
         "catalogue": {
             "hash": catalogue.hash,
             "rules": {rule.id: rule.card.version for rule in rules},
         },
-        "cutoff": settings.cutoff.isoformat(),
         "jurisdiction": settings.jurisdiction,
         "mapping": settings.mapping,
         "parameters": {
@@ -316,6 +366,20 @@ def _manifest(
             for name, table in extract.tables.items()
         },
         "verdicts": verdicts,
+    }
+
+
+def _identity(settings: Settings) -> dict[str, Any]:
+    """Which run of which program this is, as seen from which day."""
+    return {
+        "run_id": uuid.uuid4().hex,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "product": {
+            "name": "guideline-audit",
+            "version": version("guideline-audit"),
+            "python": platform.python_version(),
+        },
+        "cutoff": settings.cutoff.isoformat(),
     }
 
 

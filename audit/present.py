@@ -23,6 +23,8 @@ LOW_COMPLETENESS = 0.8
 PLACES = ("US", "EU", "ENGLAND")
 SPLIT = ("conformant", "non_conformant", "excepted", "pending", "not_evaluable")
 """The population's verdicts in the order the page shows them."""
+SMALLEST_SHARE = 0.0001
+"""What is not shown exactly where a share is of rows."""
 HEADLINES = 3
 """Rules named in the headline for their cases for review."""
 
@@ -257,6 +259,11 @@ def number(cell: Cell) -> str:
 def percent(share: float) -> str:
     """A share as a percentage with one decimal."""
     return f"{100 * share:.1f}%"
+
+
+def fine_percent(share: float) -> str:
+    """A share of rows above none, as a percentage with two decimals."""
+    return f"{100 * share:.2f}%" if share > SMALLEST_SHARE else "less than 0.01%"
 
 
 def _headline(rules: list[RulePage]) -> list[Finding]:

@@ -21,6 +21,8 @@ OURS = frozenset(
         "manifest.json",
         "report",
         "worklist",
+        "quality.html",
+        "quality.csv",
     }
 )
 """What an audit's folder holds; nothing else in it is ever replaced or removed."""

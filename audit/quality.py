@@ -60,7 +60,8 @@ def check_quality(
 
     Args:
         con: a database with the loaded tables, staging and facts. It gets `quality_checks`, a row
-            an expectation, and `quality_rows`, a row for each row that breaks one (patient level).
+            an expectation, `quality_rows`, a row for each row that breaks one (patient level), and
+            `quality_examples`, the numbers of some of them.
         linked: the tables of the extract in order, and whether each was there.
         numbers: the id of each rule by its number.
         values: the shared definitions, bound into sql/quality by `$name`.
@@ -211,7 +212,8 @@ def _refuse_crash(check_id: str, info: Mapping[str, Any]) -> None:
 
 
 def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str, _Outcome]) -> None:
-    run_sql(con, (root("sql") / "results" / "quality_rows.sql").read_text(encoding="utf-8"), {})
+    results = root("sql") / "results"
+    run_sql(con, (results / "quality_rows.sql").read_text(encoding="utf-8"), {})
     for check in checks:
         outcome = outcomes[check.about.id]
         if outcome.success:
@@ -231,6 +233,7 @@ def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str,
                 f"lists {stored}",
                 "make its query give the same rows each time",
             )
+    run_sql(con, (results / "quality_examples.sql").read_text(encoding="utf-8"), {})
 
 
 def _locators(check: Check, rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -7,7 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from audit import resources
-from audit.present import PLACES, SPLIT, Page, percent, words
+from audit.present import PLACES, SPLIT, Page, fine_percent, percent, words
+from audit.quality_page import Quality
 
 CHART_WIDTH = 200
 """Width of a rate chart in its own units; 0 to 100 % run along it."""
@@ -24,6 +25,14 @@ def render_report(page: Page, out: Path) -> Path:
         path = folder / name
         path.write_text(render(template, {"page": page}), encoding="utf-8")
     return path
+
+
+def render_validation(
+    quality: Quality, identity: Mapping[str, object], threshold: int, out: Path
+) -> None:
+    """Writes `quality.html` under `out`: what a validation found, without a record's value."""
+    context = {"quality": quality, "manifest": identity, "threshold": threshold}
+    (out / "quality.html").write_text(render("validation.html", context), encoding="utf-8")
 
 
 def render(template: str, context: Mapping[str, object]) -> str:
@@ -52,5 +61,6 @@ def _environment() -> Environment:
     environment.filters["thousands"] = lambda count: f"{count:,}"
     environment.filters["percent"] = percent
     environment.filters["points"] = lambda share: f"{100 * share:.1f}"
+    environment.filters["fine_percent"] = fine_percent
     environment.filters["along"] = lambda share: f"{CHART_WIDTH * share:.1f}"
     return environment

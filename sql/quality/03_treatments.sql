@@ -40,7 +40,7 @@ select distinct
     route
 from plausible_doses;
 
--- quality_dose_limits: the widest limits of a dose by drug, unit and route; over all routes for a row that names none.
+-- quality_treatments: treatment rows that have a day of their own, with what surrounds them and their limits of dose.
 create or replace temp table quality_treatments as
 select
     t.row_number,

@@ -1,0 +1,152 @@
+"""What the page says of data quality: no SQL, no HTML, no record's value, no patient."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from audit.disclosure import THRESHOLD, Cell, Mark, single
+from audit.extract.contract import tables as contract_tables
+from audit.figures import Tables
+
+PERSONS = frozenset({"patients", "tumours"})
+"""Tables of which a row is a person, or nearly: their small counts are hidden."""
+SEVERITIES = ("block", "warn", "info")
+RUNS_SHOWN = 12
+"""Earlier runs in a trend, the latest ones."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What an earlier run found: its day, and the rows."""
+
+    day: str
+    rows: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An expectation that the data do not meet."""
+
+    id: str
+    table: str
+    severity: str
+    says: str
+    do: str
+    rules: str
+    rows: Cell
+    checked: int
+    share: float | None
+    examples: Sequence[int]
+    past: Sequence[Past]
+
+
+@dataclass(frozen=True)
+class TableState:
+    """One table at a glance: expectations judged, and how many failed, by severity."""
+
+    name: str
+    linked: bool
+    read: int
+    quarantined: int
+    judged: int
+    failed: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Held:
+    """An expectation that the data meet."""
+
+    table: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """All that a page says of data quality."""
+
+    tables: Sequence[TableState]
+    failed: Mapping[str, Sequence[Failed]]
+    held: Sequence[Held]
+
+    @property
+    def failures(self) -> Mapping[str, int]:
+        """How many expectations failed, by severity, the gravest first."""
+        return {severity: len(self.failed[severity]) for severity in SEVERITIES}
+
+
+def present_quality(
+    tables: Tables, numbers: Mapping[str, str], threshold: int = THRESHOLD
+) -> Quality:
+    """The expectations in words, the gravest failures first, the larger shares before the smaller.
+
+    Args:
+        tables: with `load_counts`, `quality_checks`, `quality_examples` and `quality_history`.
+        numbers: the id of each rule by its number.
+        threshold: counts of people from 1 to one below it are hidden.
+    """
+    checks = tables["quality_checks"].to_dicts()
+    examples = dict(tables["quality_examples"].iter_rows())
+    by_id = {rule_id: number for number, rule_id in numbers.items()}
+    past = _past(tables["quality_history"])
+    failed: dict[str, list[Failed]] = {severity: [] for severity in SEVERITIES}
+    for check in checks:
+        if check["success"]:
+            continue
+        rows = _rows(check, threshold)
+        told = rows.mark is Mark.SHOWN
+        rules = sorted(by_id[rule_id] for rule_id in check["endangers"])
+        failed[check["severity"]].append(
+            Failed(
+                check["check_id"],
+                check["table_name"],
+                check["severity"],
+                check["says"],
+                check["what_to_do"],
+                "every rule" if len(rules) == len(by_id) else ", ".join(rules),
+                rows,
+                check["rows_checked"],
+                check["share"] if told else None,
+                # Rows listed would give a hidden count away.
+                examples.get(check["check_id"], []) if told else [],
+                past.get(check["check_id"], []) if told else [],
+            )
+        )
+    for found in failed.values():
+        found.sort(key=lambda one: -(one.share or 0))
+    loads = {load["table_name"]: load for load in tables["load_counts"].to_dicts()}
+    return Quality(
+        [_state(loads[name], checks) for name in contract_tables() if name in loads],
+        failed,
+        [Held(check["table_name"], check["says"]) for check in checks if check["success"]],
+    )
+
+
+def _rows(check: Mapping[str, Any], threshold: int) -> Cell:
+    rows = check["rows_unexpected"]
+    return single(rows, threshold) if check["table_name"] in PERSONS else Cell(rows)
+
+
+def _state(load: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> TableState:
+    own = [check for check in checks if check["table_name"] == load["table_name"]]
+    failed = [check["severity"] for check in own if not check["success"]]
+    return TableState(
+        load["table_name"],
+        load["linked"],
+        load["rows_read"],
+        load["rows_quarantined"],
+        len(own),
+        {severity: failed.count(severity) for severity in SEVERITIES},
+    )
+
+
+def _past(history: pl.DataFrame) -> dict[str, list[Past]]:
+    """What the latest runs found, the oldest first, for each check that several runs know."""
+    past: dict[str, list[Past]] = {}
+    for row in history.sort("created_at").to_dicts():
+        share = row["rows_unexpected"] / row["rows_checked"] if row["rows_checked"] else 0.0
+        day = row["created_at"][:10]
+        past.setdefault(row["check_id"], []).append(Past(day, row["rows_unexpected"], share))
+    return {check: runs[-RUNS_SHOWN:] for check, runs in past.items() if len(runs) > 1}

@@ -13,6 +13,7 @@ from audit.completeness import Completeness, completeness
 from audit.disclosure import THRESHOLD, Cell, Sum, protect, single
 from audit.figures import Group, RuleFigures, Tables, all_figures
 from audit.guideline import Card, Catalogue, Edition, Parameter
+from audit.quality_page import Quality, present_quality
 from audit.repairs import AtSite, Mending, first_at_sites, mendings
 from audit.verdicts import VERDICTS
 
@@ -130,6 +131,7 @@ class Page:
     repairs: list[Mending]
     repairs_by_site: list[AtSite]
     field_names: Mapping[str, str]
+    quality: Quality
     definitions: Mapping[str, Parameter]
 
 
@@ -185,6 +187,7 @@ def present(
         repairs=mendings(figures.values(), catalogue),
         repairs_by_site=first_at_sites(tables["repairs"], site_names, catalogue, threshold),
         field_names=_field_names(tables["missing_fields"], catalogue),
+        quality=present_quality(tables, catalogue.numbers, threshold),
         definitions=catalogue.definitions,
     )
 

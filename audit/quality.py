@@ -68,8 +68,8 @@ def check_quality(
         log: takes a line when done.
 
     Returns:
-        `quality_checks`: rows_checked are the rows of what the expectation looks at, for one on
-        quarantined rows the rows read of its table; share is rows_unexpected among them.
+        `quality_checks`: rows_checked are the rows loaded of its table; for an expectation on
+        quarantined rows, those read. share is rows_unexpected among them.
 
     Raises:
         UsageError: a suite is not as it has to be.
@@ -87,10 +87,11 @@ def check_quality(
     outcomes |= _judge(con, [check for check in checks if sizes[check.relation]])
     _store_rows(con, checks, outcomes)
     read = dict(con.sql("select table_name, rows_read from load_counts").fetchall())
+    loaded = dict(con.sql("select table_name, rows_loaded from load_counts").fetchall())
     rows = []
     for check in checks:
         about, outcome = check.about, outcomes[check.about.id]
-        checked = read[check.table] if check.relation == "quarantine" else sizes[check.relation]
+        checked = (read if check.relation == "quarantine" else loaded)[check.table]
         rows.append(
             (
                 about.id,

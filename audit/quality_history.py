@@ -31,7 +31,8 @@ def earlier_history(out: Path) -> pl.DataFrame:
         return nothing
     try:
         with duckdb.connect(str(database), read_only=True) as con:
-            return con.table("quality_history").select(*HISTORY).order("all").pl()
+            history: pl.DataFrame = con.table("quality_history").order("all").pl()
+            return history
     except duckdb.CatalogException:
         return nothing  # an audit from before there was a history
     except duckdb.IOException as error:

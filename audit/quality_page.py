@@ -105,7 +105,7 @@ def present_quality(
                 check["severity"],
                 check["says"],
                 check["what_to_do"],
-                "every rule" if len(rules) == len(by_id) else ", ".join(rules),
+                _together(rules, list(numbers)),
                 rows,
                 check["rows_checked"],
                 check["share"] if told else None,
@@ -122,6 +122,20 @@ def present_quality(
         failed,
         [Held(check["table_name"], check["says"]) for check in checks if check["success"]],
     )
+
+
+def _together(rules: Sequence[str], numbers: Sequence[str]) -> str:
+    """Rule numbers in words; three and more in a row stand as first and last."""
+    if len(rules) == len(numbers):
+        return "every rule"
+    runs: list[list[str]] = []
+    for rule in rules:
+        follows = runs and numbers.index(rule) == numbers.index(runs[-1][-1]) + 1
+        if follows:
+            runs[-1].append(rule)
+        else:
+            runs.append([rule])
+    return ", ".join(f"{run[0]} to {run[-1]}" if run[2:] else ", ".join(run) for run in runs)
 
 
 def _rows(check: Mapping[str, Any], threshold: int) -> Cell:

@@ -133,7 +133,7 @@ select
 from observations as o
 window in_order as (partition by o.patient_id order by o.observation_date, o.row_number);
 
--- quality_pile_ups: dates on a first of the month, where dates gather that somebody filled in.
+-- quality_pile_ups: exact dates on a first of the month, where dates gather that somebody filled in.
 -- dated: how many dates the column holds; firsts, new_years: the share of them on such a day.
 create or replace temp table quality_pile_ups as
 with dates as (
@@ -178,6 +178,14 @@ with dates as (
     where start_date is not null
 ),
 
+exact as (
+    select d.*
+    from dates as d
+    left join imprecise_dates as i
+        on d.table_name = i.table_name and d.row_number = i.row_number and d.column_name = i.column_name
+    where i.row_number is null
+),
+
 shares as (
     select
         table_name,
@@ -185,7 +193,7 @@ shares as (
         count(*) as dated,
         avg(case when extract(day from day) = 1 then 1.0 else 0.0 end) as firsts,
         avg(case when extract(day from day) = 1 and extract(month from day) = 1 then 1.0 else 0.0 end) as new_years
-    from dates
+    from exact
     group by
         table_name,
         column_name
@@ -201,6 +209,6 @@ select
     s.dated,
     s.firsts,
     s.new_years
-from dates as d
+from exact as d
 inner join shares as s on d.table_name = s.table_name and d.column_name = s.column_name
 where extract(day from d.day) = 1;

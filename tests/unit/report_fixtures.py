@@ -94,6 +94,45 @@ def count(found, level, key):
     ).sort("rule_id", "group_id")
 
 
+def quality():
+    """A block, a warning on people, a warning on rows, a note, and an expectation that holds."""
+    checks = [
+        ("none-left", "patients", "block", "One is left.", "Look.", [RULES[0]], False, 900, 900),
+        ("aged", "tumours", "warn", "Ages <are> possible.", "Ask.", [], False, 900, 7),
+        ("dosed", "treatments", "warn", "Doses are possible.", "Ask.", RULES[:2], False, 40000, 3),
+        ("ended", "treatments", "info", "Courses end.", "Ask.", [], False, 40000, 400),
+        ("named", "treatments", "warn", "Drugs are named.", "Ask.", [], True, 40000, 0),
+    ]
+    columns = "check_id table_name severity says what_to_do endangers success rows_checked"
+    judged = pl.DataFrame(
+        checks,
+        orient="row",
+        schema=[*columns.split(), "rows_unexpected"],
+        schema_overrides={"endangers": pl.List(pl.String)},
+    )
+    runs = [
+        (f"run-{run}", f"2024-{run:02}-01T00:00:00", check, 40 - 5 * run, 40000)
+        for run in range(1, 4)
+        for check in ("aged", "dosed")
+    ]
+    return {
+        "quality_checks": judged.with_columns(
+            share=pl.col("rows_unexpected") / pl.col("rows_checked")
+        ),
+        "quality_examples": pl.DataFrame(
+            {
+                "check_id": ["none-left", "aged", "dosed", "ended"],
+                "examples": [[1, 2], [77777], [3, 1004], [5]],
+            }
+        ),
+        "quality_history": pl.DataFrame(
+            runs,
+            orient="row",
+            schema=["run_id", "created_at", "check_id", "rows_unexpected", "rows_checked"],
+        ),
+    }
+
+
 def tables(found=None, patients=15_000):
     """The result tables that belong to the findings."""
     found = findings() if found is None else found
@@ -128,6 +167,7 @@ def tables(found=None, patients=15_000):
         "unrecognised_drugs": pl.DataFrame(
             {"drug": ["study <drug>", "XYZ-1"], "rows": [40, 3], "patients": [12, 2]}
         ),
+        **quality(),
         "unreadable_stages": pl.DataFrame(
             {
                 "column_name": ["clinical_m", "yp_t", "yp_t"],

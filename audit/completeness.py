@@ -11,6 +11,8 @@ from audit.guideline import Catalogue, Field
 
 _PRESENT_WORTH = 0.01
 """Next to nothing: what is recorded is never printed, the share missing tells it."""
+_REGISTRY_WORTH = 1e6
+"""Hospitals and years give cover before the registry does."""
 SHADES = (98, 90, 75, 50)
 """Least per cent of the shades, the best one first; below all of them is the last one."""
 
@@ -135,7 +137,9 @@ def _cells(counts: Mapping[Group, tuple[int, int]], threshold: int) -> Mapping[H
             sums.append(Sum(parts, (what, "registry", "")))
     worth = {"expected": inf, "present": _PRESENT_WORTH, "missing": 1.0}
     weights: dict[Hashable, float] = {
-        (what, *group): weight for group in counts for what, weight in worth.items()
+        (what, *group): weight * (_REGISTRY_WORTH if group[0] == "registry" else 1)
+        for group in counts
+        for what, weight in worth.items()
     }
     return protect(values, sums, threshold, weights)
 

@@ -209,7 +209,7 @@ def _field_names(missing_fields: pl.DataFrame, catalogue: Catalogue) -> dict[str
     names: dict[str, str] = {name: field.says for name, field in catalogue.fields.items()}
     names |= {name: f"{label}, as a whole" for name, label in words()["tables"].items()}
     names |= words()["fields"]
-    return {name: names.get(name, name) for name in missing_fields["field"].unique()}
+    return names | {name: names.get(name, name) for name in missing_fields["field"]}
 
 
 def _rule(figures: RuleFigures, manifest: Mapping[str, Any], catalogue: Catalogue) -> RulePage:

@@ -10,7 +10,6 @@ from pathlib import Path
 import polars as pl
 
 from audit import resources
-from audit.figures import TOGETHER
 from audit.guideline import Catalogue
 from audit.outputs import private_file, write_csv
 from audit.present import sentence, words
@@ -177,24 +176,21 @@ def _columns() -> dict[str, pl.Expr]:
 
 
 def _repair_list(cases: pl.DataFrame) -> pl.DataFrame:
-    """The cases that could not be judged, under what they lack together.
-
-    Of a site's cases those come first whose repair settles most verdicts there.
-    """
-    together = pl.col("missing").list.sort().list.join(TOGETHER)
-    lacking = cases.filter(pl.col("verdict") == "not_evaluable").with_columns(missing=together)
-    settles = lacking.with_columns(settles=pl.len().over("site_id", "missing"))
+    """The cases that could not be judged; of a site's those with the commonest gap come first."""
+    lacking = cases.filter(pl.col("verdict") == "not_evaluable")
+    settles = lacking.with_columns(settles=pl.len().over("site_id", "gap"))
     return settles.sort(
         "site",
         "site_id",
         -pl.col("settles").cast(pl.Int64),
-        "missing",
+        "gap",
         "number",
         "subject_id",
     ).select(
         "site_id",
         "site",
-        "missing",
+        "gap",
+        pl.col("missing").list.join("; "),
         pl.col("settles").alias("verdicts_with_the_same_gap"),
         pl.col("number").alias("rule"),
         "rule_id",

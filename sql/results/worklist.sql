@@ -35,8 +35,10 @@ select
     f.due_date,
     f.margin_days,
     f.missing,
+    g.gap,
     coalesce(w.shows, []) as shows
 from findings as f
 left join sites as s on f.site_id = s.site_id
+left join gaps as g on f.rule_id = g.rule_id and f.subject_id = g.subject_id
 left join shown as w on f.rule_id = w.rule_id and f.subject_id = w.subject_id
 where f.verdict in ('non_conformant', 'not_evaluable')

@@ -207,10 +207,19 @@ def tables(found=None, patients=15_000):
     }  # fmt: skip
 
 
-def repairs(found):
-    lacking = found.filter(pl.col("verdict") == "not_evaluable").with_columns(
-        field=pl.col("missing").list.sort().list.join(" + ")
+def gaps(found):
+    return found.filter(pl.col("verdict") == "not_evaluable").select(
+        "rule_id",
+        "subject_id",
+        "site_id",
+        gap=pl.when(pl.col("reason") == "imprecise-date")
+        .then(pl.lit("exact dates"))
+        .otherwise(pl.col("missing").list.sort().list.join(" + ")),
     )
+
+
+def repairs(found):
+    lacking = gaps(found).rename({"gap": "field"})
     whole = lacking.with_columns(site_id=pl.lit(None, pl.String))
     return (
         pl.concat([whole, lacking])

@@ -231,3 +231,16 @@ def test_a_case_that_lacks_several_fields_counts_once_under_all_of_them(evaluati
         (None, "surgeries.yp_n + surgeries.yp_t", 1),
         ("H1", "surgeries.yp_n + surgeries.yp_t", 1),
     ]
+
+
+def test_imprecise_dates_are_one_gap_whichever_dates_they_are(tmp_path):
+    vague = [
+        row | {"start_date": "2020"} for row in TABLES["treatments"] if row["patient_id"] == "P1"
+    ]
+    folder = write_extract(tmp_path / "extract", TABLES | {"treatments": vague})
+    found = evaluate_extract(Settings(extract=folder, cutoff=date(2024, 1, 1)))
+    unclear = found.findings.filter(pl.col("reason") == "imprecise-date")
+    repairs = found.tables["repairs"].filter(
+        pl.col("field") == "exact dates", pl.col("site_id").is_null()
+    )
+    assert repairs["verdicts_settled"].sum() == unclear.height > 0

@@ -1,3 +1,17 @@
+-- gaps: what a case that could not be judged lacks: all the fields together, or exact dates. Where dates are too
+-- imprecise, the finding names every imprecise date of the patient, and exact ones settle it.
+create or replace view gaps as
+select
+    rule_id,
+    subject_id,
+    site_id,
+    case
+        when reason = 'imprecise-date' then 'exact dates'
+        else coalesce(array_to_string(list_sort(list_distinct(missing)), ' + '), 'not named')
+    end as gap
+from findings
+where verdict = 'not_evaluable';
+
 -- repairs: what would settle the cases that could not be judged, by rule, for the registry (no site) and each site.
 -- A case counts once, under all the fields it lacks together: it is settled only when each of them is repaired. So the
 -- rows of a rule add up to its cases not evaluable.
@@ -8,9 +22,8 @@ with lacking as (
     select
         rule_id,
         coalesce(site_id, '(not recorded)') as site,
-        coalesce(array_to_string(list_sort(list_distinct(missing)), ' + '), '(not named)') as field
-    from findings
-    where verdict = 'not_evaluable'
+        gap as field
+    from gaps
 ),
 
 settled as (

@@ -2,15 +2,14 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from math import inf
 
 import polars as pl
 
 from audit.disclosure import Cell, Mark, Sum, protect
 from audit.guideline import Catalogue, Field
 
-_PRESENT_WORTH = 0.01
-"""Next to nothing: what is recorded is never printed, the share missing tells it."""
+_WORTH = {"expected": 1e3, "present": 0.01, "missing": 1.0}
+"""How dear a count is where another one needs cover: what is recorded is not printed itself."""
 _REGISTRY_WORTH = 1e6
 """Hospitals and years give cover before the registry does."""
 SHADES = (98, 90, 75, 50)
@@ -135,11 +134,10 @@ def _cells(counts: Mapping[Group, tuple[int, int]], threshold: int) -> Mapping[H
         for what in ("expected", "present", "missing"):
             parts = tuple((what, *group) for group in members)
             sums.append(Sum(parts, (what, "registry", "")))
-    worth = {"expected": inf, "present": _PRESENT_WORTH, "missing": 1.0}
     weights: dict[Hashable, float] = {
         (what, *group): weight * (_REGISTRY_WORTH if group[0] == "registry" else 1)
         for group in counts
-        for what, weight in worth.items()
+        for what, weight in _WORTH.items()
     }
     return protect(values, sums, threshold, weights)
 

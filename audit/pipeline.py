@@ -1,4 +1,4 @@
-"""The stages in order: extract, vocabulary, warehouse, facts, rules, outputs, report."""
+"""The stages in order: extract, warehouse, vocabulary, facts, quality, rules, outputs."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import platform
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,10 +45,8 @@ AGGREGATES = (
     "unreadable_stages",
     "registry_facts",
     "load_counts",
-    "quality_checks",
-    "quality_examples",
-    "quality_history",
 )
+QUALITY = ("quality_checks", "quality_examples", "quality_history")
 
 
 @dataclass
@@ -79,6 +77,8 @@ class Evaluation:
 def evaluate_extract(settings: Settings) -> Evaluation:
     """Loads and judges an extract in memory; writes nothing that outlives the call.
 
+    The quality of the data is not looked at: `run` and `validate` do that.
+
     Args:
         settings: what to audit and by which rules.
 
@@ -93,7 +93,7 @@ def evaluate_extract(settings: Settings) -> Evaluation:
         con = open_database(None, scratch)
         try:
             manifest = judge_extract(con, settings, scratch, Stages())
-            tables = _results(con)
+            tables = _results(con, AGGREGATES)
             return Evaluation(con.sql("from findings order by all").pl(), tables, manifest)
         finally:
             con.close()
@@ -126,9 +126,14 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
         audit.mkdir()
         con = open_database(audit / "audit.duckdb", scratch)
         try:
-            manifest = judge_extract(con, settings, scratch, stages, earlier)
-            catalogue = Catalogue.read()
-            tables = _results(con)
+            catalogue = _catalogue(settings)
+            loaded = _build(con, catalogue, settings, scratch, stages)
+            refused = _look(con, catalogue, settings, loaded, stages)
+            if refused:
+                raise refused
+            manifest = _judge(con, catalogue, settings, loaded, stages)
+            store_history(con, earlier, manifest)
+            tables = _results(con, AGGREGATES + QUALITY)
             with stages.stage("worklist"):
                 write_worklists(con, catalogue, audit)
                 write_quality_list(con, audit / "worklist" / "quality.csv")
@@ -173,11 +178,12 @@ def validate(settings: Settings, out: Path | None) -> Validation:
         scratch = Path(place)
         con = open_database(None, scratch)
         try:
-            refused = _prepare(con, catalogue, settings, scratch, Stages()).refusal
+            stages = Stages()
+            loaded = _build(con, catalogue, settings, scratch, stages)
+            refused = _look(con, catalogue, settings, loaded, stages)
             identity = _identity(settings)
             store_history(con, pl.DataFrame(schema=HISTORY), identity)
-            needed = ("load_counts", "quality_checks", "quality_examples", "quality_history")
-            tables = {name: con.table(name).order("all").pl() for name in needed}
+            tables = _results(con, ("load_counts", *QUALITY))
             quality = present_quality(tables, catalogue.numbers, settings.small_number)
             if out:
                 with publication(out) as folder:
@@ -190,11 +196,7 @@ def validate(settings: Settings, out: Path | None) -> Validation:
 
 
 def judge_extract(
-    con: Connection,
-    settings: Settings,
-    scratch: Path,
-    stages: Stages,
-    earlier: pl.DataFrame | None = None,
+    con: Connection, settings: Settings, scratch: Path, stages: Stages
 ) -> dict[str, Any]:
     """Loads an extract into an open database, builds the facts and judges every selected rule.
 
@@ -203,7 +205,6 @@ def judge_extract(
         settings: what to audit and by which rules.
         scratch: a private folder for what does not fit into memory.
         stages: takes the time of each stage.
-        earlier: what earlier runs found of the data's quality.
 
     Returns:
         The manifest, without the times.
@@ -211,37 +212,30 @@ def judge_extract(
     Raises:
         UserError: the extract, the mapping or the settings can't be used.
     """
-    catalogue = Catalogue.read()
-    catalogue.select(settings.rules)
-    catalogue.check_variants(settings.variants)
-    prepared = _prepare(con, catalogue, settings, scratch, stages)
-    if prepared.refusal:
-        raise prepared.refusal
-    with stages.stage("rules"):
-        evaluate(
-            con,
-            catalogue,
-            settings,
-            linked=prepared.extract.linked,
-            conjugates_told_apart=prepared.conjugates_told_apart,
-            log=logger.info,
-        )
-    manifest = _manifest(con, catalogue, settings, prepared.extract)
-    store_history(con, pl.DataFrame(schema=HISTORY) if earlier is None else earlier, manifest)
-    return manifest
+    catalogue = _catalogue(settings)
+    loaded = _build(con, catalogue, settings, scratch, stages)
+    return _judge(con, catalogue, settings, loaded, stages)
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _Loaded:
+    """An extract whose facts are built, and the shared values that SQL may ask for by name."""
+
     extract: Extract
     conjugates_told_apart: bool
-    refusal: ExtractRefused | None
+    shared: dict[str, object]
 
 
-def _prepare(
+def _catalogue(settings: Settings) -> Catalogue:
+    catalogue = Catalogue.read()
+    catalogue.select(settings.rules)
+    catalogue.check_variants(settings.variants)
+    return catalogue
+
+
+def _build(
     con: Connection, catalogue: Catalogue, settings: Settings, scratch: Path, stages: Stages
-) -> _Prepared:
-    """Everything before the rules: the facts, and what the data can bear."""
+) -> _Loaded:
     mapping = SourceMapping.read(settings.mapping) if settings.mapping else None
     with stages.stage("extract"):
         extract = load_extract(
@@ -266,17 +260,37 @@ def _prepare(
     with stages.stage("facts"):
         for layer in ("staging", "facts"):
             build(con, layer, shared)
+    return _Loaded(extract, mapping is None or mapping.conjugates_told_apart, shared)
+
+
+def _look(
+    con: Connection, catalogue: Catalogue, settings: Settings, loaded: _Loaded, stages: Stages
+) -> ExtractRefused | None:
+    """What the data can bear; gives the exception to end with where they can't bear an audit."""
     with stages.stage("quality"):
         checks = check_quality(
             con,
-            linked=extract.linked,
+            linked=loaded.extract.linked,
             numbers=catalogue.numbers,
-            values=shared,
+            values=loaded.shared,
             log=logger.info,
         )
-    told_apart = mapping is None or mapping.conjugates_told_apart
-    found = refusal(checks, con.table("load_counts").pl(), settings)
-    return _Prepared(extract, told_apart, found)
+    return refusal(checks, con.table("load_counts").pl(), settings)
+
+
+def _judge(
+    con: Connection, catalogue: Catalogue, settings: Settings, loaded: _Loaded, stages: Stages
+) -> dict[str, Any]:
+    with stages.stage("rules"):
+        evaluate(
+            con,
+            catalogue,
+            settings,
+            linked=loaded.extract.linked,
+            conjugates_told_apart=loaded.conjugates_told_apart,
+            log=logger.info,
+        )
+    return _manifest(con, catalogue, settings, loaded.extract)
 
 
 def _load(con: Connection, extract: Extract) -> None:
@@ -320,8 +334,8 @@ def _resolve(con: Connection, catalogue: Catalogue) -> None:
     store(con, "stage_texts", stage_texts(con))
 
 
-def _results(con: Connection) -> dict[str, pl.DataFrame]:
-    tables = {name: con.table(name).order("all").pl() for name in AGGREGATES}
+def _results(con: Connection, names: Iterable[str]) -> dict[str, pl.DataFrame]:
+    tables = {name: con.table(name).order("all").pl() for name in names}
     quarantined = (
         "select table_name, reason, count(*) as n from quarantine group by all order by all"
     )

@@ -17,20 +17,25 @@ class ExitCode(IntEnum):
     GATE = 4
 
 
+_LONGEST = 900
+"""Characters of a sentence: a file may have thousands of headers, and a header a million."""
+
+
 class UserError(Exception):
     """Something the user can put right.
 
     Args:
         found: what is wrong and where (file, row, column, value).
         todo: the next step, as an instruction.
+
+    Both may quote a file: control characters are written out, so that none reaches a terminal.
     """
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, found: str, todo: str) -> None:
-        super().__init__(f"{found}\n  What to do: {todo}")
-        self.found = found
-        self.todo = todo
+        self.found, self.todo = _plain(found), _plain(todo)
+        super().__init__(f"{self.found}\n  What to do: {self.todo}")
 
 
 class UsageError(UserError):
@@ -41,3 +46,13 @@ class ExtractRefused(UserError):
     """The extract or its mapping can't be used: exit code 3."""
 
     exit_code = ExitCode.REFUSED
+
+
+def _plain(text: str) -> str:
+    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]} …"
+    return "".join(
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode()
+        for character in shown
+    )

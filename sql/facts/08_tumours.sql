@@ -2,6 +2,7 @@
 -- pathway: metastatic, neoadjuvant, surgery-first or none. Without a dated operation the recorded intent tells; where
 -- no surgeries are linked at all so does a pathological T or N, which the extract holds only where surgery came first.
 -- t and n are the categories the treatment decision was made on: pathological where surgery came first, else clinical.
+-- A clinical category stands in for a pathological one that is missing, not for one that can't be read.
 -- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
 -- outside_early_her2: why the tumour is not known to be early, invasive and HER2-positive; null where it is.
 -- is_index: the tumour on which a drug rule judges the episode.
@@ -82,11 +83,20 @@ routed as (
 decided as (
     select
         r.*,
-        case when r.pathway = 'surgery-first' then coalesce(r.pathological_t, r.clinical_t) else r.clinical_t end as t,
-        case when r.pathway = 'surgery-first' then coalesce(r.pathological_n, r.clinical_n) else r.clinical_n end as n,
         case
-            when r.pathway = 'surgery-first' then coalesce(r.pathological_size_mm, r.clinical_size_mm)
-            else r.clinical_size_mm
+            when r.pathway <> 'surgery-first' then r.clinical_t
+            when r.pathological_t_unreadable then null
+            else coalesce(r.pathological_t, r.clinical_t)
+        end as t,
+        case
+            when r.pathway <> 'surgery-first' then r.clinical_n
+            when r.pathological_n_unreadable then null
+            else coalesce(r.pathological_n, r.clinical_n)
+        end as n,
+        case
+            when r.pathway <> 'surgery-first' then r.clinical_size_mm
+            when r.pathological_t_unreadable then r.pathological_size_mm
+            else coalesce(r.pathological_size_mm, r.clinical_size_mm)
         end as size_mm
     from routed as r
 ),

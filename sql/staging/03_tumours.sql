@@ -50,6 +50,8 @@ select
     cn.category as clinical_n,
     cm.category as clinical_m,
     coalesce(cm.unreadable, false) as m_unreadable,
+    coalesce(pt.unreadable, false) as pathological_t_unreadable,
+    coalesce(pn.unreadable, false) and w.nodes_positive is null as pathological_n_unreadable,
     pt.category as pathological_t,
     coalesce(
         pn.category,

@@ -63,36 +63,36 @@ from drug_names as d
 inner join ingredients as i on d.ingredient = i.ingredient
 where i.is_her2 or i.is_cytotoxic or i.is_endocrine;
 
+-- dose_rows: one row a dated treatment row and ingredient, in the episode that it counts for.
+-- What names no tumour and was given long before the diagnosis counts for none: it treated something else.
+create or replace temp view dose_rows as
+select
+    p.patient_key,
+    coalesce(v.episode_key, p.episode_key) as episode_key,
+    case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
+    coalesce(m.start_date, t.start_date) as start_date,
+    coalesce(m.end_date, t.end_date) as end_date,
+    coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
+    coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
+    t.intent,
+    coalesce(t.trial, false) as in_trial,
+    replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
+    r.via = 'regimen' as is_regimen,
+    r.ingredient
+from treatments as t
+inner join dose_drugs as r on t.drug = r.drug
+inner join dose_places as p on t.patient_id = p.patient_id
+left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
+left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
+where
+    coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
+    and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date);
+
 -- fct_doses: one row a dated dose of one anticancer ingredient, in the episode that it counts for.
 -- A course with both ends stands as three-weekly doses, the last on its end date (derived); a course without an end
--- is one dose on its first day (open_course). What names no tumour and was given long before the diagnosis counts for
--- none: it treated something else. setting: curative, or metastatic from the metastatic date on.
+-- is one dose on its first day (open_course). setting: curative, or metastatic from the metastatic date on.
 create or replace table fct_doses as
-with assigned as (
-    select
-        p.patient_key,
-        coalesce(v.episode_key, p.episode_key) as episode_key,
-        case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
-        coalesce(m.start_date, t.start_date) as start_date,
-        coalesce(m.end_date, t.end_date) as end_date,
-        coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
-        coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
-        t.intent,
-        coalesce(t.trial, false) as in_trial,
-        replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
-        r.via = 'regimen' as is_regimen,
-        r.ingredient
-    from treatments as t
-    inner join dose_drugs as r on t.drug = r.drug
-    inner join dose_places as p on t.patient_id = p.patient_id
-    left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
-    left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
-    where
-        coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
-        and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)
-),
-
-counted as (
+with counted as (
     select
         *,
         case
@@ -100,7 +100,7 @@ counted as (
                 then cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer)
             else 0
         end as last_number
-    from assigned
+    from dose_rows
 ),
 
 unfolded as (

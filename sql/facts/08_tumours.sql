@@ -5,7 +5,7 @@
 -- A clinical category stands in for a pathological one that is missing, not for one that can't be read.
 -- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
 -- outside_early_her2: why the tumour is not known to be early, invasive and HER2-positive; null where it is.
--- is_index: the tumour on which a drug rule judges the episode.
+-- episode_rank: HER2-positive tumours first, then by stage; is_index: the first of them, on which a drug rule judges.
 create or replace table fct_tumours as
 with undated as (
     select
@@ -168,7 +168,11 @@ select
         when s.her2_status <> 'positive' then 'her2-unknown'
         when s.m_status = 'unknown' then 'm-unknown'
     end as outside_early_her2,
-    row_number() over (
+    row_number() over advanced as episode_rank,
+    row_number() over advanced = 1 as is_index
+from judged as s
+window
+    advanced as (
         partition by s.episode_key
         order by
             case s.her2_status when 'positive' then 0 when 'negative' then 2 else 1 end,
@@ -183,5 +187,4 @@ select
             case when s.er_status = 'negative' and s.pr_status = 'negative' then 0 else 1 end,
             s.diagnosis_date nulls last,
             s.tumour_id
-    ) = 1 as is_index
-from judged as s;
+    );

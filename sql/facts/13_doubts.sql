@@ -147,6 +147,31 @@ inner join cases as c on s.patient_id = c.patient_id
 where s.surgery_date is null
 union all
 select
+    r.patient_key,
+    'radiotherapy' as table_name,
+    r.row_number,
+    'start_date' as column_name,
+    'undated-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from stg_radiotherapy as r
+where r.start_date is null
+union all
+select
+    r.patient_key,
+    'radiotherapy' as table_name,
+    r.row_number,
+    'tumour_id' as column_name,
+    'unlinked-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date
+from stg_radiotherapy as r
+inner join several_tumours as m on r.patient_key = m.patient_key
+where r.tumour_id is null
+union all
+select
     c.patient_key,
     'events' as table_name,
     e.row_number,

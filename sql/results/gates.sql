@@ -1,5 +1,6 @@
 -- gated_sites: for one rule and each site, the cases in which a stream is expected and those in which it is seen.
--- Cases outside the rule's population do not count. On the middle placement of imprecise dates, so that every case
+-- A case counts wherever the rule says that the stream is expected, in its population or not: a rule that leaves out who
+-- has no radiotherapy would else find it linked everywhere. On the middle placement of imprecise dates, so that every case
 -- counts once.
 insert into gated_sites
 with counted as (
@@ -12,7 +13,6 @@ with counted as (
     left join rule_editions as e on coalesce(v.edition, 'default') = e.edition
     where
         c.placement = 'middle'
-        and v.excluded is null
         and coalesce(v.decision_date >= coalesce(e.since, date '9999-12-31'), true)
         and v.gate_expected
     group by v.site_id

@@ -59,6 +59,7 @@ select
     ) as pathological_n,
     w.clinical_size_mm,
     w.pathological_size_mm,
+    w.nodes_positive,
     w.er_status,
     w.pr_status,
     w.her2_summary,

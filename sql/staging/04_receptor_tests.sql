@@ -35,7 +35,9 @@ placed as (
         r.her2_ihc,
         r.her2_ish,
         r.her2_ratio,
-        r.her2_copies
+        r.her2_copies,
+        r.er_percent,
+        r.pr_percent
     from receptor_tests as r
     inner join cases as c on r.patient_id = c.patient_id
     left join only_tumours as o on c.patient_key = o.patient_key
@@ -54,5 +56,7 @@ select
     cast(substr(p.her2_ihc, 1, 1) as integer) as ihc,
     p.her2_ish as ish,
     p.her2_ratio as ratio,
-    p.her2_copies as copies
+    p.her2_copies as copies,
+    p.er_percent,
+    p.pr_percent
 from placed as p;

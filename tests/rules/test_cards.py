@@ -30,7 +30,8 @@ def test_every_rule_folder_is_whole() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_every_verdict_has_a_vignette(rule: Rule) -> None:
     told = {expected.verdict for v in vignettes(rule) for expected in v.expected.values()}
-    assert set(VERDICTS) <= told
+    never = {"pending"} if rule.card.pending.startswith("Never") else set()
+    assert set(VERDICTS) - never <= told
 
 
 @pytest.mark.parametrize("rule", RULES)

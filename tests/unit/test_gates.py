@@ -30,7 +30,7 @@ select
     case t.grade when 1 then 'on-time' end as met,
     case t.grade when 2 then 'trial' end as excepted,
     case t.grade when 3 then 'conjugate-not-recorded' end as failed,
-    t.her2_summary = 'positive' as gate_expected,
+    t.her2_summary = 'positive' and t.laterality = 'left' as gate_expected,
     t.er_status = 'positive' as gate_seen,
     '{}' as evidence
 from (select w.*, r.grade from stg_tumours as w join tumours as r on w.tumour_id = r.tumour_id) as t

@@ -1,0 +1,183 @@
+-- Chemotherapy of early disease is finished before radiotherapy of the breast, the chest wall or the nodes begins.
+-- denominator: index tumours, HER2-positive, M0, with chemotherapy and radiotherapy in the first course of treatment.
+with population as (
+    select
+        t.*,
+        f.end_date as first_course_end,
+        p.observable_through,
+        p.death_date,
+        coalesce(l.radiotherapy_indicated, false) as radiotherapy_indicated
+    from fct_tumours as t
+    inner join fct_first_course as f on t.episode_key = f.episode_key
+    inner join stg_patients as p on t.patient_key = p.patient_key
+    left join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
+    where t.is_index
+),
+
+beside_methotrexate as (
+    select
+        c.*,
+        max(case when c.ingredient = 'methotrexate' then c.dose_date end) over (
+            partition by c.episode_key
+            order by c.dose_date
+        ) as methotrexate_before,
+        min(case when c.ingredient = 'methotrexate' then c.dose_date end) over (
+            partition by c.episode_key
+            order by c.dose_date desc
+        ) as methotrexate_after
+    from fct_first_course_chemotherapy as c
+),
+
+chemotherapy as (
+    select
+        *,
+        ingredient = 'capecitabine' as is_capecitabine,
+        $cmf = 'exempt'
+        and ingredient in ('methotrexate', 'cyclophosphamide', 'fluorouracil')
+        and (
+            coalesce(date_diff('day', methotrexate_before, dose_date) <= $cmf_days, false)
+            or coalesce(date_diff('day', dose_date, methotrexate_after) <= $cmf_days, false)
+        ) as is_exempt
+    from beside_methotrexate
+),
+
+radiotherapies as (
+    select
+        p.patient_key,
+        p.tumour_id,
+        coalesce(min(r.start_date) filter (where r.is_local), min(r.start_date)) as radiotherapy_date,
+        bool_and(r.is_local is null) as target_unknown,
+        case when bool_and(r.end_date is not null) then max(r.end_date) end as radiotherapy_end,
+        max(coalesce(r.end_date, r.start_date + $radiotherapy_longest_days)) as radiotherapy_through
+    from population as p
+    inner join fct_radiotherapy as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id
+    where
+        r.phase = 'first-course'
+        and coalesce(r.is_local, true)
+        and r.start_date >= coalesce(p.diagnosis_date, r.start_date)
+    group by
+        p.patient_key,
+        p.tumour_id
+),
+
+given as (
+    select
+        p.episode_key,
+        min(c.dose_date) as first_chemotherapy_date,
+        min(c.dose_date) filter (where not c.is_exempt) as first_counted_date,
+        max(c.dose_date) filter (where not c.is_exempt) as last_counted_date,
+        -- Capecitabine after radiotherapy has no part in the sequence.
+        max(c.dose_date) filter (
+            where not c.is_exempt
+            and (
+                not c.is_capecitabine
+                or c.dose_date <= coalesce(r.radiotherapy_end, r.radiotherapy_date)
+            )
+        ) as last_sequence_date,
+        max(c.dose_date) filter (where not c.is_exempt and not c.is_capecitabine) as last_hard_date,
+        coalesce(bool_or(
+            not c.is_exempt
+            and c.is_capecitabine
+            and r.radiotherapy_end is null
+            and c.dose_date > r.radiotherapy_date
+            and c.dose_date <= r.radiotherapy_through
+        ), false) as capecitabine_unclear,
+        coalesce(bool_or(
+            not c.is_exempt and c.is_capecitabine and c.dose_date > r.radiotherapy_date
+        ), false) as capecitabine_later,
+        coalesce(bool_or(
+            not c.is_exempt and c.open_course and c.dose_date <= r.radiotherapy_date
+        ), false) as open_before,
+        coalesce(bool_or(
+            not c.is_exempt and c.in_trial and c.dose_date > r.radiotherapy_date
+        ), false) as in_trial
+    from population as p
+    inner join chemotherapy as c on p.episode_key = c.episode_key
+    left join radiotherapies as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id
+    group by p.episode_key
+),
+
+recorded as (
+    select distinct patient_key
+    from stg_radiotherapy
+),
+
+judged as (
+    select
+        p.*,
+        g.first_chemotherapy_date,
+        g.first_counted_date,
+        g.last_counted_date,
+        g.last_sequence_date,
+        g.capecitabine_unclear,
+        g.capecitabine_later,
+        g.open_before,
+        g.in_trial,
+        r.radiotherapy_date,
+        r.radiotherapy_end,
+        coalesce(r.target_unknown, false) as target_unknown,
+        d.patient_key is not null as radiotherapy_seen,
+        coalesce(g.last_sequence_date + $min_gap_days > r.radiotherapy_date, false) as broken,
+        coalesce(g.last_hard_date + $min_gap_days > r.radiotherapy_date, false) as broken_by_hard,
+        -- With no radiotherapy yet: it is indicated and there is still time for it.
+        r.radiotherapy_date is null
+        and p.radiotherapy_indicated
+        and p.death_date is null
+        and p.first_course_end is null
+        and g.last_counted_date + $max_gap_days > p.observable_through as awaited
+    from population as p
+    left join given as g on p.episode_key = g.episode_key
+    left join radiotherapies as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id
+    left join recorded as d on p.patient_key = d.patient_key
+)
+
+select
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    coalesce(radiotherapy_date, last_counted_date) as decision_date,
+    case when radiotherapy_date is null then last_counted_date + $max_gap_days end as due_date,
+    first_chemotherapy_date as observed_from,
+    case
+        when outside_early_her2 is not null then outside_early_her2
+        when first_chemotherapy_date is null then 'no-chemotherapy'
+        when first_counted_date is null then 'cmf'
+        when radiotherapy_date is null and not awaited then 'no-radiotherapy'
+    end as excluded,
+    case
+        when radiotherapy_date is null then null
+        when broken and target_unknown then 'target-not-recorded'
+        when broken then null
+        when open_before then 'no-end-date'
+        when capecitabine_unclear then 'radiotherapy-end-not-recorded'
+    end as missing_reason,
+    case
+        when broken then ['radiotherapy.target']
+        when open_before then ['treatments.end_date']
+        else ['radiotherapy.end_date']
+    end as missing,
+    case
+        when radiotherapy_date is null or broken then null
+        when capecitabine_later then 'capecitabine-after-radiotherapy'
+        when date_diff('day', last_sequence_date, radiotherapy_date) > $max_gap_days then 'long-gap'
+        else 'chemotherapy-first'
+    end as met,
+    case when in_trial then 'trial' end as excepted,
+    case when broken_by_hard then ['sequence'] else ['sequence', 'capecitabine'] end as lacking,
+    case
+        when first_counted_date > radiotherapy_date then 'chemotherapy-after-radiotherapy'
+        else 'chemotherapy-during-radiotherapy'
+    end as failed,
+    date_diff('day', last_sequence_date, radiotherapy_date) as margin_days,
+    outside_early_her2 is null and first_chemotherapy_date is not null and radiotherapy_indicated as gate_expected,
+    radiotherapy_seen as gate_seen,
+    case when excluded is null then to_json(struct_pack(
+        first_surgery_date := first_surgery_date,
+        first_chemotherapy_date := first_chemotherapy_date,
+        last_chemotherapy_date := last_counted_date,
+        radiotherapy_date := radiotherapy_date,
+        radiotherapy_end := radiotherapy_end,
+        her2_basis := her2_basis
+    )) end as evidence
+from judged

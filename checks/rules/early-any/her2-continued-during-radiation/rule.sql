@@ -1,0 +1,260 @@
+-- HER2-targeted treatment that has begun goes on during radiotherapy.
+-- denominator: radiotherapy courses of HER2-positive M0 disease within the year of HER2 treatment.
+with subjects as (
+    select
+        t.*,
+        p.observable_through,
+        coalesce(l.radiotherapy_indicated, false) as radiotherapy_indicated,
+        c.course_number,
+        c.start_date,
+        c.end_date,
+        c.target_recorded,
+        -- Where the last day is not recorded: the earliest and the latest that it can have been.
+        coalesce(c.end_date, c.start_date) as earliest_end,
+        c.through_date as latest_end
+    from fct_tumours as t
+    inner join stg_patients as p on t.patient_key = p.patient_key
+    left join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
+    left join fct_radiotherapy_courses as c
+        on t.patient_key = c.patient_key and t.tumour_id = c.tumour_id and c.is_named
+),
+
+her2_drugs as (
+    select
+        ingredient,
+        is_her2_antibody or is_her2_conjugate as begins_the_year,
+        is_her2_conjugate
+    from ingredients
+    where is_her2
+),
+
+dose_days as (
+    select
+        d.patient_key,
+        d.episode_key,
+        d.dose_date,
+        bool_or(h.begins_the_year) as begins_the_year,
+        bool_or(h.is_her2_conjugate) as is_conjugate,
+        bool_or(d.open_course) as open_course,
+        bool_or(d.is_regimen) as is_regimen,
+        bool_or(d.in_trial) as in_trial,
+        max(d.stop_reason) filter (
+            where d.stop_reason in ('toxicity', 'patient-refusal', 'progression', 'death')
+        ) as stop_reason
+    from fct_doses as d
+    inner join her2_drugs as h on d.ingredient = h.ingredient
+    inner join fct_first_course as f on d.episode_key = f.episode_key
+    where d.setting = 'curative' and d.dose_date < coalesce(f.recurrence_date, date '9999-12-31')
+    group by
+        d.patient_key,
+        d.episode_key,
+        d.dose_date
+),
+
+spaced as (
+    select
+        *,
+        lead(dose_date) over (partition by episode_key order by dose_date) as next_dose_date,
+        min(case when begins_the_year then dose_date end) over (partition by episode_key) as first_her2_date,
+        max(dose_date) over (partition by episode_key) as last_her2_date,
+        count(*) filter (where is_regimen) over (partition by episode_key) as regimen_days
+    from dose_days
+),
+
+-- lapses_on: the day of the next dose, never where there is none. An interval is one to judge when it is too long, or
+-- when the treatment ended with it before its year was complete.
+intervals as (
+    select
+        *,
+        dose_date + $three_weekly_days as covered_to,
+        coalesce(next_dose_date, date '9999-12-31') as lapses_on,
+        coalesce(
+            date_diff('day', dose_date, next_dose_date) > $gap_days,
+            dose_date + $three_weekly_days < first_her2_date + $year_days
+        ) as broken_if_spanning
+    from spaced
+),
+
+around as (
+    select
+        s.tumour_id,
+        s.patient_key,
+        s.course_number,
+        min(d.first_her2_date) as first_her2_date,
+        max(d.last_her2_date) as last_her2_date,
+        max(d.dose_date) filter (where d.dose_date <= s.start_date) as prior_dose_date,
+        min(d.dose_date) filter (where d.dose_date > s.start_date) as next_dose_date,
+        max(d.dose_date) filter (where d.dose_date <= s.start_date and d.is_conjugate) as prior_conjugate_date,
+        max(date_diff('day', d.dose_date, d.next_dose_date)) filter (
+            where d.dose_date < s.latest_end and d.next_dose_date > s.start_date
+        ) as longest_gap_days,
+        bool_or(d.broken_if_spanning and d.dose_date <= s.start_date and d.lapses_on > s.latest_end)
+        or bool_or(d.broken_if_spanning and d.dose_date > s.start_date and d.covered_to < s.earliest_end) as broken,
+        bool_or(d.broken_if_spanning and d.dose_date <= s.start_date and d.lapses_on > s.earliest_end)
+        or bool_or(d.broken_if_spanning and d.dose_date > s.start_date and d.covered_to < s.latest_end) as maybe_broken,
+        min(d.dose_date) filter (
+            where d.broken_if_spanning
+            and (
+                (d.dose_date <= s.start_date and d.lapses_on > s.earliest_end)
+                or (d.dose_date > s.start_date and d.covered_to < s.latest_end)
+            )
+        ) as broken_from,
+        bool_or(d.dose_date < s.latest_end and (d.open_course or (d.is_regimen and d.regimen_days = 1)))
+            as open_course,
+        bool_or(d.in_trial) as in_trial
+    from subjects as s
+    inner join intervals as d on s.episode_key = d.episode_key
+    where s.course_number is not null
+    group by
+        s.tumour_id,
+        s.patient_key,
+        s.course_number
+),
+
+judged as (
+    select
+        s.*,
+        a.first_her2_date,
+        a.last_her2_date,
+        a.prior_dose_date,
+        a.next_dose_date,
+        a.longest_gap_days,
+        coalesce(a.prior_conjugate_date = a.prior_dose_date, false) as on_conjugate,
+        coalesce(a.open_course, false) as open_course,
+        coalesce(a.in_trial, false) as in_trial,
+        coalesce(a.broken, false) as broken,
+        coalesce(a.maybe_broken, false) as maybe_broken,
+        coalesce(a.broken_from + $gap_days, s.latest_end) as due_date,
+        a.prior_dose_date is not null
+        and a.next_dose_date is null
+        and date_diff('day', a.prior_dose_date, s.start_date) > $gap_days as stopped_before,
+        a.last_her2_date < s.latest_end
+        and a.last_her2_date + $three_weekly_days >= a.first_her2_date + $year_days as ended_complete,
+        coalesce(a.broken_from = a.last_her2_date, false) as ended_early
+    from subjects as s
+    left join around as a
+        on s.patient_key = a.patient_key and s.tumour_id = a.tumour_id and s.course_number = a.course_number
+),
+
+reasons as (
+    select
+        s.patient_key,
+        s.tumour_id,
+        s.course_number,
+        max(d.stop_reason) as stop_reason
+    from judged as s
+    inner join dose_days as d on s.episode_key = d.episode_key
+    where d.dose_date between s.prior_dose_date and s.latest_end
+    group by
+        s.patient_key,
+        s.tumour_id,
+        s.course_number
+),
+
+toxicities as (
+    select
+        s.patient_key,
+        s.tumour_id,
+        s.course_number,
+        min(case e.event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end) as reason
+    from judged as s
+    inner join stg_events as e on s.patient_key = e.patient_key
+    where
+        e.event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction')
+        and (e.action like '%stopped%' or e.action like '%interrupted%')
+        and e.event_date between s.prior_dose_date - $three_weekly_days and s.latest_end + $stop_lookahead_days
+    group by
+        s.patient_key,
+        s.tumour_id,
+        s.course_number
+),
+
+weak_hearts as (
+    select distinct
+        s.patient_key,
+        s.tumour_id,
+        s.course_number
+    from judged as s
+    inner join stg_cardiac_assessments as h on s.patient_key = h.patient_key
+    where
+        (h.lvef_percent < $lvef_hold_below or (h.lvef_percent is null and h.result = 'abnormal'))
+        and h.assessment_date between s.prior_dose_date - $three_weekly_days
+        and s.latest_end + $stop_lookahead_days
+),
+
+recorded as (
+    select distinct patient_key
+    from stg_radiotherapy
+),
+
+treated as (
+    select distinct episode_key
+    from dose_days
+    where begins_the_year
+)
+
+select
+    'radiotherapy-' || cast(coalesce(s.course_number, 1) as varchar) as subject_part,
+    s.patient_key,
+    s.tumour_id,
+    s.site_id,
+    s.episode_key,
+    s.start_date as decision_date,
+    s.due_date,
+    case when s.broken then s.due_date else greatest(s.due_date, s.latest_end) end as open_until,
+    s.prior_dose_date as clock_start,
+    s.prior_dose_date as observed_from,
+    s.latest_end + $gap_days as drugs_through,
+    case
+        when s.outside_early_her2 is not null then s.outside_early_her2
+        when s.start_date is null then 'no-radiotherapy'
+        when coalesce(s.first_her2_date >= s.start_date, true) then 'no-her2-treatment-before'
+        when s.start_date >= s.first_her2_date + $year_days then 'year-complete-before'
+        when s.stopped_before and not s.open_course then 'stopped-before'
+    end as excluded,
+    case
+        when s.open_course and s.maybe_broken then 'no-end-date'
+        when s.broken and not s.target_recorded then 'target-not-recorded'
+        when s.broken or not s.maybe_broken then null
+        when s.end_date is null and s.latest_end <= s.observable_through then 'radiotherapy-end-not-recorded'
+    end as missing_reason,
+    case
+        when s.open_course and s.maybe_broken then ['treatments.end_date']
+        when s.broken then ['radiotherapy.target']
+        else ['radiotherapy.end_date']
+    end as missing,
+    case
+        when s.maybe_broken or s.latest_end > s.observable_through then null
+        when s.ended_complete then 'year-complete'
+        else 'continued'
+    end as met,
+    coalesce(
+        case r.stop_reason when 'death' then 'death-before-due' else r.stop_reason end,
+        x.reason,
+        case when h.patient_key is not null then 'contraindication-cardiac' end,
+        case when s.in_trial then 'trial' end
+    ) as excepted,
+    case when s.on_conjugate then ['conjugate'] else ['antibody'] end as lacking,
+    case when s.ended_early then 'stopped' else 'paused' end as failed,
+    $gap_days - s.longest_gap_days as margin_days,
+    s.outside_early_her2 is null and t.episode_key is not null and s.radiotherapy_indicated as gate_expected,
+    d.patient_key is not null as gate_seen,
+    case when excluded is null then to_json(struct_pack(
+        first_her2_date := s.first_her2_date,
+        last_her2_dose_before := s.prior_dose_date,
+        radiotherapy_date := s.start_date,
+        radiotherapy_end := s.end_date,
+        first_her2_dose_after := s.next_dose_date,
+        longest_interval_days := s.longest_gap_days,
+        last_her2_date := s.last_her2_date,
+        her2_basis := s.her2_basis
+    )) end as evidence
+from judged as s
+left join reasons as r
+    on s.patient_key = r.patient_key and s.tumour_id = r.tumour_id and s.course_number = r.course_number
+left join toxicities as x
+    on s.patient_key = x.patient_key and s.tumour_id = x.tumour_id and s.course_number = x.course_number
+left join weak_hearts as h
+    on s.patient_key = h.patient_key and s.tumour_id = h.tumour_id and s.course_number = h.course_number
+left join recorded as d on s.patient_key = d.patient_key
+left join treated as t on s.episode_key = t.episode_key

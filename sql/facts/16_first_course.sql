@@ -1,0 +1,59 @@
+-- fct_first_course: one row an episode: its diagnosis, the day on which the disease came back, and the day on which its
+-- first course of treatment ends because it came back or another primary came up (null where neither did).
+create or replace table fct_first_course as
+select
+    s.patient_key,
+    s.episode_key,
+    s.diagnosis_date,
+    min(i.event_date) filter (where i.kind = 'recurrence') as recurrence_date,
+    min(i.event_date) as end_date
+from episode_starts as s
+left join fct_interruptions as i
+    on
+        s.episode_key = i.episode_key
+        and i.kind in ('recurrence', 'second-primary')
+        and i.event_date > coalesce(s.diagnosis_date, date '0001-01-01')
+group by
+    s.patient_key,
+    s.episode_key,
+    s.diagnosis_date;
+
+-- fct_first_course_chemotherapy: one row a cytotoxic day of one drug in the first course of an episode: begun in time,
+-- and without a long pause since.
+create or replace table fct_first_course_chemotherapy as
+with given as (
+    select
+        c.*,
+        f.diagnosis_date,
+        date_diff(
+            'day', lag(c.dose_date) over (partition by c.episode_key order by c.dose_date), c.dose_date
+        ) as gap_days
+    from fct_cytotoxic_days as c
+    inner join fct_first_course as f on c.episode_key = f.episode_key
+    where c.setting = 'curative' and c.dose_date < coalesce(f.end_date, date '9999-12-31')
+),
+
+placed as (
+    select
+        *,
+        min(dose_date) over (partition by episode_key) as first_date,
+        max(case when gap_days > $first_course_gap_days then 1 else 0 end) over (
+            partition by episode_key
+            order by dose_date
+        ) as after_pause
+    from given
+)
+
+select
+    patient_key,
+    episode_key,
+    ingredient,
+    dose_date,
+    exposed_through,
+    open_course,
+    is_regimen,
+    in_trial
+from placed
+where
+    after_pause = 0
+    and first_date <= coalesce(diagnosis_date + $first_course_start_days, first_date);

@@ -1,0 +1,27 @@
+-- endocrine_drugs: small, so that the treatments are not what is hashed.
+create or replace temp table endocrine_drugs as
+select ingredient
+from ingredients
+where is_endocrine;
+
+-- fct_endocrine: one row a recorded row of one endocrine drug that began before the disease came back.
+-- through_date: the last day that it counts for, inclusive: its recorded end, or so many days where none is recorded.
+-- open_course: a course of which only the start is recorded. Ovarian suppression is not endocrine here.
+create or replace table fct_endocrine as
+select
+    d.patient_key,
+    d.episode_key,
+    d.ingredient,
+    d.start_date,
+    coalesce(d.end_date, d.start_date + $dispensing_days - 1) as through_date,
+    d.end_date is not null as end_recorded,
+    d.is_course and d.end_date is null as open_course,
+    coalesce(d.intent = 'palliative', false) as palliative,
+    d.in_trial,
+    d.stop_reason
+from dose_rows as d
+inner join endocrine_drugs as e on d.ingredient = e.ingredient
+inner join fct_first_course as f on d.episode_key = f.episode_key
+where
+    d.start_date < coalesce(f.recurrence_date, date '9999-12-31')
+    and d.start_date < coalesce(d.metastatic_date, date '9999-12-31');

@@ -1,0 +1,25 @@
+-- stg_cardiac_assessments: one dated measurement of the heart of a case.
+create or replace table stg_cardiac_assessments as
+with moved as (
+    select
+        patient_key,
+        row_number,
+        max(day) as assessment_date
+    from case_dates
+    where table_name = 'cardiac_assessments' and column_name = 'assessment_date'
+    group by
+        patient_key,
+        row_number
+)
+
+select
+    c.patient_key,
+    a.row_number,
+    coalesce(m.assessment_date, a.assessment_date) as assessment_date,
+    a.method,
+    a.lvef_percent,
+    a.result
+from cardiac_assessments as a
+inner join cases as c on a.patient_id = c.patient_id
+left join moved as m on c.patient_key = m.patient_key and a.row_number = m.row_number
+where coalesce(m.assessment_date, a.assessment_date) is not null;

@@ -154,7 +154,8 @@ select
     'undated-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from stg_radiotherapy as r
 where r.start_date is null
 union all
@@ -166,7 +167,8 @@ select
     'unlinked-row' as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
-    cast(null as date) as end_date
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
 from stg_radiotherapy as r
 inner join several_tumours as m on r.patient_key = m.patient_key
 where r.tumour_id is null

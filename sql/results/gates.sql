@@ -1,7 +1,7 @@
 -- gated_sites: for one rule and each site, the cases in which a stream is expected and those in which it is seen.
--- A case counts wherever the rule says that the stream is expected, in its population or not: a rule that leaves out who
--- has no radiotherapy would else find it linked everywhere. On the middle placement of imprecise dates, so that every case
--- counts once.
+-- A case counts wherever the rule says that the stream is expected, in its population or not: a rule that leaves out
+-- who has no radiotherapy would else find it linked everywhere. On the middle placement of imprecise dates, so that
+-- every case counts once.
 insert into gated_sites
 with counted as (
     select

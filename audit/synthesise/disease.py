@@ -15,7 +15,7 @@ POSITIVE, NEGATIVE, EQUIVOCAL, UNTESTED = range(4)
 
 T_CATEGORIES = ("T1mi", "T1a", "T1b", "T1c", "T2", "T3", "T4b", "T4d")
 T_UPPER_MM = (1, 5, 10, 20, 50)
-T1C, T2, T4, T4D = 3, 4, 6, 7
+T1C, T2, T3, T4, T4D = 3, 4, 5, 6, 7
 N_CATEGORIES = ("N0", "N0(i+)", "N1mi", "N1", "N2", "N3")
 N0, N0I, N1MI, N1, N2, N3 = range(6)
 IHC_0, IHC_1, IHC_2, IHC_3 = range(4)

@@ -458,7 +458,7 @@ def _endocrine(
     start = np.where(
         (disease.pathway == NEOADJUVANT) & (course.surgery >= NEVER), course.taxane_last + 30, start
     )
-    given = disease.er & (disease.pathway != METASTATIC) & treatments.chance.yes(0.9)
+    given = disease.er & (disease.pathway != METASTATIC) & treatments.chance.yes(0.94)
     given &= start <= until
     end = np.where(start + FIVE_YEARS <= until, start + FIVE_YEARS, NEVER)
     young = (disease.diagnosed - disease.born) < MENOPAUSE_DAYS

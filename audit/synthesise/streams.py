@@ -19,6 +19,7 @@ from audit.synthesise.disease import (
     NEOADJUVANT,
     POSITIVE,
     SURGERY_FIRST,
+    T3,
     T4D,
     T_CATEGORIES,
     UNTESTED,
@@ -163,7 +164,9 @@ def receptor_tests(batch: Batch) -> pl.DataFrame:
             "er_percent": numbers(
                 np.where(disease.er, chance.between(10, 100), 0)[rows], chance.yes(0.8)[rows]
             ),
-            "pr_percent": numbers(chance.between(0, 90)[rows], chance.yes(0.5)[rows]),
+            "pr_percent": numbers(
+                np.where(disease.er, chance.between(0, 90), 0)[rows], chance.yes(0.5)[rows]
+            ),
         }
         table = batch.table(rows, columns)
         return table.insert_column(0, (table["patient_id"] + name).alias("test_id"))
@@ -267,8 +270,8 @@ def radiotherapy(batch: Batch) -> pl.DataFrame:
     until = np.minimum(batch.fate.end, batch.fate.metastasis - 1)
     adjuvant = batch.delivered.chemotherapy & (disease.pathway == SURGERY_FIRST)
     start = np.where(adjuvant, course.taxane_last + 28, course.last_surgery + 38)
-    given = (course.surgery < NEVER) & (~course.mastectomy | disease.node_positive)
-    given &= chance.yes(0.88) & (start <= until)
+    indicated = ~course.mastectomy | disease.node_positive | (disease.t >= T3)
+    given = (course.surgery < NEVER) & indicated & chance.yes(0.93) & (start <= until)
     spread = np.where(batch.fate.metastasis < NEVER, batch.fate.metastasis + 20, NEVER)
     painful = chance.yes(0.3) & (spread <= batch.fate.end)
     breast, chest_wall, nodes, brain, bone = range(5)

@@ -1,6 +1,6 @@
 -- fct_radiotherapy: one row a row of radiotherapy and a tumour of the side that it was aimed at.
 -- is_local: breast, chest wall or nodes; null where no target is recorded. phase: previous to the diagnosis,
--- intraoperative, first-course, or later, once the disease came back. is_named: the row names this very tumour.
+-- intraoperative, first-course, or later, once the disease came back.
 create or replace table fct_radiotherapy as
 with sides as (
     select
@@ -35,7 +35,6 @@ select
     s.patient_key,
     s.tumour_id,
     s.episode_key,
-    s.tumour_id = s.named_tumour_id as is_named,
     r.row_number,
     r.start_date,
     r.end_date,
@@ -90,8 +89,7 @@ select
     min(start_date) as start_date,
     case when bool_and(end_date is not null) then max(end_date) end as end_date,
     max(coalesce(end_date, start_date + $radiotherapy_longest_days)) as through_date,
-    coalesce(bool_or(is_local), false) as target_recorded,
-    bool_or(is_named) as is_named
+    coalesce(bool_or(is_local), false) as target_recorded
 from numbered
 group by
     patient_key,

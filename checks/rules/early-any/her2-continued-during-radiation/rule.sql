@@ -1,6 +1,18 @@
 -- HER2-targeted treatment that has begun goes on during radiotherapy.
 -- denominator: radiotherapy courses of HER2-positive M0 disease within the year of HER2 treatment.
-with subjects as (
+with sides as (
+    select
+        *,
+        row_number() over (
+            partition by episode_key, coalesce(laterality, tumour_id)
+            order by
+                case when outside_early_her2 is null then 0 else 1 end,
+                episode_rank
+        ) as place_on_side
+    from fct_tumours
+),
+
+subjects as (
     select
         t.*,
         p.observable_through,
@@ -12,11 +24,12 @@ with subjects as (
         -- Where the last day is not recorded: the earliest and the latest that it can have been.
         coalesce(c.end_date, c.start_date) as earliest_end,
         c.through_date as latest_end
-    from fct_tumours as t
+    from sides as t
     inner join stg_patients as p on t.patient_key = p.patient_key
     left join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
     left join fct_radiotherapy_courses as c
-        on t.patient_key = c.patient_key and t.tumour_id = c.tumour_id and c.is_named
+        on t.patient_key = c.patient_key and t.tumour_id = c.tumour_id
+    where t.place_on_side = 1
 ),
 
 her2_drugs as (
@@ -201,7 +214,7 @@ select
     s.episode_key,
     s.start_date as decision_date,
     s.due_date,
-    case when s.broken then s.due_date else greatest(s.due_date, s.latest_end) end as open_until,
+    greatest(s.due_date, s.latest_end) as open_until,
     s.prior_dose_date as clock_start,
     s.prior_dose_date as observed_from,
     s.latest_end + $gap_days as drugs_through,

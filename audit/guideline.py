@@ -95,7 +95,7 @@ class Card(_Strict):
     unit: str
     subject_parts: list[str]
     severity: str
-    kind: Literal["conformance", "informational", "optional"]
+    kind: Literal["conformance", "appropriate-use", "informational", "optional"]
     certainty: str
     version: int
     recommendation: str

@@ -1,0 +1,229 @@
+"""Data quality: every expectation fails on what it is about and on nothing sound.
+
+Owns: the suites of checks/quality, the queries behind them, and what a failure means for a run.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+import quality_cases as cases
+
+from audit import quality
+from audit.errors import ExitCode, ExtractRefused, UsageError
+from audit.extract.contract import tables as contract_tables
+from audit.guideline import Catalogue
+from audit.pipeline import evaluate_extract
+from audit.quality_suites import read_suites
+from audit.resources import root
+from audit.settings import Settings
+
+NUMBERS = Catalogue.read().numbers
+CHECKS = read_suites(root("checks") / "quality", list(contract_tables()), NUMBERS)
+IDS = [check.about.id for check in CHECKS]
+CROWD = [f"P{at}" for at in range(100)]
+
+
+def write(folder: Path, patients, sites=()) -> Path:
+    """The patients' rows, each under its id, as CSV files."""
+    folder.mkdir()
+    for table in cases.SOUND:
+        found = [row for tables in patients.values() for row in tables.get(table, [])]
+        if table == "sites":
+            found = [cases.SOUND["sites"], *(cases.SOUND["sites"] | site for site in sites)]
+        pl.DataFrame(found, infer_schema_length=None).write_csv(folder / f"{table}.csv")
+    return folder
+
+
+def settings(folder: Path, **more) -> Settings:
+    return Settings(
+        extract=folder,
+        cutoff=date(2024, 12, 31),
+        rules=("R03",),
+        **{"block_on_quality": False} | more,
+    )
+
+
+def judged(folder: Path) -> dict[str, bool]:
+    checks = evaluate_extract(settings(folder)).tables["quality_checks"]
+    return dict(checks.select("check_id", "success").iter_rows())
+
+
+def everybody(table: str, column: str, value):
+    return {table: {column: value}}
+
+
+def together(changes):
+    """One change out of several."""
+    merged = {}
+    for change in changes:
+        for table, cells in change.items():
+            merged[table] = merged.get(table, {}) | cells
+    return merged
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sound") / "extract"
+    return judged(write(folder, {p: cases.rows(p) for p in CROWD}))
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """Every expectation's own patient, and a sound one, in one registry: who breaks what."""
+    folder = tmp_path_factory.mktemp("broken") / "extract"
+    patients = {check: cases.rows(check, change) for check, change in cases.BREAKS.items()}
+    patients |= {sound: cases.rows(sound) for sound in ("fine", "other")}
+    write(folder, patients, cases.SITES.values())
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        store_rows = quality._store_rows
+
+        def keep(con, *rest):
+            store_rows(con, *rest)
+            found["rows"] = con.table("quality_rows").pl()
+
+        patch.setattr(quality, "_store_rows", keep)
+        evaluate_extract(settings(folder))
+    return found["rows"]
+
+
+@pytest.fixture(scope="module")
+def crowds(tmp_path_factory):
+    """Registries in which the same is wrong with everybody."""
+    empty = together(everybody(t, c, None) for t, c in cases.SPARSE.values())
+    filled = together(everybody(*place) for place in cases.PILED.values())
+    unusable = everybody("patients", "birth_date", "long ago")
+    folder = tmp_path_factory.mktemp("crowds")
+    return {
+        name: judged(write(folder / name, {p: cases.rows(p, change) for p in CROWD}))
+        for name, change in (("sparse", empty), ("piled", filled), ("unusable", unusable))
+    }
+
+
+def test_every_expectation_has_a_case_that_breaks_it() -> None:
+    broken = [*cases.BREAKS, *cases.SPARSE, *cases.PILED, *cases.UNUSABLE, *cases.SITES]
+    assert sorted(broken) == sorted(IDS)
+
+
+@pytest.mark.parametrize("check", IDS)
+def test_a_sound_registry_meets_it(sound, check: str) -> None:
+    assert sound[check]
+
+
+@pytest.mark.parametrize("check", cases.BREAKS)
+def test_the_broken_patient_fails_it_and_the_sound_one_does_not(broken, check: str) -> None:
+    who = set(broken.filter(check_id=check)["patient_id"])
+    # A row that names nobody, or nobody known, is listed under what it names.
+    named = {check} if not check.endswith(("-keys", "-links")) else {check, None, "nobody"}
+    assert who & named
+    assert "fine" not in who
+
+
+@pytest.mark.parametrize("check", cases.SITES)
+def test_the_broken_site_fails_it(broken, check: str) -> None:
+    assert broken.filter(check_id=check).height == (2 if check == "sites-without-tumour" else 1)
+
+
+@pytest.mark.parametrize(
+    ("crowd", "check"),
+    [
+        *(("sparse", check) for check in cases.SPARSE),
+        *(("piled", check) for check in cases.PILED),
+        *(("unusable", check) for check in cases.UNUSABLE),
+    ],
+)
+def test_what_is_wrong_with_everybody_fails_it(crowds, crowd: str, check: str) -> None:
+    assert not crowds[crowd][check]
+
+
+def test_only_what_leaves_nothing_to_audit_blocks() -> None:
+    blocking = [check.about.id for check in CHECKS if check.about.severity == "block"]
+    assert blocking == ["patients-none", "tumours-none", "tumours-never-dated"]
+
+
+def test_a_block_refuses_the_extract_and_says_what_to_do(tmp_path: Path) -> None:
+    change = everybody("tumours", "diagnosis_date", None)
+    folder = write(tmp_path / "extract", {p: cases.rows(p, change) for p in CROWD})
+    with pytest.raises(ExtractRefused) as refused:
+        evaluate_extract(settings(folder, block_on_quality=True))
+    assert refused.value.exit_code == ExitCode.REFUSED
+    assert "tumours-never-dated" in refused.value.found
+    assert "Send diagnosis dates" in refused.value.todo
+    assert "P1" not in str(refused.value)
+
+
+def test_a_few_unusable_rows_never_block(tmp_path: Path) -> None:
+    change = everybody("patients", "birth_date", "long ago")
+    folder = write(tmp_path / "extract", {p: cases.rows(p, change) for p in CROWD[:9]})
+    assert evaluate_extract(settings(folder, block_on_quality=True)).findings.is_empty()
+
+
+def test_the_quarantine_limit_is_inclusive_and_names_the_table(tmp_path: Path) -> None:
+    patients = {p: cases.rows(p) for p in CROWD[:4]}
+    patients["P9"] = cases.rows("P9", everybody("treatments", "dose", "much"))
+    folder = write(tmp_path / "extract", patients)
+    evaluate_extract(settings(folder, quarantine_limit=0.2))
+    with pytest.raises(ExtractRefused, match="treatments: 1 of 5 rows are in quarantine"):
+        evaluate_extract(settings(folder, quarantine_limit=0.19))
+
+
+def suite(folder: Path, expectation) -> Path:
+    (folder / "patients.json").write_text(
+        json.dumps({"name": "patients", "expectations": [expectation]})
+    )
+    return folder
+
+
+def expectation(query="select * from {batch} where sex is null", **meta):
+    return {
+        "type": "unexpected_rows_expectation",
+        "kwargs": {"unexpected_rows_query": query},
+        "meta": {"id": "one", "severity": "warn", "says": "So.", "do": "Do."} | meta,
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (expectation(severity="grave"), "meta.severity"),
+        (expectation(id="Not a slug"), "meta.id"),
+        (expectation(endangers=["R99"]), "endangers 'R99', which is no rule"),
+        (expectation("select * from patients"), "must name {batch} once"),
+        ({**expectation(), "type": "expect_table_row_count_to_equal"}, "can't list the rows"),
+        ({"meta": expectation()["meta"]}, "has no 'type'"),
+    ],
+)
+def test_a_broken_suite_says_where_and_what(tmp_path: Path, written, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_suites(suite(tmp_path, written), ["patients"], NUMBERS)
+    assert said in refused.value.found
+    assert "patients.json, expectation 1" in refused.value.found
+
+
+def test_two_expectations_of_one_id_are_refused(tmp_path: Path) -> None:
+    text = json.dumps({"name": "patients", "expectations": [expectation(), expectation()]})
+    (tmp_path / "patients.json").write_text(text)
+    with pytest.raises(UsageError, match="a second expectation is called one"):
+        read_suites(tmp_path, ["patients"], NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("select * from {batch} where no_such_column = 1", "Binder Error"),
+        ("select * from {batch} where cast(sex as integer) = 1", "could not be computed"),
+    ],
+)
+def test_an_expectation_that_crashes_is_an_error_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, says: str
+) -> None:
+    checks = read_suites(suite(tmp_path, expectation(query)), ["patients"], NUMBERS)
+    monkeypatch.setattr(quality, "read_suites", lambda *_: checks)
+    folder = write(tmp_path / "extract", {"P1": cases.rows("P1")})
+    with pytest.raises(quality.CheckCrashed, match=says) as crashed:
+        evaluate_extract(settings(folder))
+    assert crashed.value.exit_code == ExitCode.INTERNAL
+    assert "female" not in str(crashed.value)

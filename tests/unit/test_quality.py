@@ -11,11 +11,10 @@ import polars as pl
 import pytest
 import quality_cases as cases
 
-from audit import quality
-from audit.errors import ExitCode, ExtractRefused, UsageError
+from audit import pipeline, quality
+from audit.errors import ExitCode, UsageError
 from audit.extract.contract import tables as contract_tables
 from audit.guideline import Catalogue
-from audit.pipeline import evaluate_extract
 from audit.quality_suites import read_suites
 from audit.resources import root
 from audit.settings import Settings
@@ -46,8 +45,23 @@ def settings(folder: Path, **more) -> Settings:
     )
 
 
+def look(folder: Path, **more):
+    """The checks of a validation, the rows that break them, and the refusal it would end in."""
+    found = []
+
+    def keep(con, **given):
+        found.append(quality.check_quality(con, **given))
+        found.append(con.table("quality_rows").pl())
+        return found[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "check_quality", keep)
+        refusal = pipeline.validate(settings(folder, **more), None).refusal
+    return *found, refusal
+
+
 def judged(folder: Path) -> dict[str, bool]:
-    checks = evaluate_extract(settings(folder)).tables["quality_checks"]
+    checks, _, _ = look(folder)
     return dict(checks.select("check_id", "success").iter_rows())
 
 
@@ -77,17 +91,8 @@ def broken(tmp_path_factory):
     patients = {check: cases.rows(check, change) for check, change in cases.BREAKS.items()}
     patients |= {sound: cases.rows(sound) for sound in ("fine", "other")}
     write(folder, patients, cases.SITES.values())
-    found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        store_rows = quality._store_rows
-
-        def keep(con, *rest):
-            store_rows(con, *rest)
-            found["rows"] = con.table("quality_rows").pl()
-
-        patch.setattr(quality, "_store_rows", keep)
-        evaluate_extract(settings(folder))
-    return found["rows"]
+    _, rows, _ = look(folder)
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -147,27 +152,27 @@ def test_only_what_leaves_nothing_to_audit_blocks() -> None:
 def test_a_block_refuses_the_extract_and_says_what_to_do(tmp_path: Path) -> None:
     change = everybody("tumours", "diagnosis_date", None)
     folder = write(tmp_path / "extract", {p: cases.rows(p, change) for p in CROWD})
-    with pytest.raises(ExtractRefused) as refused:
-        evaluate_extract(settings(folder, block_on_quality=True))
-    assert refused.value.exit_code == ExitCode.REFUSED
-    assert "tumours-never-dated" in refused.value.found
-    assert "Send diagnosis dates" in refused.value.todo
-    assert "P1" not in str(refused.value)
+    _, _, refused = look(folder, block_on_quality=True)
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "tumours-never-dated" in refused.found
+    assert "Send diagnosis dates" in refused.todo
+    assert "P1" not in str(refused)
+    assert look(folder)[2] is None
 
 
 def test_a_few_unusable_rows_never_block(tmp_path: Path) -> None:
     change = everybody("patients", "birth_date", "long ago")
     folder = write(tmp_path / "extract", {p: cases.rows(p, change) for p in CROWD[:9]})
-    assert evaluate_extract(settings(folder, block_on_quality=True)).findings.is_empty()
+    assert look(folder, block_on_quality=True)[2] is None
 
 
 def test_the_quarantine_limit_is_inclusive_and_names_the_table(tmp_path: Path) -> None:
     patients = {p: cases.rows(p) for p in CROWD[:4]}
     patients["P9"] = cases.rows("P9", everybody("treatments", "dose", "much"))
     folder = write(tmp_path / "extract", patients)
-    evaluate_extract(settings(folder, quarantine_limit=0.2))
-    with pytest.raises(ExtractRefused, match="treatments: 1 of 5 rows are in quarantine"):
-        evaluate_extract(settings(folder, quarantine_limit=0.19))
+    assert look(folder, quarantine_limit=0.2)[2] is None
+    over = look(folder, quarantine_limit=0.19)[2]
+    assert "treatments: 1 of 5 rows are in quarantine" in over.found
 
 
 def suite(folder: Path, expectation) -> Path:
@@ -224,6 +229,6 @@ def test_an_expectation_that_crashes_is_an_error_of_the_run(
     monkeypatch.setattr(quality, "read_suites", lambda *_: checks)
     folder = write(tmp_path / "extract", {"P1": cases.rows("P1")})
     with pytest.raises(quality.CheckCrashed, match=says) as crashed:
-        evaluate_extract(settings(folder))
+        pipeline.validate(settings(folder), None)
     assert crashed.value.exit_code == ExitCode.INTERNAL
     assert "female" not in str(crashed.value)

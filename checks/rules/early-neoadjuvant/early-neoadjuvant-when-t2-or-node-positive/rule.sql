@@ -56,8 +56,7 @@ staged as (
 judged as (
     select
         *,
-        coalesce(clinically_over_20_mm or node_positive_before_treatment, false)
-        or inflammatory
+        coalesce(clinically_over_20_mm or node_positive_before_treatment or inflammatory, false)
         or ($size = '20-mm-or-more' and clinically_20_mm) as in_scope,
         coalesce(clinically_over_20_mm, node_positive_before_treatment) is null as stage_unknown,
         coalesce(first_surgery_date, first_curative_date) is null as untreated,
@@ -84,8 +83,8 @@ select
     episode_key,
     coalesce(first_surgery_date, first_curative_date, diagnosis_date) as decision_date,
     settled_date as due_date,
-    case when not untreated then diagnosis_date end as clock_start,
-    diagnosis_date as observed_from,
+    case when not untreated then coalesce(diagnosis_date, date '0001-01-01') end as clock_start,
+    coalesce(diagnosis_date, first_curative_date, first_surgery_date) as observed_from,
     date '0001-01-01' as drugs_from,
     greatest(settled_date, her2_positive_date) as drugs_through,
     case

@@ -146,7 +146,7 @@ select
     first_pertuzumab_date as decision_date,
     first_surgery_date as due_date,
     case when too_few then first_pertuzumab_date end as clock_start,
-    diagnosis_date as observed_from,
+    coalesce(diagnosis_date, first_pertuzumab_date) as observed_from,
     date '0001-01-01' as drugs_from,
     case when too_few then first_surgery_date end as drugs_through,
     case

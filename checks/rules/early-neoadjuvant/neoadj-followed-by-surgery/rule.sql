@@ -73,7 +73,7 @@ select
     last_dose_date as decision_date,
     outer_limit as due_date,
     first_her2_date as clock_start,
-    diagnosis_date as observed_from,
+    coalesce(diagnosis_date, first_her2_date) as observed_from,
     last_dose_date as drugs_from,
     coalesce(first_surgery_date, date '9999-12-31') as drugs_through,
     case

@@ -15,6 +15,7 @@ import polars as pl
 from audit.errors import UsageError
 from audit.guideline import Catalogue
 from audit.synthesise import follow_up, streams
+from audit.synthesise.aftercare import KINDS, draw_aftercare
 from audit.synthesise.batch import Batch
 from audit.synthesise.chance import Chance
 from audit.synthesise.course import draw_course, draw_fate
@@ -97,6 +98,9 @@ def _draw(
     fate = draw_fate(disease, course, untidy, chance("fate"))
     departs = {rule: shares[disease.site] for rule, shares in sites.departs.items()}
     delivered, deviations = depart(disease, course, fate, departs, untidy, chance("deviations"))
+    aftercare, delivered = draw_aftercare(
+        disease, course, fate, delivered, deviations, departs, chance("aftercare")
+    )
     records = chance("records")
     positive = disease.her2 == POSITIVE
     early = (disease.pathway == NEOADJUVANT) | (disease.pathway == SURGERY_FIRST)
@@ -110,12 +114,15 @@ def _draw(
         fate=fate,
         delivered=delivered,
         deviations=deviations,
+        aftercare=aftercare,
         second=second,
         unassayed=positive & ~second & (deviations.mess == Mess.MISSING) & records.yes(0.4),
         chance=records,
     )
     lines = draw_metastatic(disease, course, fate, deviations, chance("metastatic"))
-    given = draw_treatments(disease, course, fate, delivered, deviations, lines, chance("doses"))
+    given = draw_treatments(
+        disease, course, fate, delivered, deviations, aftercare, lines, chance("doses")
+    )
     tables = {
         "patients": streams.patients(batch),
         "tumours": streams.tumours(batch),
@@ -135,13 +142,14 @@ def _draw(
 def _truth(batch: Batch, rule_ids: Mapping[str, str]) -> pl.DataFrame:
     """Give the planted deviations of a batch."""
     parts = []
-    for rule, planted in batch.deviations.planted.items():
+    for rule, planted in (batch.deviations.planted | batch.aftercare.planted).items():
         who = np.flatnonzero(planted)
+        kinds = [KINDS[rule]] * len(who) if rule in KINDS else batch.deviations.kinds(rule)
         found = pl.DataFrame(
             {
                 "patient_id": batch.patient_id.gather(who),
                 "tumour_id": batch.tumour_id.gather(who),
-                "deviation": pl.Series(batch.deviations.kinds(rule), dtype=pl.String),
+                "deviation": pl.Series(kinds, dtype=pl.String),
             }
         )
         rule_id = pl.repeat(rule_ids[rule], found.height, eager=True).alias("rule_id")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from audit.synthesise.aftercare import Aftercare
 from audit.synthesise.chance import NEVER, Bools, Chance, Ints
 from audit.synthesise.course import Course, Fate
 from audit.synthesise.deviations import Delivered, Deviations
@@ -30,6 +31,7 @@ class Batch:
     fate: Fate
     delivered: Delivered
     deviations: Deviations
+    aftercare: Aftercare
     second: Bools
     unassayed: Bools
     chance: Chance

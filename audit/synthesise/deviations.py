@@ -255,7 +255,7 @@ def depart(
 
     rest, residual = _residual(disease, course, part, habits)
     conjugate_track = rest & (residual != Residual.NEVER_GIVEN)
-    wait = np.where(chance.yes(0.12), chance.between(90, 172), chance.between(21, 70))
+    wait = np.where(chance.yes(0.12), chance.between(90, 172), chance.between(21, 55))
     wait = np.where(residual == Residual.TOO_LATE, chance.between(186, 260), wait)
     conjugate_start = course.last_surgery + wait
 
@@ -296,7 +296,7 @@ def depart(
         ),
         conjugate_start=conjugate_start,
         conjugate_track=conjugate_track,
-        pause=np.where(chance.yes(0.08), chance.between(7, 35), 0),
+        pause=np.where(chance.yes(0.08), chance.between(7, 20), 0),
         pause_at=chance.between(1, 9),
     )
 

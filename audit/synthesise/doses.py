@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from audit.synthesise.aftercare import Aftercare
 from audit.synthesise.chance import NEVER, Bools, Chance, Floats, Ints, day
 from audit.synthesise.course import (
     ANTHRACYCLINE_DOSES,
@@ -55,7 +56,6 @@ COMPLETED, TOXICITY, REFUSAL = range(3)
 NOT_STATED = -1
 A_DAY_LATE = 0.12
 SITES_THAT_RECORD_ORDERS = 5  # every fifth hospital records the dose ordered, a kg or m2
-FIVE_YEARS = 1826
 MENOPAUSE_DAYS = 51 * 365
 
 
@@ -273,6 +273,7 @@ def draw_treatments(
     fate: Fate,
     delivered: Delivered,
     deviations: Deviations,
+    aftercare: Aftercare,
     lines: Metastatic,
     chance: Chance,
 ) -> pl.DataFrame:
@@ -283,7 +284,8 @@ def draw_treatments(
     intent = np.where(disease.pathway == NEOADJUVANT, NEOADJUVANT_INTENT, ADJUVANT_INTENT)
     intent = np.where(unoperated, CURATIVE_INTENT, intent)
     later = np.where(unoperated, CURATIVE_INTENT, ADJUVANT_INTENT)
-    as_courses = delivered.chemotherapy & delivered.her2_therapy & ~deviations.any
+    as_courses = delivered.chemotherapy & delivered.her2_therapy
+    as_courses &= ~deviations.any & ~aftercare.departs
     as_courses &= (
         (course.taxane == THREE_WEEKLY) & (deviations.mess == Mess.NONE) & chance.yes(0.06)
     )
@@ -299,7 +301,7 @@ def draw_treatments(
     _courses(treatments, course, delivered, as_courses, until, intent, later)
     conjugate = treatments.visits(delivered.conjugate_start, delivered.conjugate, 21, until)
     treatments.give(Drug.TDM1, conjugate, later)
-    _endocrine(treatments, disease, course, delivered, until, later)
+    _endocrine(treatments, disease, aftercare, later)
     _metastatic(treatments, lines, fate.end)
     return treatments.rows()
 
@@ -441,31 +443,19 @@ def _last_visit(start: Ints, doses: Ints, until: Ints) -> Ints:
 
 
 def _endocrine(
-    treatments: Treatments,
-    disease: Disease,
-    course: Course,
-    delivered: Delivered,
-    until: Ints,
-    intent: Ints,
+    treatments: Treatments, disease: Disease, aftercare: Aftercare, intent: Ints
 ) -> None:
-    """Five years of endocrine therapy as one course; its end is missing while it runs."""
-    after_surgery = (
-        np.where(course.surgery < NEVER, course.last_surgery, disease.diagnosed + 20) + 40
-    )
-    start = np.where(
-        delivered.chemotherapy, np.maximum(course.taxane_last + 30, after_surgery), after_surgery
-    )
-    start = np.where(
-        (disease.pathway == NEOADJUVANT) & (course.surgery >= NEVER), course.taxane_last + 30, start
-    )
-    given = disease.er & (disease.pathway != METASTATIC) & treatments.chance.yes(0.94)
-    given &= start <= until
-    end = np.where(start + FIVE_YEARS <= until, start + FIVE_YEARS, NEVER)
+    """Endocrine therapy as one course, its end missing while it runs; an early row now and then."""
+    start, end = aftercare.endocrine, aftercare.endocrine_end
+    given = start < NEVER
     young = (disease.diagnosed - disease.born) < MENOPAUSE_DAYS
     treatments.run(Drug.TAMOXIFEN, np.flatnonzero(given & young), start, end, intent)
     treatments.run(Drug.LETROZOLE, np.flatnonzero(given & ~young), start, end, intent)
     suppressed = given & young & ~disease.male & treatments.chance.yes(0.4)
     treatments.run(Drug.GOSERELIN, np.flatnonzero(suppressed), start, end, intent)
+    early = np.flatnonzero(aftercare.endocrine_early < NEVER)
+    dispensed = Visits(early, np.zeros_like(early), aftercare.endocrine_early[early])
+    treatments.give(Drug.LETROZOLE, dispensed, intent)
 
 
 def _metastatic(treatments: Treatments, lines: Metastatic, until: Ints) -> None:

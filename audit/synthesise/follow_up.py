@@ -50,7 +50,7 @@ def treatments(batch: Batch, rows: pl.DataFrame, first_row: int) -> pl.DataFrame
     unlinked = chance.yes(0.06)[who]
     silent_intent = chance.yes(0.05)[who]
     no_dose = chance.yes(0.04, count)
-    in_trial = ~batch.deviations.any & chance.yes(0.015)
+    in_trial = ~batch.deviations.any & ~batch.aftercare.departs & chance.yes(0.015)
     trial = (batch.deviations.trial | in_trial)[who]
     course = rows["course"].to_numpy() > 0
     return pl.DataFrame(
@@ -100,6 +100,8 @@ def cardiac_assessments(batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
     usual = chance.around(63, 4)[who]
     failing = (batch.deviations.stop_given == StopGiven.HEART_FAILURE)[who] & (turn > 1)
     fraction = usual + chance.rng.normal(-1, 3, len(who)) - 17 * failing
+    # A weak heart would excuse a pause of HER2 therapy.
+    fraction = np.where(failing, fraction, np.maximum(fraction, 51))
     worded = chance.yes(0.03, len(who))
     columns = {
         "assessment_date": as_dates(when),
@@ -148,7 +150,9 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
         }
         return batch.table(found, columns)
 
-    local = chance.yes(0.02) & (disease.pathway != METASTATIC) & (late < fate.metastasis)
+    # Nothing befalls whose departure must be found.
+    quiet = ~batch.aftercare.departs
+    local = quiet & chance.yes(0.02) & (disease.pathway != METASTATIC) & (late < fate.metastasis)
     regional = local & chance.yes(0.3)
     organ = chance.pick((15, 35, 22, 20, 6, 2))
     mild, worse = chance.between(1, 2), chance.between(2, 3)
@@ -162,7 +166,7 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
             occurred("progression", everyone, lines.third - 10),
             occurred("local_recurrence", local, late),
             occurred("regional_recurrence", regional, late + 30),
-            occurred("second_primary", chance.yes(0.006), late + 45),
+            occurred("second_primary", quiet & chance.yes(0.006), late + 45),
             occurred("heart_failure", failing, last + 10, grade=worse, action=held),
             occurred("infusion_reaction", chance.yes(0.03), first, grade=mild, action=slowed),
             occurred("ild", chance.yes(0.04), lines.second + 60, grade=mild, action="interrupted"),
@@ -208,7 +212,8 @@ def exceptions(batch: Batch) -> pl.DataFrame:
     parts = [written(documented[part], *wording) for part, wording in DOCUMENTED.items()]
     in_trial = both & (deviations.excuse == Excuse.TRIAL)
     parts.append(written(in_trial, ("R03",), ("trial",)))
-    parts.append(written(chance.yes(0.02), ("radiotherapy", "endocrine"), ("patient-refusal",)))
+    refused = ~batch.aftercare.departs & chance.yes(0.02)
+    parts.append(written(refused, ("radiotherapy", "endocrine"), ("patient-refusal",)))
     return pl.concat(parts)
 
 

@@ -19,7 +19,6 @@ from audit.synthesise.disease import (
     NEOADJUVANT,
     POSITIVE,
     SURGERY_FIRST,
-    T3,
     T4D,
     T_CATEGORIES,
     UNTESTED,
@@ -267,11 +266,8 @@ def surgeries(batch: Batch) -> pl.DataFrame:
 def radiotherapy(batch: Batch) -> pl.DataFrame:
     """Give radiotherapy after surgery and chemotherapy, and some of metastases."""
     course, chance, disease = batch.course, batch.chance, batch.disease
-    until = np.minimum(batch.fate.end, batch.fate.metastasis - 1)
-    adjuvant = batch.delivered.chemotherapy & (disease.pathway == SURGERY_FIRST)
-    start = np.where(adjuvant, course.taxane_last + 28, course.last_surgery + 38)
-    indicated = ~course.mastectomy | disease.node_positive | (disease.t >= T3)
-    given = (course.surgery < NEVER) & indicated & chance.yes(0.93) & (start <= until)
+    start = batch.aftercare.radiotherapy
+    given = start < NEVER
     spread = np.where(batch.fate.metastasis < NEVER, batch.fate.metastasis + 20, NEVER)
     painful = chance.yes(0.3) & (spread <= batch.fate.end)
     breast, chest_wall, nodes, brain, bone = range(5)

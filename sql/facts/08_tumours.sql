@@ -9,10 +9,12 @@
 create or replace table fct_tumours as
 with undated as (
     select
-        c.patient_key,
+        e.episode_key,
         bool_and(coalesce(t.intent = 'palliative', false)) as all_palliative
     from treatments as t
     inner join cases as c on t.patient_id = c.patient_id
+    inner join fct_episodes as e
+        on c.patient_key = e.patient_key and coalesce(t.tumour_id, e.tumour_id) = e.tumour_id
     where
         t.start_date is null
         and t.drug in (
@@ -21,7 +23,7 @@ with undated as (
             inner join ingredients as i on d.ingredient = i.ingredient
             where i.is_her2 or i.is_cytotoxic or i.is_endocrine
         )
-    group by c.patient_key
+    group by e.episode_key
 ),
 
 routed as (
@@ -77,7 +79,7 @@ routed as (
     inner join fct_spread as p on t.patient_key = p.patient_key and t.tumour_id = p.tumour_id
     left join fct_surgeries as s on t.patient_key = s.patient_key and t.tumour_id = s.tumour_id
     left join fct_first_doses as d on e.episode_key = d.episode_key
-    left join undated as u on t.patient_key = u.patient_key
+    left join undated as u on e.episode_key = u.episode_key
 ),
 
 decided as (

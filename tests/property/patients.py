@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 from patients_care import Care
-from patients_drugs import DRUGS, EDITIONS, TOPICS, UNKNOWN_DRUGS
+from patients_drugs import DRUGS, EDITIONS, RULE_TOPICS, TOPICS, UNKNOWN_DRUGS
 from twin_record import DATES, after, between, span
 
 SCHEMA = yaml.safe_load(
@@ -157,6 +157,8 @@ class Maker(Care):
         if self.chance(0.12):
             offset = self.days(0, 200, 183) if self.chance(0.7) else self.rng.randint(250, 2500)
             made.append(self.tumour(f"P{number}-2", after(diagnosis, offset)))
+        elif self.chance(0.008):
+            made[0]["diagnosis_date"] = None
         return made
 
     def tumour(self, tumour_id, diagnosis):
@@ -164,7 +166,7 @@ class Maker(Care):
         row = {
             "tumour_id": tumour_id,
             "site_id": self.pick("S0", "S1", "S2", "S3", None),
-            "diagnosis_date": None if self.chance(0.008) else diagnosis,
+            "diagnosis_date": diagnosis,
             "laterality": self.pick("left", "right", None),
             "histology": self.pick("8500/3", "8500/3", "8520/3", "8500/3", None),
             "clinical_t": clinical_t,
@@ -261,11 +263,11 @@ class Maker(Care):
             row = self.add("events", event_date=day, event=self.pick(*kinds))
             row["tumour_id"] = self.pick(None, self.pick(*tumours)["tumour_id"])
             row["action"] = self.pick(None, "stopped", "interrupted;stopped", "medicated", "none")
-        if self.chance(0.12):
+        if self.chance(0.16):
             reasons = SCHEMA["exceptions"]["columns"]["reason"]["values"]
             row = self.add(
                 "exceptions",
-                topic=self.pick(*TOPICS),
+                topic=self.pick(*self.pick(TOPICS, RULE_TOPICS)),
                 reason=self.pick(*reasons),
             )
             row["tumour_id"] = self.pick(None, self.pick(*tumours)["tumour_id"])
@@ -339,7 +341,10 @@ class Maker(Care):
         first = patient["birth_date"] or date.min
         last = min(day for day in (patient.get("death_date"), self.cutoff) if day)
         share = self.pick(0.05, 0.2, 0.5)
-        for table in TABLES[1:]:
+        # the subject must not hang on an imprecise date: which of two tumours, which setting
+        spread = any(row["event"] == "distant_metastasis" for row in self.own("events"))
+        exact = {"tumours"} if len(tumours) > 1 else {"tumours", "events"} if spread else set()
+        for table in (name for name in TABLES[1:] if name not in exact):
             for row in self.own(table):
                 for column in DATES[table]:
                     if row.get(column) and not row.get("end_date") and self.chance(share):

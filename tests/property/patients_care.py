@@ -1,10 +1,11 @@
 """How the generated patients are treated: plans, regimens, operations."""
 
+from patients_chemotherapy import Chemotherapy
 from patients_drugs import TDM1, TRASTUZUMAB
 from twin_record import after
 
 
-class Care:
+class Care(Chemotherapy):
     """The plans of `Maker`, which gives them chance and rows."""
 
     def antibodies(self, start, count, *, intent=None):
@@ -46,24 +47,19 @@ class Care:
             names = ["trastuzumab + pertuzumab"]
             return self.series(names, start, count, 21, **extra)
         if way == "dual":
-            self.series(["pertuzumab", "Perjeta"], after(start, offset), partners, 21, **extra)
+            interval = self.pick(21, 21, 21, 21, 13, 14, 15)
+            self.series(
+                ["pertuzumab", "Perjeta"], after(start, offset), partners, interval, **extra
+            )
         return self.series(TRASTUZUMAB, start, count, self.pick(21, 21, 21, 14, 28), **extra)
-
-    def chemotherapy(self, start):
-        if self.chance(0.08):
-            return
-        if self.chance(0.4):
-            start = self.series(["AC", "epirubicin"], start, 4, self.pick(14, 21))
-        names = ["docetaxel", "Taxotere", "paclitaxel", "nab-paclitaxel"]
-        if self.chance(0.08):
-            names = ["carboplatin", "capecitabine"]
-        self.series(names, start, self.pick(3, 4, 6), self.pick(7, 21))
 
     def neoadjuvant(self, tumour, diagnosis):
         start = after(diagnosis, self.days(0, 90, 183) if self.chance(0.2) else self.days(5, 60))
-        self.chemotherapy(start)
-        count = self.pick(1, 2, 3, 4, 4, 6, 6)
-        if self.chance(0.92):
+        last = self.chemotherapy(start)
+        count = self.pick(1, 2, 3, 4, 4, 5, 6, 6, 7, 8)
+        if self.chance(0.06):
+            day = self.before_surgery_without_antibodies(start, count)
+        elif self.chance(0.94):
             first = after(start, self.pick(0, 0, 0, 21, 84))
             day = self.antibodies(first, count, intent="neoadjuvant")
             self.anchors.append(first)
@@ -72,6 +68,8 @@ class Care:
         if self.chance(0.15):
             return
         surgery = after(day, self.rng.randint(-25, 40))
+        if self.chance(0.5):
+            surgery = after(last, self.days(7, 110, 56, 84))
         self.anchors.append(surgery)
         decision = self.operate(surgery, tumour, neoadjuvant=True)
         onward = self.weighted(tdm1=40, antibody=40, dxd=8, nothing=12)
@@ -82,6 +80,20 @@ class Care:
             first = after(decision, self.days(10, 200, 84, 180))
             names = TDM1 if onward == "tdm1" else ["T-DXd"]
             self.series(names, first, self.pick(1, 3, 14), 21)
+        if self.chance(0.2):
+            again = after(self.pick(surgery, decision), self.days(0, 250, 0, 180))
+            names = ["capecitabine", "FEC", "epirubicin", "docetaxel", "methotrexate"]
+            self.series(names, again, self.pick(1, 3, 4), 21)
+
+    def before_surgery_without_antibodies(self, start, count):
+        """A conjugate before surgery, alone or with antibodies beside or after it."""
+        day = self.series([*TDM1, "T-DXd", "T-DXd"], start, self.pick(1, 4, 6), 21)
+        if self.chance(0.5):
+            self.series(["pertuzumab"], start, self.pick(1, 4, 6), 21)
+        if self.chance(0.5):
+            self.chemotherapy(day)
+            day = self.antibodies(day, count)
+        return day
 
     def surgery_first(self, tumour, diagnosis):
         surgery = after(diagnosis, self.days(0, 80))
@@ -149,7 +161,10 @@ class Care:
             pathology = {
                 "yp_t": self.pick("ypT0", "ypTis", "ypT1a", "ypT1mi", "T2", "ypT1c", t_missing),
                 "yp_n": self.pick("ypN0", "ypN0", "ypN0(i+)", "ypN1mi", "N1", n_missing),
+                "report_date": self.pick(None, after(day, self.days(0, 60, 42))),
             }
+            if self.chance(0.3):
+                pathology |= {"yp_t": self.pick("ypT0", "ypTis"), "yp_n": "ypN0"}
             if self.chance(0.15):
                 pathology["rcb_class"] = self.pick("0", "I", "II", "III")
             if self.chance(0.15):
@@ -177,6 +192,7 @@ class Care:
             row["definitive"] = self.pick(None, True, False)
             row["yp_n"] = self.pick("ypN0", "ypN1", None) if neoadjuvant else None
             row["yp_t"] = self.pick("ypT0", "ypT1a", None, None) if neoadjuvant else None
+            row["report_date"] = self.pick(None, None, after(later, self.rng.randint(0, 50)))
             if row["definitive"] or (row["definitive"] is None and procedure == "mastectomy"):
                 last = later
         return last

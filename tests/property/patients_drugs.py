@@ -2,10 +2,11 @@
 
 from datetime import date
 
-from twin_record import FAMILIES, RULES, Drug
+from twin_record import EITHER_TAXANE, FAMILIES, RULES, Drug
 
 # Every drug text the generator writes, and what it means; written by hand from vocabulary.md.
-DRUGS = {name: Drug(frozenset({name})) for family in FAMILIES.values() for name in family} | {
+SINGLE = {name for family in FAMILIES.values() for name in family} - {EITHER_TAXANE}
+DRUGS = {name: Drug(frozenset({name})) for name in sorted(SINGLE)} | {
     "Herceptin": Drug(frozenset({"trastuzumab"})),
     "Trazimera": Drug(frozenset({"trastuzumab"})),
     "L01FD01": Drug(frozenset({"trastuzumab"})),
@@ -17,19 +18,28 @@ DRUGS = {name: Drug(frozenset({name})) for family in FAMILIES.values() for name 
     "Taxotere": Drug(frozenset({"docetaxel"})),
     "Phesgo": Drug(frozenset({"trastuzumab", "pertuzumab"}), fixed=True),
     "trastuzumab + pertuzumab": Drug(frozenset({"trastuzumab", "pertuzumab"})),
-    "TCHP": Drug(
-        frozenset({"docetaxel", "carboplatin", "trastuzumab", "pertuzumab"}), regimen=True
-    ),
-    "TCH": Drug(frozenset({"docetaxel", "carboplatin", "trastuzumab"}), regimen=True),
-    "AC": Drug(frozenset({"doxorubicin", "cyclophosphamide"}), regimen=True),
 }
+REGIMENS = {
+    "TCHP": {"docetaxel", "carboplatin", "trastuzumab", "pertuzumab"},
+    "TCH": {"docetaxel", "carboplatin", "trastuzumab"},
+    "AC": {"doxorubicin", "cyclophosphamide"},
+    "EC": {"epirubicin", "cyclophosphamide"},
+    "FEC": {"fluorouracil", "epirubicin", "cyclophosphamide"},
+    "TC": {"docetaxel", "cyclophosphamide"},
+    "CMF": {"cyclophosphamide", "methotrexate", "fluorouracil"},
+    "FEC-DH": {"fluorouracil", "epirubicin", "cyclophosphamide", "docetaxel", "trastuzumab"},
+    "AC-TH": {"doxorubicin", "cyclophosphamide", EITHER_TAXANE, "trastuzumab"},
+    "AC-THP": {"doxorubicin", "cyclophosphamide", EITHER_TAXANE, "trastuzumab", "pertuzumab"},
+    "TH": {EITHER_TAXANE, "trastuzumab"},
+    "THP": {EITHER_TAXANE, "trastuzumab", "pertuzumab"},
+}
+DRUGS |= {name: Drug(frozenset(parts), regimen=True) for name, parts in REGIMENS.items()}
 TRASTUZUMAB = ["trastuzumab", "Herceptin", "Trazimera", "L01FD01", "trastazumab"]
 TDM1 = ["trastuzumab-emtansine", "Kadcyla", "trastuzumab emtansine"]
 UNKNOWN_DRUGS = ["quixolimab", "study drug X"]
-EARLY = ("R01", "R03", "R05", "R10", "R14", "R17")
+EARLY = ["R01", "R03", "R05", "R10", "R14", "R17"]
+RULE_TOPICS = [*EARLY, *(RULES[number] for number in EARLY)]
 TOPICS = [
-    *EARLY,
-    *(RULES[number] for number in EARLY),
     "her2",
     "her2-antibody",
     "her2-conjugate",
@@ -43,6 +53,8 @@ TOPICS = [
     "Perjeta",
     "Kadcyla",
     "docetaxel",
+    "paclitaxel",
+    "anthracycline",
 ]
 # Days on which an edition comes into force somewhere: decisions are placed around them.
 EDITIONS = [

@@ -13,8 +13,8 @@ from twin_case import (
     first_day,
     in_trial,
     interruptions,
+    named_once,
     not_invasive,
-    open_ended,
     rule,
     status_reasons,
     stops,
@@ -74,11 +74,13 @@ def r14(context, episode):
     case.met = in_time and len(counted) >= 15
     case.exceptions += documented(context, episode, "R14", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
-    if in_trial(episode.rows, surgery, LATE):
+    if in_trial(episode, surgery, LATE):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
     partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]
-    if in_time and not case.met and (open_ended(pertuzumab) or open_ended(partners)):
+    partner_open = any(d.open for d in partners) and len({d.date for d in pertuzumab}) >= 15
+    unknown = any(d.open for d in pertuzumab) or named_once(episode, pertuzumab)
+    if in_time and not case.met and (unknown or partner_open):
         case.missing.append("no-end-date")
     needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)
     case.doubts += doubts(context, episode, "R14", needs, window, surgery)

@@ -40,7 +40,7 @@ CHEMOTHERAPY_TOPICS = FAMILIES["chemotherapy"] | {
     "anthracycline",
     "platinum",
 }
-HER2_TOPICS = FAMILIES["her2"] | {"her2", "her2-antibody", "her2-conjugate", "her2-tki"}
+HER2_TOPICS = {"her2", "her2-antibody", "her2-conjugate", "her2-tki"}
 ANTIBODY = "her2-antibody"
 CYTOTOXIC = "chemotherapy"
 TDM1 = "trastuzumab-emtansine"
@@ -161,11 +161,16 @@ def interruptions(context, episode, anchor, due, before=LATE):
     return [r for day, _, r in sorted(happened) if anchor <= day < min(due, before)]
 
 
-def in_trial(rows, first, last):
-    """Whether a row of a trial starts from first to last, both inclusive."""
+def in_trial(episode, first, last, *names):
+    """Whether a curative dose (of the drugs or families named) was given in a trial.
+
+    Its row starts from first to last, both inclusive.
+    """
+    doses = [dose for dose in episode.doses if not names or dose.has(*names)]
     return any(
-        row.get("trial") is True and row.get("start_date") and first <= row["start_date"] <= last
-        for row in rows
+        dose.row.get("trial") is True and first <= dose.row["start_date"] <= last
+        for dose in doses
+        if not episode.is_metastatic(dose)
     )
 
 
@@ -250,10 +255,13 @@ def stops(doses):
     return sorted(said & {"toxicity", "patient-refusal", "progression"})
 
 
-def open_ended(doses):
-    """Whether a course without an end is among the doses, or a regimen name that stands once."""
-    regimens = {d.date for d in doses if d.drug.regimen and d.row.get("end_date") is None}
-    return any(dose.open for dose in doses) or len(regimens) == 1
+def named_once(episode, doses):
+    """Whether the doses are one day on which the name of a regimen with an antibody stands."""
+    days = {dose.date for dose in doses}
+    named = {
+        dose.date for dose in episode.curative("trastuzumab", "pertuzumab") if dose.drug.regimen
+    }
+    return len(days) == 1 and days <= named
 
 
 def days_of_pregnancy(context):

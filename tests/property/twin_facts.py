@@ -453,7 +453,7 @@ def pathway(episode, tumour):
     intents = {dose.row.get("intent") for dose in episode.systemic}
     operated = None
     if not episode.surgeries_linked:  # the extract holds TNM at surgery where that came first
-        operated = read_t(tumour.get("pathological_t")) or read_n(tumour.get("pathological_n"))
+        operated = read_t(tumour.get("pathological_t")) or pathological_n(tumour)
     if "neoadjuvant" not in intents and ("adjuvant" in intents or operated):
         return "surgery-first-undated"
     return "neoadjuvant" if doses else "none"

@@ -12,8 +12,8 @@ from twin_case import (
     doubts,
     in_trial,
     interruptions,
+    named_once,
     not_invasive,
-    open_ended,
     rule,
     status_reasons,
     stops,
@@ -66,10 +66,9 @@ def r05(context, episode):
         case.excluded.append("stopped-for-progression")
 
     pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
-    named = all(
-        open_ended([dose for dose in doses if dose.date <= last])
-        for doses in (trastuzumab, pertuzumab)
-    )
+    partners = [dose for dose in trastuzumab if dose.date <= last]
+    both_open = any(p.open for p in pertuzumab) and any(d.open for d in partners)
+    named = both_open or named_once(episode, pertuzumab)
     counted = together(context, episode, date.min, last)
     if len(counted) >= 3:
         case.met = True
@@ -77,17 +76,16 @@ def r05(context, episode):
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
-    if in_trial(episode.rows, course[0].date, min(last, case.due)):
+    if in_trial(episode, course[0].date, min(last, case.due)):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, given[0], case.due)
-    partner_open = any(d.open for d in trastuzumab if d.date <= last)
+    partner_open = any(dose.open for dose in partners)
     partner_open = partner_open and len({dose.date for dose in pertuzumab}) >= 3
     if (open_ended(pertuzumab) or partner_open) and not case.met:
         case.missing.append("no-end-date")
     opened = tumour.get("diagnosis_date") or given[0]
-    window = (min(opened, after(given[0], -7)), min(last, case.due))
     needs = ["trastuzumab", "pertuzumab"]
-    case.doubts += doubts(context, episode, "R05", needs, window, opened)
+    case.doubts += doubts(context, episode, "R05", needs, (date.min, case.due), opened)
     return [case]
 
 

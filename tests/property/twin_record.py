@@ -7,11 +7,12 @@ specification alone and shares nothing with sql/ or checks/.
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+EITHER_TAXANE = "docetaxel-or-paclitaxel"  # what regimen names such as TH leave open
 FAMILIES = {
     "her2-antibody": {"trastuzumab", "pertuzumab", "margetuximab", "inetetamab"},
     "her2-conjugate": {"trastuzumab-emtansine", "trastuzumab-deruxtecan"},
     "her2-tki": {"lapatinib", "neratinib", "tucatinib", "pyrotinib"},
-    "taxane": {"docetaxel", "paclitaxel", "nab-paclitaxel"},
+    "taxane": {"docetaxel", "paclitaxel", "nab-paclitaxel", EITHER_TAXANE},
     "anthracycline": {"doxorubicin", "liposomal-doxorubicin", "epirubicin"},
     "platinum": {"carboplatin", "cisplatin"},
     "endocrine": {"tamoxifen", "letrozole", "anastrozole", "exemestane", "fulvestrant"},

@@ -95,12 +95,12 @@ def r10_tumour(context, episode, tumour):
             )
         else:
             case.exceptions.append(reason)
-    if in_trial(episode.rows, after(surgery, 1), case.due):
+    if in_trial(episode, after(surgery, 1), case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(
         context, episode, case.decision, case.due, before=started or LATE
     )
-    window = (after(surgery, 1), case.due)
+    window = (case.decision, case.due)
     case.doubts = doubts(context, episode, "R10", [TDM1, TDXD], window, case.decision)
     return case
 

@@ -52,7 +52,9 @@ def r03(context, episode):
     pregnancies = days_of_pregnancy(context)
     if diagnosis and any(-280 <= between(diagnosis, day) <= 42 for day in pregnancies):
         case.excluded.append("pregnancy-at-diagnosis")
-    intents = {row.get("intent") for row in episode.rows if is_systemic(row, context)}
+    undated = [r for r in context.patient.treatments if not (r["start_date"] or r.get("tumour_id"))]
+    rows = [row for row in episode.rows + undated if is_systemic(row, context)]
+    intents = {row.get("intent") for row in rows}
     if intents == {"palliative"}:
         case.excluded.append("palliative-intent")
     moved = patient.get("transfer_in_date")
@@ -79,7 +81,7 @@ def r03(context, episode):
         case.due = after(diagnosis, 183)
     case.met = not lacking
     case.exceptions += documented(context, episode, "R03", lacking)
-    if in_trial(episode.rows, date.min, after(case.due, -1)):
+    if in_trial(episode, date.min, after(case.due, -1)):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
     case.doubts = doubts(

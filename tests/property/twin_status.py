@@ -47,7 +47,8 @@ def r01_setting(context, episode, setting, doses):
     if moved and first <= moved and not known_elsewhere:
         case.excluded.append("treated-elsewhere")
 
-    case.exceptions += documented(context, episode, "R01", HER2_TOPICS)
+    own = {drug for dose in doses if dose.date == first for drug in dose.drug.ingredients}
+    case.exceptions += documented(context, episode, "R01", own | HER2_TOPICS)
     if any(dose.row.get("trial") is True for dose in doses):
         case.exceptions.append("trial")
 
@@ -60,13 +61,14 @@ def r01_setting(context, episode, setting, doses):
         if not facts.results([t for t in tests if t.get("tumour_id") == tumour["tumour_id"]])
     ]
     known = decisive or facts.results(taken)
+    later = POSITIVE in facts.results(tests) and POSITIVE not in facts.results(timely)
     if POSITIVE in by_then:
         case.met, case.met_reason = True, "assay"
     elif POSITIVE in summaries:
         case.met, case.met_reason = True, "summary"
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
-    elif POSITIVE in facts.results(tests) and POSITIVE not in facts.results(timely):
+    elif later or (decisive and POSITIVE in facts.results([t for t in tests if t not in timely])):
         case.failure = "result-after-first-dose"
     elif known and (decisive or all(read_negative(t, tests, taken) for t in episode.tumours)):
         r01_negative(case, setting, doses, taken)

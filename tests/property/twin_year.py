@@ -14,11 +14,9 @@ from twin_case import (
     days_of_pregnancy,
     documented,
     doubts,
-    first_day,
     in_trial,
     interruptions,
     not_invasive,
-    open_ended,
     rule,
     status_reasons,
 )
@@ -50,9 +48,8 @@ def r17(context, episode):
     neoadjuvant = facts.pathway(episode, tumour) == "neoadjuvant" and first < (surgery or LATE)
     if not context.in_force("R05" if neoadjuvant else "R17", first):
         case.excluded.append("not-in-force")
-    antibody_start = first_day(episode.curative(ANTIBODY))
     if any(
-        antibody_start < dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
+        first < dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
         for dose in episode.curative("her2-conjugate")
     ):
         case.excluded.append("switched-to-conjugate")
@@ -63,7 +60,8 @@ def r17(context, episode):
     target, enough = (378, 18) if cycles else (350, 17)
     case.met = covered >= target or three_weekly >= enough
     case.margin = covered - target
-    if open_ended(doses) and not case.met:
+    named = {dose.date for dose in doses if dose.drug.regimen}
+    if (any(dose.open for dose in doses) or len(named) == 1) and not case.met:
         case.missing.append("no-end-date")
     elif three_weekly + weekly < 2:
         case.missing.append("single-dose")
@@ -74,7 +72,7 @@ def r17(context, episode):
     running = between(last, context.observable) <= 42
     case.closed = not reachable and not running
 
-    trial = in_trial([d.row for d in episode.curative(ANTIBODY)], first, LATE)
+    trial = in_trial(episode, first, LATE, ANTIBODY)
     said = trial_documented(context, episode)
     if not case.met and (trial or said):
         case.excluded.append("trial")
@@ -130,18 +128,16 @@ def covered_days(doses, end):
     days = sorted({dose.date for dose in doses})
     never_weekly = {d.date for d in doses if d.row.get("route") == "sc" or d.drug.fixed}
     covered = three_weekly = weekly = 0
-    previous_weekly = False
     for position, day in enumerate(days):
         following = days[position + 1] if position + 1 < len(days) else None
         gap = between(day, following) if following else None
         behind = between(days[position - 1], day) if position else None
         is_weekly = gap is not None and gap <= 10
-        if previous_weekly and behind <= 10 and (gap is None or not 17 <= gap <= 28):
+        if position and behind <= 10 and (gap is None or not 17 <= gap <= 28):
             is_weekly = True
         if day in never_weekly:
             is_weekly = False
         length = 7 if is_weekly else 21
         covered += min(length, gap if gap is not None else length, between(day, end))
         weekly, three_weekly = weekly + is_weekly, three_weekly + (not is_weekly)
-        previous_weekly = is_weekly
     return covered, three_weekly, weekly

@@ -256,12 +256,11 @@ def stops(doses):
 
 
 def named_once(episode, doses):
-    """Whether the doses are one day on which the name of a regimen with an antibody stands."""
-    days = {dose.date for dose in doses}
+    """Whether the name of a regimen with an antibody stands on just one day of the doses."""
     named = {
         dose.date for dose in episode.curative("trastuzumab", "pertuzumab") if dose.drug.regimen
     }
-    return len(days) == 1 and days <= named
+    return len(named & {dose.date for dose in doses}) == 1
 
 
 def days_of_pregnancy(context):

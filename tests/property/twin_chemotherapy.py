@@ -34,3 +34,18 @@ def exposure(doses):
         lengths = [ON] * len(days) if drug == "capecitabine" else schedules(days)
         spans += [(day, after(day, length - 1)) for day, length in zip(days, lengths, strict=True)]
     return sorted(spans)
+
+
+def weights(doses, *names):
+    """Day to three-weekly equivalents: a weekly dose a third, any other one, a day once."""
+    found = {}
+    for drug in sorted(set().union(*(FAMILIES.get(name, {name}) for name in names))):
+        days = sorted({dose.date for dose in doses if dose.has(drug)})
+        for day, length in zip(days, schedules(days), strict=True):
+            found[day] = max(found.get(day, 0), 1 / 3 if length == WEEKLY else 1)
+    return found
+
+
+def equivalents(doses, *names):
+    """Three-weekly equivalents of the drugs or families named."""
+    return round(sum(weights(doses, *names).values()), 6)

@@ -68,7 +68,8 @@ def r05(context, episode):
     pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
     partners = [dose for dose in trastuzumab if dose.date <= last]
     both_open = any(p.open for p in pertuzumab) and any(d.open for d in partners)
-    named = both_open or named_once(episode, pertuzumab)
+    lone = named_once(episode, pertuzumab)
+    named = both_open or (lone and len({dose.date for dose in pertuzumab}) == 1)
     counted = together(context, episode, date.min, last)
     if len(counted) >= 3:
         case.met = True
@@ -81,7 +82,7 @@ def r05(context, episode):
     case.exceptions += interruptions(context, episode, given[0], case.due)
     partner_open = any(dose.open for dose in partners)
     partner_open = partner_open and len({dose.date for dose in pertuzumab}) >= 3
-    if (open_ended(pertuzumab) or partner_open) and not case.met:
+    if (lone or any(dose.open for dose in pertuzumab) or partner_open) and not case.met:
         case.missing.append("no-end-date")
     opened = tumour.get("diagnosis_date") or given[0]
     needs = ["trastuzumab", "pertuzumab"]

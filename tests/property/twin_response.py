@@ -81,7 +81,7 @@ def r10_tumour(context, episode, tumour):
         case.missing.append("response-unknown")
     case.due = after(case.decision, 180)
     relapses = [d for d in episode.days_of(*facts.RECURRENCES) if d >= case.decision]
-    if started and started <= case.due and not any(day < started for day in relapses):
+    if started and started <= case.due and not any(day <= started for day in relapses):
         case.met = True
         case.met_reason = "on-time" if started <= after(case.decision, 84) else "late"
     topics = {TDM1, "her2-conjugate", "her2"}
@@ -98,7 +98,7 @@ def r10_tumour(context, episode, tumour):
     if in_trial(episode, after(surgery, 1), case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(
-        context, episode, case.decision, case.due, before=started or LATE
+        context, episode, case.decision, case.due, before=after(started, 1) if started else LATE
     )
     window = (case.decision, case.due)
     case.doubts = doubts(context, episode, "R10", [TDM1, TDXD], window, case.decision)

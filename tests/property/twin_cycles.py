@@ -1,0 +1,85 @@
+"""The twin: cycles of pertuzumab before surgery (R07)."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    NEOADJUVANT_PERTUZUMAB,
+    PERTUZUMAB_TOPICS,
+    Case,
+    documented,
+    doubts,
+    in_trial,
+    interruptions,
+    named_once,
+    not_invasive,
+    rule,
+    status_reasons,
+    stops,
+)
+from twin_record import after, between
+
+MERGE = 14
+
+
+@rule(
+    "R07",
+    since=NEOADJUVANT_PERTUZUMAB,
+    accepts={
+        *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
+        *("progression", "toxicity", "frailty-documented", "mdt-documented-deviation"),
+    },
+)
+def r07(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    case = Case("R07", f"{key}/neoadjuvant", key)
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not (context.linked("treatments") and context.linked("surgeries")):
+        case.missing.append("stream-not-linked")
+        return [case]
+    surgery = facts.first_surgery(episode, tumour)
+    if facts.pathway(episode, tumour) != "neoadjuvant" or not surgery:
+        case.excluded.append("no-surgery")
+        return [case]
+    pertuzumab = [d for d in episode.curative("pertuzumab") if d.date < surgery]
+    if not any(d.date < surgery for d in episode.curative("trastuzumab")):
+        case.excluded.append("no-trastuzumab")
+    if not pertuzumab:
+        case.excluded.append("no-pertuzumab")
+        return [case]
+    case.decision, case.due = pertuzumab[0].date, surgery
+    if not context.in_force("R07", case.decision):
+        case.excluded.append("not-in-force")
+    if any(dose.open for dose in pertuzumab) or named_once(episode, pertuzumab):
+        case.missing.append("no-end-date")
+    count = cycles(pertuzumab)
+    case.met = 3 <= count <= 6
+    if count < 3:
+        case.failure = "too-few-cycles"
+        case.exceptions += documented(context, episode, "R07", PERTUZUMAB_TOPICS)
+        case.exceptions += stops(pertuzumab)
+    else:
+        case.failure = "too-many-cycles"
+        if count <= 8:
+            case.exceptions += documented(context, episode, "R07", {"surgery"})
+    if in_trial(episode, date.min, after(surgery, -1)):
+        case.exceptions.append("trial")
+    case.exceptions += interruptions(context, episode, case.decision, surgery)
+    opened = tumour.get("diagnosis_date") or case.decision
+    window = (date.min, surgery)
+    case.doubts = doubts(context, episode, "R07", ["trastuzumab", "pertuzumab"], window, opened)
+    return [case]
+
+
+def cycles(doses):
+    """Three-weekly cycles: close dates are one, every dose of a course with two dates is one."""
+    derived = {dose.date for dose in doses if dose.row.get("end_date")}
+    runs = []
+    for day in sorted({dose.date for dose in doses}):
+        if runs and day not in derived and between(runs[-1][-1], day) < MERGE:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return sum(1 + between(run[0], run[-1]) // MERGE for run in runs)

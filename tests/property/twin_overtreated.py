@@ -1,0 +1,128 @@
+"""The twin: no chemotherapy after a complete response (R13)."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    CYTOTOXIC,
+    NEOADJUVANT_PERTUZUMAB,
+    Case,
+    documented,
+    doubts,
+    in_trial,
+    not_invasive,
+    rule,
+    status_reasons,
+)
+from twin_chemotherapy import equivalents
+from twin_facts import LATE
+from twin_record import FAMILIES, after
+
+TOPICS = FAMILIES["chemotherapy"] | {"chemotherapy", "taxane", "anthracycline", "platinum"}
+
+
+@rule("R13", since=NEOADJUVANT_PERTUZUMAB, accepts={"trial", "mdt-documented-deviation"})
+def r13(context, episode):
+    return [r13_tumour(context, episode, tumour) for tumour in episode.tumours]
+
+
+def r13_tumour(context, episode, tumour):
+    case = Case("R13", tumour["tumour_id"], tumour["tumour_id"])
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not (context.linked("treatments") and context.linked("surgeries")):
+        case.missing.append("stream-not-linked")
+        return case
+    surgery = facts.first_surgery(episode, tumour)
+    unclear = [] if surgery else facts.unclear_surgeries(context.patient, episode, tumour)
+    if facts.pathway(episode, tumour) != "neoadjuvant" or not (surgery or unclear):
+        case.excluded.append("no-surgery")
+        return case
+    maybe = max([row.get("surgery_date") or LATE for row in unclear], default=LATE)
+    before = [d for d in episode.curative(CYTOTOXIC) if d.date < (surgery or maybe)]
+    if not before:
+        case.excluded.append("no-neoadjuvant-chemotherapy")
+    if any(
+        dose.has("taxane")
+        and dose.row.get("stop_reason") in ("toxicity", "patient-refusal", "progression", "other")
+        for dose in before
+    ):
+        case.excluded.append("taxane-stopped-early")
+    enough = equivalents(before, "taxane", "anthracycline") >= 6 or (
+        equivalents(before, "anthracycline") >= 3 and equivalents(before, "taxane") >= 3.3
+    )
+    if not enough and unknown_count(before):
+        case.missing.append("no-end-date")
+    elif not enough:
+        case.excluded.append("incomplete-programme")
+    if not surgery:
+        case.decision = None if maybe == LATE else maybe
+        if not context.in_force("R13", case.decision):
+            case.excluded.append("not-in-force")
+        case.missing.append("surgery-unclear")
+        return case
+    answer = facts.response(episode, tumour)
+    if answer == "residual":
+        case.excluded.append("residual-disease")
+    if answer is None:
+        case.missing.append("response-unknown")
+    r13_window(context, episode, tumour, case, surgery)
+    return case
+
+
+def unknown_count(doses):
+    """Whether an open course or a regimen recorded on one day leaves the cycles unknown."""
+    doses = [dose for dose in doses if dose.has("taxane", "anthracycline")]
+    named = {dose.date for dose in doses if dose.drug.regimen}
+    return any(dose.open for dose in doses) or len(named) == 1
+
+
+def r13_window(context, episode, tumour, case, surgery):
+    """What was given after the last definitive operation."""
+    case.decision = max(
+        row["surgery_date"]
+        for row in facts.counted_surgeries(episode, tumour)
+        if facts.is_definitive(row) and row["surgery_date"] <= after(surgery, 180)
+    )
+    case.due = after(case.decision, 180)
+    if not context.in_force("R13", case.decision):
+        case.excluded.append("not-in-force")
+    relapse = facts.recurrence_date(episode, tumour)
+    death = context.patient.row.get("death_date") or LATE
+    given = sorted(
+        {
+            dose.date
+            for dose in episode.curative(CYTOTOXIC)
+            if case.decision < dose.date <= case.due
+            and dose.date < relapse
+            and dose.drug.ingredients & FAMILIES["chemotherapy"] != {"methotrexate"}
+        }
+    )
+    conjugates = [
+        dose.date
+        for dose in episode.curative("her2-conjugate")
+        if case.decision < dose.date <= case.due and dose.date < relapse
+    ]
+    moved = context.patient.row.get("transfer_in_date")
+    if not given:
+        case.met = min(case.due, relapse, death) <= context.observable
+        case.met_reason = "flag-conjugate-after-pcr" if conjugates else "no-chemotherapy"
+        if case.met and moved and moved > case.decision:
+            case.missing.append("transferred-in")
+    else:
+        case.closed, case.failure = True, "chemotherapy-after-pcr"
+        others = [t for t in episode.tumours if t is not tumour]
+        if any(facts.first_surgery(episode, t) is None or not complete(episode, t) for t in others):
+            case.doubts.append("other-tumour")
+        if any(d <= given[-1] for d in episode.days_of("second_primary")):
+            case.doubts.append("other-tumour")
+    case.exceptions += documented(context, episode, "R13", TOPICS)
+    if in_trial(episode, after(case.decision, 1), case.due):
+        case.exceptions.append("trial")
+    window = (date.min, case.due)
+    case.doubts += doubts(context, episode, "R13", ["taxane"], window, case.decision)
+
+
+def complete(episode, tumour):
+    return facts.response(episode, tumour) == "pcr"

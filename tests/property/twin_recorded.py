@@ -1,0 +1,87 @@
+"""The twin: the response after treatment before surgery is recorded (R09)."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    ANTIBODY,
+    Case,
+    documented,
+    doubts,
+    in_trial,
+    interruptions,
+    not_invasive,
+    rule,
+    status_reasons,
+)
+from twin_record import after
+
+
+@rule(
+    "R09",
+    since={"US": date(2019, 5, 3), "EU": date(2019, 12, 18), "ENGLAND": date(2020, 6, 1)},
+    accepts={
+        *("contraindication-medical", "patient-refusal", "trial", "frailty-documented"),
+        "mdt-documented-deviation",
+    },
+)
+def r09(context, episode):
+    return [r09_tumour(context, episode, tumour) for tumour in episode.tumours]
+
+
+def r09_tumour(context, episode, tumour):
+    case = Case("R09", tumour["tumour_id"], tumour["tumour_id"])
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not (context.linked("treatments") and context.linked("surgeries")):
+        case.missing.append("stream-not-linked")
+        return case
+    first = facts.first_surgery(episode, tumour)
+    if not first:
+        case.excluded.append("no-surgery")
+        return case
+    if not any(dose.date < first for dose in episode.curative(ANTIBODY)):
+        case.excluded.append("no-neoadjuvant-antibody")
+    rows = [
+        row
+        for row in facts.counted_surgeries(episode, tumour)
+        if first <= row["surgery_date"] <= after(first, 180)
+        and (facts.is_definitive(row) or row.get("procedure") in ("axillary", "re_excision"))
+    ]
+    case.decision = max(row["surgery_date"] for row in rows if facts.is_definitive(row))
+    case.due = after(case.decision, 42)
+    if not context.in_force("R09", case.decision):
+        case.excluded.append("not-in-force")
+    moved = context.patient.row.get("transfer_in_date")
+    if moved and moved > case.decision:
+        case.excluded.append("operated-elsewhere")
+    t, n, whole = (recorded(rows, kind) for kind in (has_t, has_n, has_statement))
+    known = [day for day in (max(t, n) if t and n else None, whole) if day]
+    case.met = bool(known) and min(known) <= case.due
+    if t and not n and not whole:
+        case.exceptions += documented(context, episode, "R09", {"surgery"})
+    if in_trial(episode, date.min, case.due):
+        case.exceptions.append("trial")
+    happened = interruptions(context, episode, case.decision, case.due)
+    case.exceptions += [reason for reason in happened if reason == "death-before-due"]
+    case.doubts = doubts(context, episode, "R09", [ANTIBODY], None, case.decision)
+    return case
+
+
+def recorded(rows, has):
+    """The first day on which something the rows hold was reported, or None."""
+    days = [row.get("report_date") or row["surgery_date"] for row in rows if has(row)]
+    return min(days, default=None)
+
+
+def has_t(row):
+    return facts.read_t(row.get("yp_t"))
+
+
+def has_n(row):
+    return facts.read_n(row.get("yp_n"))
+
+
+def has_statement(row):
+    return row.get("rcb_class") or row.get("residual_invasive") is not None

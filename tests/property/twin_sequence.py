@@ -1,0 +1,188 @@
+"""The twin: treatment before surgery and surgery after it (R04, R08)."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_case import (
+    CYTOTOXIC,
+    NEOADJUVANT_PERTUZUMAB,
+    SHARED_REASONS,
+    Case,
+    documented,
+    doubts,
+    first_day,
+    in_trial,
+    interruptions,
+    is_systemic,
+    not_invasive,
+    rule,
+    status_reasons,
+)
+from twin_facts import LATE
+from twin_record import after
+
+NEOADJUVANT_TOPICS = {"surgery", "chemotherapy", "taxane", "trastuzumab", "her2-antibody", "her2"}
+
+
+@rule(
+    "R04",
+    since=NEOADJUVANT_PERTUZUMAB,
+    accepts=SHARED_REASONS - {"toxicity"}
+    | {"pregnancy", "frailty-documented", "mdt-documented-deviation"},
+)
+def r04(context, episode):
+    return [r04_tumour(context, episode, tumour) for tumour in episode.tumours]
+
+
+def r04_tumour(context, episode, tumour):
+    case = Case("R04", tumour["tumour_id"], tumour["tumour_id"])
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not (context.linked("treatments") and context.linked("surgeries")):
+        case.missing.append("stream-not-linked")
+        return case
+    diagnosis, surgery = tumour.get("diagnosis_date"), facts.first_surgery(episode, tumour)
+    treated = [dose.date for dose in episode.systemic if not episode.is_metastatic(dose)]
+    her2 = first_day(episode.curative("her2"))
+    case.decision = surgery or (treated[0] if treated else diagnosis)
+    if not context.in_force("R04", case.decision):
+        case.excluded.append("not-in-force")
+    r04_stage(context, episode, case, tumour)
+    intents = {row.get("intent") for row in episode.rows if is_systemic(row, context)}
+    if not surgery and intents == {"palliative"}:
+        case.excluded.append("palliative-intent")
+
+    window_end = after(diagnosis or date.min, 180)
+    case.due = surgery
+    if not surgery and facts.pathway(episode, tumour) == "surgery-first-undated":
+        case.missing.append("surgery-undated")
+    if not surgery and treated:
+        case.due = max(after(treated[-1], 90), window_end)
+    if not surgery and not treated:
+        case.due = window_end
+        if window_end <= context.observable or context.patient.row.get("death_date"):
+            case.excluded.append("not-treated")
+    if her2 and her2 < (surgery or LATE):
+        case.met = True
+        case.met_reason = (
+            "her2-therapy-before-surgery" if surgery else "her2-therapy-no-surgery-yet"
+        )
+    elif (
+        surgery
+        and not any(day < surgery for day in treated)
+        and context.variant("R04", "route", "neoadjuvant-first") == "surgery-first-accepted"
+    ):
+        case.met, case.met_reason = True, "surgery-first-accepted"
+    case.exceptions += documented(context, episode, "R04", NEOADJUVANT_TOPICS)
+    if in_trial(episode, date.min, after(case.due or LATE, -1)):
+        case.exceptions.append("trial")
+    opened = diagnosis or case.decision
+    if opened and case.due:
+        case.exceptions += interruptions(context, episode, opened, case.due)
+    window = (date.min, case.due or LATE)
+    case.doubts = doubts(context, episode, "R04", ["her2"], window, opened)
+    return case
+
+
+def r04_stage(context, episode, case, tumour):
+    """Whether the clinical stage is in the population."""
+    t, n = facts.clinical_t(tumour), facts.read_n(tumour.get("clinical_n"))
+    if facts.at_least(t, "T2") or facts.node_positive(n) or node_sampled(episode, tumour):
+        return
+    size = context.variant("R04", "size", "over-20-mm")
+    if size == "20-mm-or-more" and t == "T1c" and tumour.get("clinical_size_mm") == 20:
+        return
+    if t is None and n is None:
+        case.missing.append("stage-unknown")
+    else:
+        case.excluded.append("stage-i")
+
+
+def node_sampled(episode, tumour):
+    """Whether a HER2-tested invasive node sample was taken before operation and treatment."""
+    operations = [
+        row["surgery_date"]
+        for row in episode.surgeries.get(tumour["tumour_id"], [])
+        if row.get("surgery_date")
+    ]
+    first_operation = min(operations, default=LATE)
+    first_dose = min((dose.date for dose in episode.systemic), default=LATE)
+    return any(
+        rows[0].get("specimen_site") == "node"
+        and facts.specimen_result(rows)
+        and facts.specimen_day(rows[0])
+        and facts.specimen_day(rows[0]) < first_operation
+        and facts.specimen_day(rows[0]) <= first_dose
+        for rows in facts.specimens(
+            [
+                test
+                for test in episode.tests.get(tumour["tumour_id"], [])
+                if test.get("invasive") is not False
+            ]
+        )
+    )
+
+
+# --- R08 -------------------------------------------------------------------------------------
+
+
+@rule(
+    "R08",
+    since=NEOADJUVANT_PERTUZUMAB,
+    accepts=SHARED_REASONS - {"drug-unavailable", "funding-restriction"}
+    | {"pregnancy", "frailty-documented", "mdt-documented-deviation"},
+)
+def r08(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    case = Case("R08", f"{key}/neoadjuvant", key)
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not (context.linked("treatments") and context.linked("surgeries")):
+        case.missing.append("stream-not-linked")
+        return [case]
+    if facts.pathway(episode, tumour) != "neoadjuvant":
+        case.excluded.append("not-neoadjuvant")
+        return [case]
+    surgery = facts.first_surgery(episode, tumour)
+    last = after(surgery, -1) if surgery else LATE
+    her2 = [dose for dose in episode.curative("her2") if dose.date <= last]
+    cytotoxic = [dose for dose in episode.curative(CYTOTOXIC) if dose.date <= last]
+    if not her2:
+        case.excluded.append("no-neoadjuvant-her2")
+        return [case]
+    course = cytotoxic or her2
+    case.decision = course[-1].date
+    case.due = after(case.decision, 84)
+    if not context.in_force("R08", case.decision):
+        case.excluded.append("not-in-force")
+    if not surgery and any(day <= case.due for day in episode.days_of("distant_metastasis")):
+        case.excluded.append("metastasis-before-surgery")
+    if surgery and surgery <= case.due:
+        case.met = True
+        case.met_reason = "on-time" if surgery <= after(case.decision, 56) else "late"
+    if not case.met and chemotherapy_open(course):
+        case.missing.append("no-end-date")
+    if not surgery and operated(episode, tumour):
+        case.missing.append("surgery-undated")
+    case.exceptions += documented(context, episode, "R08", {"surgery"})
+    if in_trial(episode, course[0].date, min(last, case.due)):
+        case.exceptions.append("trial")
+    case.exceptions += interruptions(context, episode, case.decision, case.due)
+    window = (date.min, case.due)
+    opened = tumour.get("diagnosis_date") or case.decision
+    case.doubts = doubts(context, episode, "R08", [CYTOTOXIC, "her2"], window, opened)
+    return [case]
+
+
+def chemotherapy_open(course):
+    """Whether an open course, or the name of a regimen on one day, hides the last dose."""
+    named = {dose.date for dose in course if dose.drug.regimen}
+    return any(dose.open for dose in course) or len(named) == 1
+
+
+def operated(episode, tumour):
+    """Whether pathologic stage or adjuvant treatment shows an operation."""
+    stage = facts.read_t(tumour.get("pathological_t")) or facts.pathological_n(tumour)
+    return bool(stage) or any(dose.row.get("intent") == "adjuvant" for dose in episode.systemic)

@@ -255,6 +255,21 @@ def stops(doses):
     return sorted(said & {"toxicity", "patient-refusal", "progression"})
 
 
+def stopping_events(context, first, last):
+    """What the patient suffered from first to last that stopped treatment, as reasons."""
+    found = []
+    for event in context.patient.events:  # whichever tumour it names
+        kind, day = event["event"], event.get("event_date")
+        if (
+            kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
+            and "stopped" in (event.get("action") or "").split(";")
+            and day
+            and first <= day <= last
+        ):
+            found.append("contraindication-cardiac" if kind == "heart_failure" else "toxicity")
+    return found
+
+
 def named_once(episode, doses):
     """Whether the name of a regimen with an antibody stands on just one day of the doses."""
     named = {

@@ -12,16 +12,17 @@ ON = 14  # days of capecitabine from each dispensing, followed by a week without
 def schedules(days):
     """How many days each of one drug's doses covers: 7, 14 or 21.
 
-    Read from the interval to the next dose, for the last one from the interval before it.
+    Read from the interval to the next dose; the last dose before a break, or of all, goes by the
+    interval before it.
     """
     lengths = []
     for position, day in enumerate(days):
-        if position + 1 < len(days):
-            gap = between(day, days[position + 1])
-        elif position:
-            gap = between(days[position - 1], day)
-        else:
-            gap = THREE_WEEKLY
+        behind = between(days[position - 1], day) if position else None
+        ahead = between(day, days[position + 1]) if position + 1 < len(days) else None
+        gap = behind if ahead is None or (ahead > 28 and behind) else ahead
+        if behind and behind <= 10 and ahead and not 17 <= ahead <= 28:
+            gap = behind
+        gap = gap or THREE_WEEKLY
         lengths.append(WEEKLY if gap <= 10 else FORTNIGHTLY if gap <= 16 else THREE_WEEKLY)
     return lengths
 

@@ -4,6 +4,7 @@ from datetime import date
 
 import twin_facts as facts
 from twin_case import (
+    ANTIBODY,
     NEOADJUVANT_PERTUZUMAB,
     PERTUZUMAB_TOPICS,
     Case,
@@ -15,8 +16,10 @@ from twin_case import (
     not_invasive,
     rule,
     status_reasons,
+    stopping_events,
     stops,
 )
+from twin_facts import LATE
 from twin_record import after, between
 
 MERGE = 14
@@ -40,11 +43,13 @@ def r07(context, episode):
         case.missing.append("stream-not-linked")
         return [case]
     surgery = facts.first_surgery(episode, tumour)
-    if facts.pathway(episode, tumour) != "neoadjuvant" or not surgery:
+    unclear = [] if surgery else facts.unclear_surgeries(context.patient, episode, tumour)
+    if facts.pathway(episode, tumour) != "neoadjuvant" or not (surgery or unclear):
         case.excluded.append("no-surgery")
         return [case]
-    pertuzumab = [d for d in episode.curative("pertuzumab") if d.date < surgery]
-    if not any(d.date < surgery for d in episode.curative("trastuzumab")):
+    end = surgery or max([row.get("surgery_date") or LATE for row in unclear])
+    pertuzumab = [d for d in episode.curative("pertuzumab") if d.date < end]
+    if not any(d.date < end for d in episode.curative("trastuzumab")):
         case.excluded.append("no-trastuzumab")
     if not pertuzumab:
         case.excluded.append("no-pertuzumab")
@@ -52,6 +57,9 @@ def r07(context, episode):
     case.decision, case.due = pertuzumab[0].date, surgery
     if not context.in_force("R07", case.decision):
         case.excluded.append("not-in-force")
+    if not surgery:
+        case.missing.append("surgery-unclear")
+        return [case]
     if any(dose.open for dose in pertuzumab) or named_once(episode, pertuzumab):
         case.missing.append("no-end-date")
     count = cycles(pertuzumab)
@@ -59,7 +67,9 @@ def r07(context, episode):
     if count < 3:
         case.failure = "too-few-cycles"
         case.exceptions += documented(context, episode, "R07", PERTUZUMAB_TOPICS)
-        case.exceptions += stops(pertuzumab)
+        antibodies = episode.curative(ANTIBODY)
+        case.exceptions += stops([dose for dose in antibodies if dose.date < surgery])
+        case.exceptions += stopping_events(context, case.decision, after(surgery, -1))
     else:
         case.failure = "too-many-cycles"
         if count <= 8:

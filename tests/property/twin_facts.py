@@ -442,6 +442,13 @@ def first_surgery(episode, tumour):
     return min(days, default=None)
 
 
+def last_surgery(episode, tumour, started=None):
+    """The last definitive surgery of the series, none after T-DM1 was started."""
+    end = min(after(first_surgery(episode, tumour), 180), started or LATE)
+    rows = [row for row in counted_surgeries(episode, tumour) if is_definitive(row)]
+    return max(row["surgery_date"] for row in rows if row["surgery_date"] <= end)
+
+
 def pathway(episode, tumour):
     """metastatic, neoadjuvant, surgery-first, surgery-first-undated or none."""
     if episode.metastatic_at_diagnosis:

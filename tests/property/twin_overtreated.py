@@ -1,7 +1,5 @@
 """The twin: no chemotherapy after a complete response (R13)."""
 
-from datetime import date
-
 import twin_facts as facts
 from twin_case import (
     CYTOTOXIC,
@@ -17,6 +15,7 @@ from twin_case import (
 from twin_chemotherapy import equivalents
 from twin_facts import LATE
 from twin_record import FAMILIES, after
+from twin_response import conjugate_start
 
 TOPICS = FAMILIES["chemotherapy"] | {"chemotherapy", "taxane", "anthracycline", "platinum"}
 
@@ -73,18 +72,18 @@ def r13_tumour(context, episode, tumour):
 
 def unknown_count(doses):
     """Whether an open course or a regimen recorded on one day leaves the cycles unknown."""
-    doses = [dose for dose in doses if dose.has("taxane", "anthracycline")]
-    named = {dose.date for dose in doses if dose.drug.regimen}
-    return any(dose.open for dose in doses) or len(named) == 1
+    for drug in FAMILIES["taxane"] | FAMILIES["anthracycline"]:
+        own = [dose for dose in doses if dose.has(drug)]
+        named = all(dose.drug.regimen for dose in own) and len({dose.date for dose in own}) == 1
+        if named or any(dose.open for dose in own):
+            return True
+    return False
 
 
 def r13_window(context, episode, tumour, case, surgery):
     """What was given after the last definitive operation."""
-    case.decision = max(
-        row["surgery_date"]
-        for row in facts.counted_surgeries(episode, tumour)
-        if facts.is_definitive(row) and row["surgery_date"] <= after(surgery, 180)
-    )
+    started = conjugate_start(context, episode, surgery)
+    case.decision = facts.last_surgery(episode, tumour, started)
     case.due = after(case.decision, 180)
     if not context.in_force("R13", case.decision):
         case.excluded.append("not-in-force")
@@ -111,17 +110,16 @@ def r13_window(context, episode, tumour, case, surgery):
         if case.met and moved and moved > case.decision:
             case.missing.append("transferred-in")
     else:
-        case.closed, case.failure = True, "chemotherapy-after-pcr"
+        case.closed, case.failure = given[0] <= context.observable, "chemotherapy-after-pcr"
         others = [t for t in episode.tumours if t is not tumour]
         if any(facts.first_surgery(episode, t) is None or not complete(episode, t) for t in others):
-            case.doubts.append("other-tumour")
+            case.exceptions.append("other-tumour")
         if any(d <= given[-1] for d in episode.days_of("second_primary")):
-            case.doubts.append("other-tumour")
-    case.exceptions += documented(context, episode, "R13", TOPICS)
-    if in_trial(episode, after(case.decision, 1), case.due):
-        case.exceptions.append("trial")
-    window = (date.min, case.due)
-    case.doubts += doubts(context, episode, "R13", ["taxane"], window, case.decision)
+            case.exceptions.append("other-tumour")
+        case.exceptions += documented(context, episode, "R13", TOPICS)
+        if in_trial(episode, after(case.decision, 1), case.due, CYTOTOXIC):
+            case.exceptions.append("trial")
+    case.doubts = doubts(context, episode, "R13", ["taxane"], None, case.decision)
 
 
 def complete(episode, tumour):

@@ -202,9 +202,12 @@ def doses_of_row(row, drugs):
     return [Dose(day, row, drug) for day in days]
 
 
+AREAS = ("surgery", "radiotherapy", "biopsy", "lvef")
+
+
 def read_topic(text, drugs):
     """What an exception's topic names: a set of rules, families and ingredients."""
-    if text in RULES.values() or text in FAMILIES:
+    if text in RULES.values() or text in FAMILIES or text in AREAS:
         return {text}
     if text.upper() in RULES:
         return {RULES[text.upper()]}

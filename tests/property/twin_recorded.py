@@ -8,13 +8,14 @@ from twin_case import (
     Case,
     documented,
     doubts,
-    in_trial,
     interruptions,
     not_invasive,
     rule,
     status_reasons,
 )
+from twin_facts import LATE
 from twin_record import after
+from twin_response import conjugate_start
 
 
 @rule(
@@ -38,18 +39,31 @@ def r09_tumour(context, episode, tumour):
         case.missing.append("stream-not-linked")
         return case
     first = facts.first_surgery(episode, tumour)
-    if not first:
+    unclear = [] if first else facts.unclear_surgeries(context.patient, episode, tumour)
+    if facts.pathway(episode, tumour) != "neoadjuvant" or not (first or unclear):
         case.excluded.append("no-surgery")
         return case
-    if not any(dose.date < first for dose in episode.curative(ANTIBODY)):
+    end = first or max([row.get("surgery_date") or LATE for row in unclear])
+    if not any(dose.date < end for dose in episode.curative(ANTIBODY)):
         case.excluded.append("no-neoadjuvant-antibody")
+    if not first:
+        case.decision = None if end == LATE else end
+        if not context.in_force("R09", case.decision):
+            case.excluded.append("not-in-force")
+        case.missing.append("surgery-unclear")
+        return case
     rows = [
         row
         for row in facts.counted_surgeries(episode, tumour)
-        if first <= row["surgery_date"] <= after(first, 180)
-        and (facts.is_definitive(row) or row.get("procedure") in ("axillary", "re_excision"))
+        if row["surgery_date"] <= after(first, 180)
+        and (
+            facts.may_be_definitive(row)
+            or (
+                row["surgery_date"] >= first and row.get("procedure") in ("axillary", "re_excision")
+            )
+        )
     ]
-    case.decision = max(row["surgery_date"] for row in rows if facts.is_definitive(row))
+    case.decision = facts.last_surgery(episode, tumour, conjugate_start(context, episode, first))
     case.due = after(case.decision, 42)
     if not context.in_force("R09", case.decision):
         case.excluded.append("not-in-force")
@@ -61,11 +75,9 @@ def r09_tumour(context, episode, tumour):
     case.met = bool(known) and min(known) <= case.due
     if t and not n and not whole:
         case.exceptions += documented(context, episode, "R09", {"surgery"})
-    if in_trial(episode, date.min, case.due):
-        case.exceptions.append("trial")
     happened = interruptions(context, episode, case.decision, case.due)
     case.exceptions += [reason for reason in happened if reason == "death-before-due"]
-    case.doubts = doubts(context, episode, "R09", [ANTIBODY], None, case.decision)
+    case.doubts = doubts(context, episode, "R09", [], None, first)
     return case
 
 

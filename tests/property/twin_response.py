@@ -66,13 +66,8 @@ def r10_tumour(context, episode, tumour):
     answer = facts.response(episode, tumour)
     if answer == "pcr":
         case.excluded.append("pcr")
-    started = r10_start(context, episode, surgery)
-    case.decision = max(
-        row["surgery_date"]
-        for row in facts.counted_surgeries(episode, tumour)
-        if facts.is_definitive(row)
-        and row["surgery_date"] <= min(after(surgery, 180), started or LATE)
-    )
+    started = conjugate_start(context, episode, surgery)
+    case.decision = facts.last_surgery(episode, tumour, started)
     if not context.in_force("R10", case.decision):
         case.excluded.append("not-in-force")
     if unlinked:
@@ -105,7 +100,7 @@ def r10_tumour(context, episode, tumour):
     return case
 
 
-def r10_start(context, episode, surgery):
+def conjugate_start(context, episode, surgery):
     """The first T-DM1 dose after surgery (or T-DXd, where and when that is accepted)."""
     accepted = DXD_AFTER_RESIDUAL.get(context.jurisdiction, LATE)
     doses = episode.curative(TDM1) + [d for d in episode.curative(TDXD) if d.date >= accepted]

@@ -18,7 +18,7 @@ from twin_case import (
     rule,
     status_reasons,
 )
-from twin_facts import LATE
+from twin_facts import LATE, POSITIVE
 from twin_record import after
 
 NEOADJUVANT_TOPICS = {"surgery", "chemotherapy", "taxane", "trastuzumab", "her2-antibody", "her2"}
@@ -55,13 +55,15 @@ def r04_tumour(context, episode, tumour):
 
     window_end = after(diagnosis or date.min, 180)
     case.due = surgery
-    if not surgery and facts.pathway(episode, tumour) == "surgery-first-undated":
-        case.missing.append("surgery-undated")
+    undated = facts.pathway(episode, tumour) == "surgery-first-undated"
+    if not surgery and (undated or shown(context, episode, tumour)):
+        case.missing.append("surgery-unclear")
     if not surgery and treated:
         case.due = max(after(treated[-1], 90), window_end)
     if not surgery and not treated:
         case.due = window_end
-        if window_end <= context.observable or context.patient.row.get("death_date"):
+        gone = context.patient.row.get("death_date")
+        if not case.missing and (window_end <= context.observable or gone):
             case.excluded.append("not-treated")
     if her2 and her2 < (surgery or LATE):
         case.met = True
@@ -78,9 +80,17 @@ def r04_tumour(context, episode, tumour):
     if in_trial(episode, date.min, after(case.due or LATE, -1)):
         case.exceptions.append("trial")
     opened = diagnosis or case.decision
-    if opened and case.due:
+    if not (surgery or treated):
+        case.exceptions = []
+    elif opened and case.due:
         case.exceptions += interruptions(context, episode, opened, case.due)
-    window = (date.min, case.due or LATE)
+    # a drug that can't be told may also have come before the first positive sample
+    positive = [
+        facts.specimen_day(rows[0])
+        for rows in facts.specimens(episode.tests.get(tumour["tumour_id"], []))
+        if facts.specimen_result(rows) == POSITIVE and facts.specimen_day(rows[0])
+    ]
+    window = (date.min, max([case.due or LATE, *positive[:1]]))
     case.doubts = doubts(context, episode, "R04", ["her2"], window, opened)
     return case
 
@@ -146,7 +156,8 @@ def r08(context, episode):
         case.excluded.append("not-neoadjuvant")
         return [case]
     surgery = facts.first_surgery(episode, tumour)
-    last = after(surgery, -1) if surgery else LATE
+    # doses from a recurrence on treat that
+    last = after(surgery or facts.recurrence_date(episode, tumour), -1)
     her2 = [dose for dose in episode.curative("her2") if dose.date <= last]
     cytotoxic = [dose for dose in episode.curative(CYTOTOXIC) if dose.date <= last]
     if not her2:
@@ -164,13 +175,16 @@ def r08(context, episode):
         case.met_reason = "on-time" if surgery <= after(case.decision, 56) else "late"
     if not case.met and chemotherapy_open(course):
         case.missing.append("no-end-date")
-    if not surgery and operated(episode, tumour):
-        case.missing.append("surgery-undated")
+    adjuvant = any(
+        dose.row.get("intent") == "adjuvant" for dose in episode.curative("her2", CYTOTOXIC)
+    )
+    if not surgery and (adjuvant or shown(context, episode, tumour)):
+        case.missing.append("surgery-unclear")
     case.exceptions += documented(context, episode, "R08", {"surgery"})
-    if in_trial(episode, course[0].date, min(last, case.due)):
+    if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
-    case.exceptions += interruptions(context, episode, case.decision, case.due)
-    window = (date.min, case.due)
+    case.exceptions += interruptions(context, episode, her2[0].date, case.due)
+    window = (case.decision, surgery or LATE)
     opened = tumour.get("diagnosis_date") or case.decision
     case.doubts = doubts(context, episode, "R08", [CYTOTOXIC, "her2"], window, opened)
     return [case]
@@ -182,7 +196,7 @@ def chemotherapy_open(course):
     return any(dose.open for dose in course) or len(named) == 1
 
 
-def operated(episode, tumour):
-    """Whether pathologic stage or adjuvant treatment shows an operation."""
+def shown(context, episode, tumour):
+    """Whether pathologic stage shows an operation, or a row may be one."""
     stage = facts.read_t(tumour.get("pathological_t")) or facts.pathological_n(tumour)
-    return bool(stage) or any(dose.row.get("intent") == "adjuvant" for dose in episode.systemic)
+    return stage or facts.unclear_surgeries(context.patient, episode, tumour)

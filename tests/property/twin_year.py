@@ -19,6 +19,7 @@ from twin_case import (
     not_invasive,
     rule,
     status_reasons,
+    stopping_events,
 )
 from twin_facts import LATE
 from twin_record import RULES, after, between, read_topic
@@ -105,15 +106,7 @@ def r17_exceptions(context, episode, first, last, end):
         for dose in doses:
             if dose.date == doses[-1].date and dose.row.get("stop_reason") in stops:
                 found.append(stops[dose.row["stop_reason"]])
-    for event in context.patient.events:  # what the patient suffered, whichever tumour it names
-        kind, day = event["event"], event.get("event_date")
-        if (
-            kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
-            and "stopped" in (event.get("action") or "").split(";")
-            and day
-            and first <= day <= after(last, 63)
-        ):
-            found.append("contraindication-cardiac" if kind == "heart_failure" else "toxicity")
+    found += stopping_events(context, first, after(last, 63))
     found += interruptions(context, episode, first, end)
     others = (
         (episode.days_of("second_primary"), "second-primary"),

@@ -69,6 +69,9 @@ def r07(context, episode):
         case.exceptions += documented(context, episode, "R07", PERTUZUMAB_TOPICS)
         antibodies = episode.curative(ANTIBODY)
         case.exceptions += stops([dose for dose in antibodies if dose.date < surgery])
+        course = [d for d in episode.doses if d.date < surgery and not episode.is_metastatic(d)]
+        if any(dose.row.get("stop_reason") == "progression" for dose in course):
+            case.exceptions.append("progression")
         case.exceptions += stopping_events(context, case.decision, after(surgery, -1))
     else:
         case.failure = "too-many-cycles"
@@ -76,9 +79,10 @@ def r07(context, episode):
             case.exceptions += documented(context, episode, "R07", {"surgery"})
     if in_trial(episode, date.min, after(surgery, -1)):
         case.exceptions.append("trial")
-    case.exceptions += interruptions(context, episode, case.decision, surgery)
+    if count < 3:
+        case.exceptions += interruptions(context, episode, case.decision, surgery)
     opened = tumour.get("diagnosis_date") or case.decision
-    window = (date.min, surgery)
+    window = (date.min, surgery) if count < 3 else None  # one more drug makes no fewer cycles
     case.doubts = doubts(context, episode, "R07", ["trastuzumab", "pertuzumab"], window, opened)
     return [case]
 

@@ -56,12 +56,7 @@ def r09_tumour(context, episode, tumour):
         row
         for row in facts.counted_surgeries(episode, tumour)
         if row["surgery_date"] <= after(first, 180)
-        and (
-            facts.may_be_definitive(row)
-            or (
-                row["surgery_date"] >= first and row.get("procedure") in ("axillary", "re_excision")
-            )
-        )
+        and (facts.may_be_definitive(row) or row["surgery_date"] >= first)
     ]
     case.decision = facts.last_surgery(episode, tumour, conjugate_start(context, episode, first))
     case.due = after(case.decision, 42)

@@ -175,9 +175,7 @@ def r08(context, episode):
         case.met_reason = "on-time" if surgery <= after(case.decision, 56) else "late"
     if not case.met and chemotherapy_open(course):
         case.missing.append("no-end-date")
-    adjuvant = any(
-        dose.row.get("intent") == "adjuvant" for dose in episode.curative("her2", CYTOTOXIC)
-    )
+    adjuvant = any(dose.row.get("intent") == "adjuvant" for dose in episode.systemic)
     if not surgery and (adjuvant or shown(context, episode, tumour)):
         case.missing.append("surgery-unclear")
     case.exceptions += documented(context, episode, "R08", {"surgery"})

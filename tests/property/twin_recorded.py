@@ -56,7 +56,6 @@ def r09_tumour(context, episode, tumour):
         row
         for row in facts.counted_surgeries(episode, tumour)
         if row["surgery_date"] <= after(first, 180)
-        and (facts.may_be_definitive(row) or row["surgery_date"] >= first)
     ]
     case.decision = facts.last_surgery(episode, tumour, conjugate_start(context, episode, first))
     case.due = after(case.decision, 42)

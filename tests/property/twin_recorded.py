@@ -55,7 +55,8 @@ def r09_tumour(context, episode, tumour):
     rows = [
         row
         for row in facts.counted_surgeries(episode, tumour)
-        if row["surgery_date"] <= after(first, 180)
+        if episode.curative(ANTIBODY)
+        and episode.curative(ANTIBODY)[0].date <= row["surgery_date"] <= after(first, 180)
     ]
     case.decision = facts.last_surgery(episode, tumour, conjugate_start(context, episode, first))
     case.due = after(case.decision, 42)

@@ -17,13 +17,24 @@ with seen as (
     left join rule_editions as e on coalesce(v.edition, 'default') = e.edition
 ),
 
+-- What reasons, interruptions and doubts can still decide: most cases are settled before one of them is asked for.
+unsettled as (
+    select *
+    from seen
+    where
+        excluded is null
+        and decision_date >= coalesce(since, date '9999-12-31')
+        and missing_reason is null
+        and met is null
+),
+
 documented as (
     select
         s.patient_key,
         s.subject_id,
         min(x.reason) as reason,
         min(x.row_number) as row_number
-    from seen as s
+    from unsettled as s
     inner join stg_exceptions as x on s.patient_key = x.patient_key
     inner join rule_topics as t on x.topic_name = t.topic
     inner join rule_reasons as r on x.reason = r.reason
@@ -46,7 +57,7 @@ interruptions as (
             partition by s.patient_key, s.subject_id
             order by i.event_date, k.priority
         ) as position
-    from seen as s
+    from unsettled as s
     inner join fct_interruptions as i on s.episode_key = i.episode_key
     inner join rule_interruptions as k on i.kind = k.kind
     where i.event_date >= s.clock_start and i.event_date < s.due_date
@@ -65,7 +76,7 @@ doubts as (
             order by d.reason, d.table_name, d.row_number
         ) as position,
         count(*) over (partition by s.patient_key, s.subject_id) as doubt_count
-    from seen as s
+    from unsettled as s
     inner join fct_doubts as d on s.patient_key = d.patient_key
     inner join rule_tables as t on d.table_name = t.table_name
     where

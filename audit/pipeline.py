@@ -27,7 +27,15 @@ from audit.quality_page import Quality, present_quality
 from audit.settings import Settings
 from audit.tnm import stage_texts
 from audit.vocabulary import Vocabulary
-from audit.warehouse import Connection, build, load_parquet, lock_down, open_database, store
+from audit.warehouse import (
+    Connection,
+    build,
+    load_parquet,
+    lock_down,
+    open_database,
+    plan_simply,
+    store,
+)
 
 logger = logging.getLogger("audit")
 
@@ -247,6 +255,7 @@ def _build(
         )
     with stages.stage("warehouse"):
         _load(con, extract)
+        plan_simply(con, max(table.rows_loaded for table in extract.tables.values()))
         lock_down(con)
     with stages.stage("vocabulary"):
         _resolve(con, catalogue)

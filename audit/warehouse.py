@@ -14,6 +14,9 @@ from audit.resources import root
 MEMORY = "3GB"
 """What DuckDB may hold in memory before it spills to its scratch folder."""
 
+_WORTH_SWAPPING = 1_000_000
+"""Rows from which on it pays to choose the smaller side of a join anew."""
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -37,6 +40,20 @@ def open_database(path: Path | None, scratch: Path) -> Connection:
     )
     con.execute("set enable_progress_bar = false")
     return con
+
+
+def plan_simply(con: Connection, largest: int) -> None:
+    """Keeps the planner from swapping the sides of joins where that saves nothing.
+
+    DuckDB 2.0.0 can end with an internal error where a swapped join builds on the dictionary of a
+    small one (its issue 24807).
+
+    Args:
+        con: a database that is not locked down yet.
+        largest: rows of the largest table of the extract.
+    """
+    if largest < _WORTH_SWAPPING:
+        con.execute("set disabled_optimizers = 'build_side_probe_side'")
 
 
 def lock_down(con: Connection) -> None:

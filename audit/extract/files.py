@@ -108,7 +108,14 @@ def stage(place: Place, style: Format | None, scratch: Path) -> Staged:
         ExtractRefused: the file can't be read, or its header can't be used.
     """
     path = place.path
-    if path.stat().st_size == 0:
+    try:
+        size = path.stat().st_size
+    except OSError as problem:
+        raise ExtractRefused(
+            f"{place} can't be opened: {problem.strerror}",
+            "put the file itself in the folder, and make it readable",
+        ) from problem
+    if size == 0:
         raise ExtractRefused(f"{place} is empty", "export it again, with its header row")
     if path.suffix.casefold() == ".parquet":
         frame, headers = _scan(path)

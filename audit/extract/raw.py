@@ -9,8 +9,10 @@ from audit.extract.cells import readable
 from audit.extract.contract import Table
 from audit.extract.files import Staged
 
-# A warehouse table has this column already, so an extra column of that name is renamed.
+# A warehouse table has this column already, so an extra column of that name is renamed; so is one
+# that begins as the loader's own columns do.
 ROW_NUMBER = "row_number"
+_OWN = "§"
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def matched(table: Table, staged: Staged) -> Raw:
                 f"write {name} as {kind}" + ("" if kind == "text" else ", or as text"),
             )
     extras = {
-        f"source_{header}" if header.casefold() == ROW_NUMBER else header: source
+        f"source_{header}"
+        if header.casefold() == ROW_NUMBER or header.startswith(_OWN)
+        else header: source
         for header, source in staged.headers.items()
         if header.casefold() not in table.columns
     }

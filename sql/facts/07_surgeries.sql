@@ -13,6 +13,7 @@ with operations as (
         s.definitive,
         s.yp_t,
         s.yp_n,
+        s.yp_unreadable,
         s.rcb_class,
         s.residual_invasive
     from stg_tumours as t
@@ -62,6 +63,7 @@ series as (
         ) as last_surgery_date,
         bool_or(o.yp_t not in ('0', 'is')) as t_residual,
         bool_or(o.yp_n <> '0') as n_residual,
+        bool_or(o.yp_unreadable) as yp_unreadable,
         bool_or(o.yp_n = '0(i+)') and not bool_or(o.yp_n in ('1mi', '1', '2', '3')) as isolated_cells_only,
         max(o.rcb_class) filter (where o.rcb_class <> '0') as rcb_residual,
         bool_or(o.rcb_class = '0') as rcb_complete,
@@ -89,6 +91,7 @@ select
         when t_residual or n_residual then 'residual'
         when stated_residual then 'residual'
         when not t_residual and not n_residual then 'pcr'
+        when yp_unreadable then 'unknown'
         when rcb_residual is not null and not stated_residual then 'unknown'
         when rcb_residual is not null then 'residual'
         when rcb_complete or not stated_residual then 'pcr'

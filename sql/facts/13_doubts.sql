@@ -177,15 +177,15 @@ select
     c.patient_key,
     'events' as table_name,
     e.row_number,
-    'event_date' as column_name,
-    'undated-row' as reason,
+    case when e.event_date is null then 'event_date' else 'event' end as column_name,
+    case when e.event_date is null then 'undated-row' else 'unspecified-event' end as reason,
     cast(null as varchar) as ingredient,
     cast(null as date) as start_date,
     cast(null as date) as end_date,
     cast(null as integer) as episode_key
 from events as e
 inner join cases as c on e.patient_id = c.patient_id
-where e.event_date is null
+where e.event_date is null or e.event is null
 union all
 select
     t.patient_key,

@@ -82,7 +82,9 @@ doubts as (
     where
         coalesce(d.episode_key, s.episode_key) = s.episode_key
         and (
-            d.reason in ('quarantined-row', 'unlinked-row', 'unrecognised-topic', 'unspecified-surgery')
+            d.reason in (
+                'quarantined-row', 'unlinked-row', 'unrecognised-topic', 'unspecified-surgery', 'unspecified-event'
+            )
             or (
                 d.reason in ('undated-row', 'unrecognised-reason')
                 and (

@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from audit.errors import ExtractRefused, UsageError, UserError
-from audit.extract import load_extract
+from audit.extract import Extract, load_extract
 
 PATIENTS = b"patient_id,birth_date\nP1,1960-01-01\n"
 TUMOURS = b"tumour_id,patient_id,site_id,diagnosis_date\nT1,P1,S1,2020-01-01\n"
@@ -25,16 +25,20 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def load(source: Path) -> Extract:
+    return load_extract(
+        source,
+        cutoff=date(2025, 6, 30),
+        mapping=None,
+        scratch=source.parent / "scratch",
+        log=lambda _: None,
+    )
+
+
 def refusal(source: Path, kind: type[UserError] = ExtractRefused) -> UserError:
     """The error; it always says what to do."""
     with pytest.raises(kind) as caught:
-        load_extract(
-            source,
-            cutoff=date(2025, 6, 30),
-            mapping=None,
-            scratch=source.parent / "scratch",
-            log=lambda _: None,
-        )
+        load(source)
     assert caught.value.todo
     return caught.value
 
@@ -45,13 +49,7 @@ def refused(source: Path, kind: type[UserError] = ExtractRefused) -> str:
 
 
 def test_the_unspoiled_extract_loads(folder: Path) -> None:
-    extract = load_extract(
-        folder,
-        cutoff=date(2025, 6, 30),
-        mapping=None,
-        scratch=folder.parent / "scratch",
-        log=lambda _: None,
-    )
+    extract = load(folder)
     assert extract.tables["tumours"].rows_loaded == 1
 
 
@@ -190,3 +188,23 @@ def test_a_type_that_cannot_hold_text_is_answered_once(folder: Path) -> None:
     (folder / "patients.csv").unlink()
     pl.DataFrame({"patient_id": [1.5]}).write_parquet(folder / "patients.parquet")
     assert refusal(folder).todo == "write patient_id as text"
+
+
+def test_a_link_to_nowhere(folder: Path) -> None:
+    (folder / "patients.csv").unlink()
+    (folder / "patients.csv").symlink_to(folder / "gone.csv")
+    assert "patients.csv can't be opened" in refused(folder)
+
+
+def test_a_header_that_the_loader_uses_itself_is_an_extra_column(folder: Path) -> None:
+    (folder / "patients.csv").write_text("patient_id,§row,§number\nP1,a,b\n")
+    extract = load(folder)
+    loaded = pl.read_parquet(extract.tables["patients"].path)
+    assert loaded.select("source_§row", "source_§number").rows() == [("a", "b")]
+
+
+def test_a_header_cannot_write_to_the_terminal(folder: Path) -> None:
+    (folder / "patients.csv").write_text("\x1b[2Jid," + "x" * 5000 + "\nP1,2\n")
+    found = refused(folder)
+    assert "\\x1b[2Jid" in found and "\x1b" not in found
+    assert len(found) < 1_000

@@ -25,17 +25,17 @@ DAMAGE = {
     "boolean": ["maybe", "2", "-1", "tru"],
     "values": ["???", "<b>positive</b>", "=1+1", 'posi"tive', "one\ntwo", "0+"],
 }
-# Facts a rule needs: without them a question is open.
+# Facts a rule needs: without them a question is open. A missing stage has a meaning of its own: M
+# counts as M0, T or N may decide alone, and a missing response is what one rule is about.
 NEEDED = {
-    # The clinical stage stands in for a missing pathological one.
-    "tumours": ["clinical_t", "clinical_n", "clinical_m"],
     "treatments": ["drug", "start_date"],
-    "surgeries": ["surgery_date", "yp_t", "yp_n", "procedure"],
+    "surgeries": ["surgery_date", "procedure"],
     "events": ["event", "event_date"],
     "exceptions": ["topic", "reason"],
 }
+# A size stands in for a clinical T that can't be read.
 UNREADABLE = {
-    "tumours": ["clinical_t", "clinical_n", "clinical_m", "pathological_t", "pathological_n"],
+    "tumours": ["clinical_n", "clinical_m", "pathological_t", "pathological_n"],
     "treatments": ["drug", "stop_reason"],
     "surgeries": ["yp_t", "yp_n"],
     "exceptions": ["topic"],

@@ -81,7 +81,7 @@ def r03(context, episode):
         case.due = after(diagnosis, 183)
     case.met = not lacking
     case.exceptions += documented(context, episode, "R03", lacking)
-    if in_trial(episode, date.min, after(case.due, -1)):
+    if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
     case.doubts = doubts(

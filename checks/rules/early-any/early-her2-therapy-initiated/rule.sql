@@ -77,15 +77,13 @@ select
         when age_at_least < $adult_years then 'imprecise-date'
     end as missing_reason,
     case
-        when diagnosis_date is null then ['tumours.diagnosis_date']
-        when her2_status <> 'positive' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
-        when m_status = 'unknown' then ['tumours.clinical_m']
-        when
-            in_scope is null and over_10_mm is null and node_positive is null
-            then ['tumours.clinical_t', 'tumours.clinical_n']
-        when in_scope is null and over_10_mm is null then ['tumours.clinical_t']
-        when in_scope is null then ['tumours.clinical_n']
-        else ['patients.birth_date']
+        when missing_reason = 'diagnosis-date-missing' then ['tumours.diagnosis_date']
+        when missing_reason = 'her2-unknown' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
+        when missing_reason = 'm-unknown' then ['tumours.clinical_m']
+        when missing_reason = 'imprecise-date' then ['patients.birth_date']
+        when over_10_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
+        when over_10_mm is null then ['tumours.clinical_t']
+        else ['tumours.clinical_n']
     end as missing,
     case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
     case when first_trial_date <= settled_date then 'trial' end as excepted,

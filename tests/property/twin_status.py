@@ -62,25 +62,28 @@ def r01_setting(context, episode, setting, doses):
     ]
     known = decisive or facts.results(taken)
     later = POSITIVE in facts.results(tests) and POSITIVE not in facts.results(timely)
+    if decisive:
+        later = later or POSITIVE in facts.results([t for t in tests if t not in timely])
     if POSITIVE in by_then:
         case.met, case.met_reason = True, "assay"
-    elif POSITIVE in summaries:
+    elif not decisive and POSITIVE in summaries:
         case.met, case.met_reason = True, "summary"
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
-    elif later or (decisive and POSITIVE in facts.results([t for t in tests if t not in timely])):
-        case.failure = "result-after-first-dose"
-    elif known and (decisive or all(read_negative(t, tests, taken) for t in episode.tumours)):
-        r01_negative(case, setting, doses, taken)
-    elif summaries and len(summaries) == len(episode.tumours) and set(summaries) == {NEGATIVE}:
-        case.failure = "summary-only"
-    elif limit > context.observable:
-        case.open = True
     else:
-        case.missing.append("her2-unknown")
-    negative = case.failure in ("her2-negative", "summary-only")
-    if negative and facts.m_status(episode, episode.index) is None:
-        case.missing.append("m-unknown")
+        read = decisive or all(read_negative(t, tests, taken) for t in episode.tumours)
+        if later:
+            case.failure = "result-after-first-dose"
+        elif read:
+            case.failure = "her2-negative" if facts.results(tests) else "summary-only"
+        elif limit > context.observable:
+            case.open = True
+        else:
+            case.missing.append("her2-unknown")
+        if read:
+            r01_negative(case, setting, doses, taken)
+        if case.failure and facts.m_status(episode, episode.index) is None:
+            case.missing.append("m-unknown")
     if not context.linked("receptor_tests"):
         case.doubts.append("stream-not-linked")
     case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
@@ -93,7 +96,7 @@ def read_negative(tumour, tests, taken):
     def own(rows):
         return facts.results([t for t in rows if t.get("tumour_id") == tumour["tumour_id"]])
 
-    return bool(own(taken)) or (not own(tests) and tumour.get("her2_summary") == NEGATIVE)
+    return NEGATIVE in own(taken) or (not own(tests) and tumour.get("her2_summary") == NEGATIVE)
 
 
 def newest_metastasis(tests):
@@ -108,23 +111,25 @@ def newest_metastasis(tests):
 
 
 def r01_negative(case, setting, doses, tests):
-    """Negative results only: HER2-low, HER2-ultralow, a bridging dose, or a failure."""
+    """Negative at the first dose: HER2-low, HER2-ultralow or a bridging dose may explain it."""
     first = doses[0].date
-    case.failure = "her2-negative"
-    opening = set().union(*(d.drug.ingredients for d in doses if d.date == first))
-    scores = [facts.ihc_of(rows) for rows in facts.specimens(tests)]
-    if setting == "metastatic" and TDXD in opening:
+    opening = [d.drug.ingredients for d in doses if d.date == first]
+    samples = [s for s in facts.specimens(tests) if facts.specimen_result(s) != POSITIVE]
+    scores = [facts.ihc_of(rows) for rows in samples]
+    if setting == "metastatic" and all(TDXD in names for names in opening):
         if first >= date(2022, 8, 5) and (1 in scores or 2 in scores):
             case.excluded.append("her2-low")
+        elif first >= date(2022, 8, 5) and set(scores) <= {None}:
+            case.missing.append("her2-low-not-recorded")
         elif first >= date(2025, 1, 1) and 0 in scores:
             case.missing.append("her2-ultralow-not-recorded")
     if len({dose.date for dose in doses}) == 1:
-        for rows in facts.specimens(tests):
+        for rows in samples:
             ihc = facts.ihc_of(rows)
             late = [
                 facts.ish_class(row, ihc)
                 for row in rows
                 if facts.result_date(row) > first and facts.ish_class(row, ihc)
             ]
-            if ihc == 2 and late and POSITIVE not in late:
+            if ihc == 2 and late:
                 case.exceptions.append("bridging-dose")

@@ -6,7 +6,6 @@ with courses as (
         s.setting,
         min(s.first_dose_date) as first_dose_date,
         max(s.last_dose_date) as last_dose_date,
-        min(s.first_dose_date) filter (where s.ingredient = 'trastuzumab-deruxtecan') as first_deruxtecan_date,
         min(s.first_dose_date) filter (where s.ingredient <> 'trastuzumab-deruxtecan') as first_other_date,
         min(s.first_trial_date) as first_trial_date,
         list_sort(list(s.ingredient)) as drugs
@@ -43,7 +42,6 @@ samples as (
         s.specimen_date,
         s.specimen_site,
         s.ihc,
-        s.ish_positive,
         s.ish_date,
         s.result,
         s.result_date,
@@ -71,15 +69,12 @@ weighed as (
     select
         s.episode_key,
         s.setting,
-        coalesce(bool_or(s.result = 'positive' and s.in_time), false) as positive_in_time,
-        coalesce(bool_or(s.result = 'positive' and not s.in_time), false) as positive_later,
-        coalesce(bool_or(s.result = 'equivocal' and s.taken_in_time), false) as equivocal,
-        coalesce(bool_or(s.ihc in ('1+', '2+') and not s.ish_positive), false) as low_expression,
-        coalesce(bool_or(s.ihc = '0'), false) as no_expression,
-        coalesce(
-            bool_or(s.ihc = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date and s.result <> 'positive'),
-            false
-        ) as ish_came_later,
+        bool_or(s.result = 'positive' and s.in_time) as positive_in_time,
+        bool_or(s.result = 'positive' and not s.in_time) as positive_later,
+        bool_or(s.result = 'equivocal' and s.taken_in_time) as equivocal,
+        bool_or(s.ihc in ('1+', '2+')) filter (where s.result <> 'positive') as low_expression,
+        bool_or(s.ihc = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date and s.result <> 'positive')
+            as ish_came_later,
         max(s.result) filter (where s.specimen_date = n.specimen_date and s.specimen_site = 'metastasis')
             as newest_metastasis,
         min(s.result_date) filter (where s.result = 'positive') as first_positive_date,
@@ -111,7 +106,7 @@ tumours_read as (
     select
         c.episode_key,
         c.setting,
-        coalesce(bool_or(a.tumour_id is null and t.her2_summary = 'positive'), false) as summary_positive,
+        bool_or(a.tumour_id is null and t.her2_summary = 'positive') as summary_positive,
         bool_and(coalesce(a.negative, t.her2_summary = 'negative', false)) as all_negative
     from courses as c
     inner join fct_tumours as t on c.episode_key = t.episode_key
@@ -144,18 +139,12 @@ population as (
         coalesce(w.newest_metastasis = 'positive', w.positive_in_time, false) as positive_in_time,
         coalesce(w.positive_later, false) as positive_later,
         coalesce(w.equivocal, false) and w.newest_metastasis is null as equivocal,
-        coalesce(u.all_negative, false) or coalesce(w.newest_metastasis = 'negative', false) as all_negative,
-        coalesce(w.low_expression, false) as low_expression,
-        coalesce(w.no_expression, false) as no_expression,
-        coalesce(w.ish_came_later, false) and c.first_dose_date = c.last_dose_date as bridging,
+        u.all_negative or coalesce(w.newest_metastasis = 'negative', false) as all_negative,
+        w.low_expression,
+        w.ish_came_later and c.first_dose_date = c.last_dose_date as bridging,
         w.first_positive_date,
         w.assays,
-        coalesce(
-            c.first_deruxtecan_date = c.first_dose_date
-            and coalesce(c.first_other_date > c.first_dose_date, true)
-            and c.setting = 'metastatic',
-            false
-        ) as deruxtecan_first
+        c.setting = 'metastatic' and coalesce(c.first_other_date > c.first_dose_date, true) as deruxtecan_first
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
     left join courses as c on t.episode_key = c.episode_key
@@ -169,20 +158,8 @@ judged as (
     select
         *,
         positive_in_time or summary_positive as is_met,
-        equivocal and not positive_in_time and not summary_positive as is_equivocal,
-        all_negative
-        and not positive_in_time
-        and not summary_positive
-        and not equivocal
-        and not positive_later as shown_negative
+        all_negative and not positive_in_time and not equivocal as shown_negative
     from population
-),
-
-known as (
-    select
-        *,
-        not is_met and not is_equivocal and not positive_later and not shown_negative as no_result
-    from judged
 )
 
 select
@@ -204,16 +181,18 @@ select
     end as excluded,
     case
         when is_met then null
-        when no_result and first_dose_date + $report_lag_days > observable_through then null
-        when no_result then 'her2-unknown'
-        when shown_negative and m_status = 'unknown' then 'm-unknown'
-        when is_equivocal then 'her2-equivocal'
+        when equivocal then 'her2-equivocal'
+        when (shown_negative or positive_later) and m_status = 'unknown' then 'm-unknown'
         when
-            shown_negative and deruxtecan_first and no_expression
-            and first_dose_date >= $her2_ultralow_from then 'her2-ultralow-not-recorded'
+            shown_negative and deruxtecan_first and low_expression is null
+            and first_dose_date >= $her2_low_from then 'her2-low-not-recorded'
+        when shown_negative and deruxtecan_first and first_dose_date >= $her2_ultralow_from
+            then 'her2-ultralow-not-recorded'
+        when shown_negative or positive_later then null
+        when first_dose_date + $report_lag_days <= observable_through then 'her2-unknown'
     end as missing_reason,
-    case
-        when shown_negative and m_status = 'unknown' then ['tumours.clinical_m']
+    case missing_reason
+        when 'm-unknown' then ['tumours.clinical_m']
         else ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
     end as missing,
     case
@@ -240,4 +219,4 @@ select
                 her2_assays := assays
             ))
     end as evidence
-from known
+from judged

@@ -117,7 +117,8 @@ select
     coalesce(
         m.end_date,
         t.end_date,
-        case when t.record_kind = 'course' then date '9999-12-31' end,
+        -- A course without an end may go on, and so may a trial whose drug nobody can name.
+        case when t.record_kind = 'course' or t.trial then date '9999-12-31' end,
         m.start_date,
         t.start_date
     ) as end_date,

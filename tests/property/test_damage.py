@@ -33,11 +33,11 @@ NEEDED = {
     "events": ["event", "event_date"],
     "exceptions": ["topic", "reason"],
 }
-# A size stands in for a clinical T that can't be read.
+# A size stands in for a clinical T that can't be read, a count of nodes for a pathological N; and a
+# conjugate after surgery counts as given for residual disease unless the record says otherwise.
 UNREADABLE = {
-    "tumours": ["clinical_n", "clinical_m", "pathological_t", "pathological_n"],
+    "tumours": ["clinical_n", "clinical_m", "pathological_t"],
     "treatments": ["drug", "stop_reason"],
-    "surgeries": ["yp_t", "yp_n"],
     "exceptions": ["topic"],
 }
 KEYS = ("patient_id", "tumour_id", "test_id", "treatment_id", "surgery_id", "site_id")

@@ -10,6 +10,8 @@ with courses as (
             u.tumour_id is not null
             or d.any_adjuvant_intent
             or coalesce(t.pathological_t, t.pathological_n) is not null
+            or t.pathological_t_unreadable
+            or t.pathological_n_unreadable
         ) as surgery_unclear,
         coalesce(t.first_surgery_date, t.recurrence_date, date '9999-12-31') as before_date
     from fct_tumours as t

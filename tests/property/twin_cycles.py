@@ -7,6 +7,7 @@ from twin_case import (
     ANTIBODY,
     NEOADJUVANT_PERTUZUMAB,
     PERTUZUMAB_TOPICS,
+    TRASTUZUMAB_TOPICS,
     Case,
     documented,
     doubts,
@@ -23,6 +24,7 @@ from twin_facts import LATE
 from twin_record import after, between
 
 MERGE = 14
+FEWER_TOPICS = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS | {"chemotherapy", "taxane", "surgery"}
 
 
 @rule(
@@ -66,7 +68,7 @@ def r07(context, episode):
     case.met = 3 <= count <= 6
     if count < 3:
         case.failure = "too-few-cycles"
-        case.exceptions += documented(context, episode, "R07", PERTUZUMAB_TOPICS)
+        case.exceptions += documented(context, episode, "R07", FEWER_TOPICS)
         antibodies = episode.curative(ANTIBODY)
         case.exceptions += stops([dose for dose in antibodies if dose.date < surgery])
         course = [d for d in episode.doses if d.date < surgery and not episode.is_metastatic(d)]

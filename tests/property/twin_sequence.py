@@ -63,7 +63,8 @@ def r04_tumour(context, episode, tumour):
     if not surgery and not treated:
         case.due = window_end
         gone = context.patient.row.get("death_date")
-        if not case.missing and (window_end <= context.observable or gone):
+        unclear = "surgery-unclear" in case.missing
+        if not unclear and (window_end <= context.observable or gone):
             case.excluded.append("not-treated")
     if her2 and her2 < (surgery or LATE):
         case.met = True

@@ -175,12 +175,15 @@ select
         when last_surgery_date is null then 'surgery-unclear'
         when met is not null then null
         when drug_ambiguous then 'conjugate-not-told-apart'
-        when open_course and observable_through >= open_until then 'no-end-date'
+        when observable_through < open_until then null
+        when open_course then 'no-end-date'
+        when response = 'unknown' and any_residual is distinct from true then 'response-unknown'
     end as missing_reason,
     case
         when last_surgery_date is null then unclear_columns
         when drug_ambiguous then ['treatments.drug']
-        else ['treatments.end_date']
+        when open_course then ['treatments.end_date']
+        else ['surgeries.yp_t', 'surgeries.yp_n']
     end as missing,
     met,
     case

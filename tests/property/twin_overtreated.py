@@ -107,14 +107,14 @@ def r13_window(context, episode, tumour, case, surgery):
     if not given:
         case.met = min(case.due, relapse, death) <= context.observable
         case.met_reason = "flag-conjugate-after-pcr" if conjugates else "no-chemotherapy"
-        if case.met and moved and moved > case.decision:
+        if moved and moved > case.decision:
             case.missing.append("transferred-in")
     else:
         case.closed, case.failure = given[0] <= context.observable, "chemotherapy-after-pcr"
         others = [t for t in episode.tumours if t is not tumour]
         if any(facts.first_surgery(episode, t) is None or not complete(episode, t) for t in others):
             case.exceptions.append("other-tumour")
-        if any(d <= given[-1] for d in episode.days_of("second_primary")):
+        if any(day <= case.due for day in episode.days_of("second_primary")):
             case.exceptions.append("other-tumour")
         case.exceptions += documented(context, episode, "R13", TOPICS)
         if in_trial(episode, after(case.decision, 1), case.due, CYTOTOXIC):

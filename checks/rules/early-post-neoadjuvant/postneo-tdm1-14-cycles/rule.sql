@@ -177,7 +177,7 @@ select
         when drug_ambiguous then 'conjugate-not-told-apart'
         when observable_through < open_until then null
         when open_course then 'no-end-date'
-        when response = 'unknown' and any_residual is distinct from true then 'response-unknown'
+        when response = 'unknown' and not coalesce(any_residual, false) then 'response-unknown'
     end as missing_reason,
     case
         when last_surgery_date is null then unclear_columns

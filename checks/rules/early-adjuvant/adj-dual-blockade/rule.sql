@@ -4,6 +4,7 @@ with operated as (
     select
         t.*,
         d.first_cytotoxic_date,
+        d.first_trial_date,
         case
             when t.pathological_n in ('1mi', '1', '2', '3') then true
             when t.pathological_n is not null then false
@@ -22,7 +23,6 @@ started as (
     where
         o.pathway = 'surgery-first'
         and a.has_trastuzumab
-        and (o.first_surgery_date is null or a.dose_date >= o.first_surgery_date)
     group by o.episode_key
 ),
 
@@ -42,21 +42,10 @@ doses as (
         ) as pertuzumab_stop,
         count(*) filter (where a.has_pertuzumab and a.is_regimen) as regimen_dates
     from started as s
-    inner join operated as o on s.episode_key = o.episode_key
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
-    where o.first_surgery_date is null or a.dose_date >= o.first_surgery_date
     group by
         s.episode_key,
         s.first_trastuzumab_date
-),
-
-trials as (
-    select distinct o.episode_key
-    from operated as o
-    inner join fct_drug_spans as s on o.episode_key = s.episode_key
-    where
-        s.setting = 'curative'
-        and s.first_trial_date >= coalesce(o.first_surgery_date, s.first_trial_date)
 ),
 
 judged as (
@@ -66,12 +55,12 @@ judged as (
         d.first_pertuzumab_date,
         coalesce(d.dual_dates, 0) as dual_dates,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
-        coalesce(d.pertuzumab_open or d.regimen_dates = 1, false)
-        or coalesce(d.trastuzumab_open and d.pertuzumab_dates >= $min_doses, false) as doses_not_counted,
+        d.pertuzumab_open
+        or d.regimen_dates = 1
+        or (d.trastuzumab_open and d.pertuzumab_dates >= $min_doses) as doses_not_counted,
         d.pertuzumab_stop,
         coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false)
             as started_in_time,
-        r.episode_key is not null as in_trial,
         case $population
             when 'all' then true
             when 'stage-ii-iii'
@@ -84,7 +73,6 @@ judged as (
         end as in_scope
     from operated as o
     left join doses as d on o.episode_key = d.episode_key
-    left join trials as r on o.episode_key = r.episode_key
 )
 
 select
@@ -116,13 +104,13 @@ select
         when started_in_time and dual_dates < $min_doses and doses_not_counted then 'no-end-date'
     end as missing_reason,
     case
-        when first_surgery_date is null then ['surgeries.surgery_date']
-        when started_in_time and dual_dates < $min_doses and doses_not_counted and in_scope then ['treatments.end_date']
+        when missing_reason = 'surgery-undated' then ['surgeries.surgery_date']
+        when missing_reason = 'no-end-date' then ['treatments.end_date']
         when pathological_node_positive is null then ['tumours.pathological_n']
         else ['tumours.pathological_t']
     end as missing,
     case when started_in_time and dual_dates >= $min_doses then 'dual-blockade' end as met,
-    case when in_trial then 'trial' else pertuzumab_stop end as excepted,
+    case when first_trial_date is not null then 'trial' else pertuzumab_stop end as excepted,
     ['pertuzumab'] as lacking,
     case
         when pertuzumab_dates = 0 then 'pertuzumab-not-recorded'

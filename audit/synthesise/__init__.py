@@ -15,15 +15,17 @@ import polars as pl
 from audit.errors import UsageError
 from audit.guideline import Catalogue
 from audit.synthesise import follow_up, streams
-from audit.synthesise.aftercare import KINDS, draw_aftercare
+from audit.synthesise.aftercare import draw_aftercare
 from audit.synthesise.batch import Batch
 from audit.synthesise.chance import Chance
 from audit.synthesise.course import draw_course, draw_fate
-from audit.synthesise.deviations import Mess, depart
+from audit.synthesise.departures import Mess
+from audit.synthesise.deviations import depart
 from audit.synthesise.disease import NEOADJUVANT, POSITIVE, SURGERY_FIRST, draw_disease
 from audit.synthesise.doses import draw_metastatic, draw_treatments
 from audit.synthesise.files import Layout, TableFile, suffix_of
 from audit.synthesise.mess import Counts, Tables, make_untidy
+from audit.synthesise.planted import KINDS, planted
 from audit.synthesise.sites import Sites, draw_sites
 
 __all__ = ["synthesise"]
@@ -93,10 +95,10 @@ def _draw(
         return Chance(seed, number, topic, size)
 
     disease = draw_disease(sites, chance("disease"))
-    course = draw_course(disease, chance("course"))
+    departs = {rule: shares[disease.site] for rule, shares in sites.departs.items()}
+    course = draw_course(disease, departs, chance("course"))
     untidy = sites.untidy[disease.site]
     fate = draw_fate(disease, course, untidy, chance("fate"))
-    departs = {rule: shares[disease.site] for rule, shares in sites.departs.items()}
     delivered, deviations = depart(disease, course, fate, departs, untidy, chance("deviations"))
     aftercare, delivered = draw_aftercare(
         disease, course, fate, delivered, deviations, departs, chance("aftercare")
@@ -104,7 +106,8 @@ def _draw(
     records = chance("records")
     positive = disease.her2 == POSITIVE
     early = (disease.pathway == NEOADJUVANT) | (disease.pathway == SURGERY_FIRST)
-    second = positive & early & records.yes(0.015)
+    # Chemotherapy might have been for the other tumour.
+    second = positive & early & records.yes(0.015) & (deviations.departs["R13"] == 0)
     batch = Batch(
         patient_id="P"
         + pl.int_range(first + 1, first + size + 1, eager=True).cast(pl.String).str.zfill(7),
@@ -142,16 +145,24 @@ def _draw(
 def _truth(batch: Batch, rule_ids: Mapping[str, str]) -> pl.DataFrame:
     """Give the planted deviations of a batch."""
     parts = []
-    for rule, planted in (batch.deviations.planted | batch.aftercare.planted).items():
-        who = np.flatnonzero(planted)
-        kinds = [KINDS[rule]] * len(who) if rule in KINDS else batch.deviations.kinds(rule)
-        found = pl.DataFrame(
+    found = planted(
+        batch.disease,
+        batch.course,
+        batch.fate,
+        batch.delivered,
+        batch.deviations,
+        batch.aftercare,
+    )
+    for rule, codes in (found | batch.aftercare.planted).items():
+        who = np.flatnonzero(codes)
+        kinds = [KINDS[rule][code - 1] for code in codes[who]]
+        rows = pl.DataFrame(
             {
                 "patient_id": batch.patient_id.gather(who),
                 "tumour_id": batch.tumour_id.gather(who),
                 "deviation": pl.Series(kinds, dtype=pl.String),
             }
         )
-        rule_id = pl.repeat(rule_ids[rule], found.height, eager=True).alias("rule_id")
-        parts.append(found.insert_column(0, rule_id))
+        rule_id = pl.repeat(rule_ids[rule], rows.height, eager=True).alias("rule_id")
+        parts.append(rows.insert_column(0, rule_id))
     return pl.concat(parts)

@@ -1,12 +1,13 @@
-"""Radiotherapy and endocrine therapy: what is meant for each patient, and how it departs."""
+"""Radiotherapy, endocrine therapy, neratinib: what is meant for each patient, how it departs."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.synthesise.chance import NEVER, Bools, Chance, Floats, Ints
+from audit.synthesise.chance import NEVER, Bools, Chance, Floats, Ints, day
 from audit.synthesise.course import Course, Fate
-from audit.synthesise.deviations import Delivered, Deviations, Excuse, Mess
+from audit.synthesise.departures import Excuse, Mess
+from audit.synthesise.deviations import Delivered, Deviations
 from audit.synthesise.disease import (
     METASTATIC,
     N2,
@@ -20,19 +21,15 @@ from audit.synthesise.disease import (
 FIVE_YEARS = 1826
 LONGEST_RADIOTHERAPY = 63
 HER2_PAUSE = 60
-KINDS = {
-    "R30": "radiotherapy-before-last-chemotherapy",
-    "R31": "her2-therapy-paused",
-    "R32": "no-radiotherapy",
-    "R33": "no-endocrine-therapy",
-    "R34": "endocrine-therapy-during-chemotherapy",
-    "R35": "endocrine-therapy-stopped-early",
-}
+NERATINIB_APPROVED = day("2017-07-17")
+# Neratinib begins within this many days after the last antibody or conjugate, in the US.
+NERATINIB_BY, NERATINIB_DAYS = 730, 365
+IN_SEQUENCE, LATE, PARALLEL = range(1, 4)
 
 
 @dataclass(frozen=True)
 class Aftercare:
-    """Radiotherapy and endocrine therapy as they were meant and given; arrays run over patients.
+    """Aftercare as it was meant and given; arrays run over patients.
 
     `endocrine_early` is a day in chemotherapy on which endocrine therapy was dispensed already;
     days are `NEVER` where there is none. `departs` tells whose care departs from some rule here,
@@ -43,8 +40,10 @@ class Aftercare:
     endocrine: Ints
     endocrine_end: Ints
     endocrine_early: Ints
+    neratinib: Ints
+    neratinib_end: Ints
     departs: Bools
-    planted: dict[str, Bools]
+    planted: dict[str, Ints]
 
 
 def draw_aftercare(
@@ -75,19 +74,21 @@ def draw_aftercare(
     until = np.minimum(fate.end, fate.metastasis - 1)
     left = (deviations.mess == Mess.NONE) & (deviations.excuse == Excuse.SILENT) & ~deviations.any
     left &= (disease.her2 == POSITIVE) & (surgery_first | (disease.pathway == NEOADJUVANT))
-    planted: dict[str, Bools] = {}
+    planted: dict[str, Ints] = {}
 
     def departed() -> Bools:
         nobody = np.zeros_like(left)
-        found: Bools = np.any([nobody, *planted.values()], axis=0)
+        found: Bools = np.any([nobody, *(code > 0 for code in planted.values())], axis=0)
         return found
 
     def depart(rule: str, concerned: Bools) -> Bools:
-        planted[rule] = chance.yes(shares[rule]) & concerned & left & ~departed()
-        return planted[rule]
+        drawn: Bools = chance.yes(shares[rule]) & concerned & left & ~departed()
+        planted[rule] = drawn.astype(np.int64)
+        return drawn
 
     adjuvant = surgery_first & delivered.chemotherapy
-    start = np.where(adjuvant, course.taxane_last + 28, course.last_surgery + 38)
+    again = delivered.chemotherapy_again < NEVER
+    start = np.where(adjuvant | again, delivered.chemotherapy_last + 28, course.last_surgery + 38)
     indicated = operated & (~course.mastectomy | disease.node_positive | (disease.t >= T3))
     radiotherapy = np.where(indicated, start, NEVER)
     anchor = np.where(surgery_first, disease.diagnosed, course.surgery)
@@ -105,7 +106,9 @@ def draw_aftercare(
 
     after_surgery = np.where(operated, course.last_surgery, disease.diagnosed + 20) + 40
     begun = np.where(
-        delivered.chemotherapy, np.maximum(course.taxane_last + 30, after_surgery), after_surgery
+        delivered.chemotherapy,
+        np.maximum(delivered.chemotherapy_last + 30, after_surgery),
+        after_surgery,
     )
     unoperated = (disease.pathway == NEOADJUVANT) & ~operated
     begun = np.where(unoperated, course.taxane_last + 30, begun)
@@ -117,11 +120,38 @@ def draw_aftercare(
     begun = np.where(given & ~never & (begun <= until), begun, NEVER)
     end = begun + np.where(stopped, chance.between(200, 1400), FIVE_YEARS)
     pause = np.where(paused, HER2_PAUSE, delivered.pause)
+    delivered = replace(delivered, pause=pause, pause_at=np.where(paused, 1, delivered.pause_at))
+    neratinib, code = _neratinib(disease, delivered, left & ~departed(), shares, until, chance)
+    planted["R19"] = np.where(code > IN_SEQUENCE, code - 1, 0)
+    neratinib_end = neratinib + NERATINIB_DAYS
     return Aftercare(
         radiotherapy=radiotherapy,
         endocrine=begun,
         endocrine_end=np.where(end <= until, end, NEVER),
         endocrine_early=np.where(together, course.taxane_last - 40, NEVER),
+        neratinib=neratinib,
+        neratinib_end=np.where(neratinib_end <= until, neratinib_end, NEVER),
         departs=departed(),
         planted=planted,
-    ), replace(delivered, pause=pause, pause_at=np.where(paused, 1, delivered.pause_at))
+    ), delivered
+
+
+def _neratinib(
+    disease: Disease,
+    delivered: Delivered,
+    left: Bools,
+    shares: dict[str, Floats],
+    until: Ints,
+    chance: Chance,
+) -> tuple[Ints, Ints]:
+    """Give the day on which neratinib began after antibody or conjugate, and in what order."""
+    last = delivered.antibody_last
+    taken = left & disease.er & delivered.her2_therapy & delivered.chemotherapy
+    taken &= (last >= NERATINIB_APPROVED + 60) & chance.yes(0.12)
+    code = np.where(chance.yes(shares["R19"]), LATE + chance.between(0, 1), IN_SEQUENCE)
+    wait = np.where(code == LATE, NERATINIB_BY + chance.between(10, 200), chance.between(20, 300))
+    wait = np.where(code == PARALLEL, -50, wait)
+    start = last + wait
+    # What was given beside neratinib shows only where its end is on record.
+    taken &= np.where(code == PARALLEL, start + NERATINIB_DAYS, start) <= until
+    return np.where(taken, start, NEVER), np.where(taken, code, 0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.synthesise.chance import NEVER, Bools, Chance, Ints
+from audit.synthesise.chance import NEVER, Bools, Chance, Floats, Ints, day
 from audit.synthesise.disease import (
     CUTOFF,
     EQUIVOCAL,
@@ -22,6 +22,9 @@ THREE_WEEKLY, WEEKLY, SHORT = range(3)  # taxane and platinum x6, paclitaxel x12
 TAXANE_DOSES = np.array([6, 12, 4])
 TAXANE_STEP = np.array([21, 7, 21])
 ANTHRACYCLINE_DOSES, ANTHRACYCLINE_STEP = 4, 14
+PACLITAXEL_ALONE = day("2015-01-08")  # from here on the usual regimen of stage I
+PACLITAXEL_ALONE_MM = 30
+LATEST_SURGERY = 84
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,24 @@ class Course:
         last: Ints = self.taxane_start + (TAXANE_DOSES[self.taxane] - 1) * TAXANE_STEP[self.taxane]
         return last
 
+    @property
+    def overdue(self) -> Bools:
+        """Operated on too long after the last taxane dose."""
+        found: Bools = (self.surgery < NEVER) & (self.surgery > self.taxane_last + LATEST_SURGERY)
+        return found
 
-def draw_course(disease: Disease, chance: Chance) -> Course:
+
+def draw_course(disease: Disease, departs: dict[str, Floats], chance: Chance) -> Course:
     """Draw pathway dates and regimens.
 
     HER2-negative patients get no HER2 therapy here, and equivocal ones seldom; small node-negative
     tumours operated on first often stay without systemic treatment.
+
+    Args:
+        disease: the patients.
+        departs: by rule number, how often each patient's hospital departs: from operating in time
+            (R08) and from paclitaxel alone in stage I (R16).
+        chance: draws.
     """
     neoadjuvant = disease.pathway == NEOADJUVANT
     surgery_first = disease.pathway == SURGERY_FIRST
@@ -60,23 +75,29 @@ def draw_course(disease: Disease, chance: Chance) -> Course:
     positive = (disease.her2 == POSITIVE) | (disease.her2 == UNTESTED)
     her2_therapy = positive | ((disease.her2 == EQUIVOCAL) & chance.yes(0.3))
 
-    low_risk = surgery_first & ~disease.node_positive & (disease.t < T2)
-    regimen = chance.pick((55, 30, 15))
-    taxane = np.where(surgery_first & (regimen == SHORT), THREE_WEEKLY, regimen)
-    taxane = np.where(low_risk & chance.yes(0.6), WEEKLY, taxane)
-    anthracycline = (taxane == WEEKLY) & ~low_risk & chance.yes(0.8)
-
     first_operation = disease.diagnosed + chance.between(14, 55)
     start = np.where(
         surgery_first,
         first_operation + chance.between(28, 56),
         disease.diagnosed + chance.between(14, 45),
     )
+    assayed = disease.her2 == POSITIVE
+    low_risk = surgery_first & ~disease.node_positive & (disease.t < T2)
+    regimen = chance.pick((55, 30, 15))
+    taxane = np.where(surgery_first & (regimen == SHORT), THREE_WEEKLY, regimen)
+    more = assayed & chance.yes(departs["R16"])
+    alone = np.where(start >= PACLITAXEL_ALONE, ~more, chance.yes(0.6))
+    taxane = np.where(low_risk, np.where(alone, WEEKLY, THREE_WEEKLY), taxane)
+    large = surgery_first & (disease.size > PACLITAXEL_ALONE_MM)
+    anthracycline = (taxane == WEEKLY) & ~low_risk & (large | chance.yes(0.8))
     taxane_start = start + anthracycline * ANTHRACYCLINE_DOSES * ANTHRACYCLINE_STEP
     taxane_last = taxane_start + (TAXANE_DOSES[taxane] - 1) * TAXANE_STEP[taxane]
-    after_taxane = taxane_last + chance.between(21, 42)
-    surgery = np.where(surgery_first, first_operation, after_taxane)
-    surgery = np.where(~early | (neoadjuvant & chance.yes(0.015)), NEVER, surgery)
+    wait = np.where(chance.yes(0.05), chance.between(57, LATEST_SURGERY), chance.between(21, 42))
+    overdue = assayed & chance.yes(departs["R08"] / 2)
+    wait = np.where(overdue, LATEST_SURGERY + chance.between(1, 25), wait)
+    surgery = np.where(surgery_first, first_operation, taxane_last + wait)
+    never = neoadjuvant & assayed & chance.yes(departs["R08"] / 2)
+    surgery = np.where(~early | never, NEVER, surgery)
     mastectomy = chance.yes(0.42)
     twice = (surgery < NEVER) & ~mastectomy & chance.yes(0.04)
     last_surgery = surgery + twice * chance.between(14, 24)
@@ -111,6 +132,11 @@ class Fate:
     last_contact: Ints
     transfer_out: Ints
     end: Ints
+
+    def outlasts(self, due: Ints) -> Bools:
+        """On record through a due date, without a metastasis until then."""
+        found: Bools = (due <= self.end) & (self.metastasis > due)
+        return found
 
 
 def draw_fate(disease: Disease, course: Course, untidy: np.ndarray, chance: Chance) -> Fate:

@@ -15,11 +15,13 @@ POSITIVE, NEGATIVE, EQUIVOCAL, UNTESTED = range(4)
 
 T_CATEGORIES = ("T1mi", "T1a", "T1b", "T1c", "T2", "T3", "T4b", "T4d")
 T_UPPER_MM = (1, 5, 10, 20, 50)
-T1C, T2, T3, T4, T4D = 3, 4, 5, 6, 7
+T1A, T1C, T2, T3, T4, T4D = 1, 3, 4, 5, 6, 7
 N_CATEGORIES = ("N0", "N0(i+)", "N1mi", "N1", "N2", "N3")
 N0, N0I, N1MI, N1, N2, N3 = range(6)
 IHC_0, IHC_1, IHC_2, IHC_3 = range(4)
 PREMENOPAUSAL_YEARS = 45
+# Stage II-III is mostly treated before surgery from here on.
+TREATED_BEFORE_SURGERY = day("2013-09-30")
 # Between these days ISH was read by the ratio alone, whatever the copies.
 RATIO_ALONE = (day("2014-01-01"), day("2017-12-31"))
 
@@ -72,7 +74,8 @@ def draw_disease(sites: Sites, chance: Chance) -> Disease:
 
     Size and nodes are what they truly are; which of them the record shows, and as clinical or
     pathological, is for the tumours table. Someone treated before surgery is node-positive
-    clinically; someone operated on first may have been upstaged at surgery.
+    clinically; someone operated on first may have been upstaged at surgery. Stage II-III is
+    operated on first where the hospital departs from treating it before.
     """
     size_of = chance.size
     diagnosed = chance.between(FIRST_DIAGNOSIS, LAST_DIAGNOSIS)
@@ -80,7 +83,8 @@ def draw_disease(sites: Sites, chance: Chance) -> Disease:
     male = chance.yes(0.01)
     height = np.clip(chance.around(np.where(male, 175, 163), 7), 140, 200).round()
     weight = np.clip(chance.around(np.where(male, 82, 70), 14), 40, 140).round(1)
-    pathway = chance.pick((55, 35, 7, 3))
+    site = chance.rng.choice(sites.count, size_of, p=sites.volume)
+    pathway = chance.pick((45, 45, 7, 3))
     her2 = chance.pick((87, 8.5, 3, 1.5))
 
     median = np.array([32, 16, 36, 22])[pathway]
@@ -90,16 +94,21 @@ def draw_disease(sites: Sites, chance: Chance) -> Disease:
     n = np.where(
         positive, np.array([N1MI, N1, N2, N3])[chance.pick((6, 72, 16, 6))], chance.yes(0.04) * N0I
     )
+    t = np.searchsorted(T_UPPER_MM, size, side="left")
+    advanced = (pathway != SURGERY_FIRST) & chance.yes(0.08)
+    t = np.where(advanced, np.where(chance.yes(0.4), T4D, T4), t)
+    found = positive & ((pathway != SURGERY_FIRST) | chance.yes(0.5))
+    moved = (pathway == SURGERY_FIRST) & ((t >= T2) | found)
+    moved &= diagnosed >= TREATED_BEFORE_SURGERY
+    moved &= (her2 != POSITIVE) | ~chance.yes(sites.departs["R04"][site])
+    pathway = np.where(moved, NEOADJUVANT, pathway)
     before_surgery = pathway != SURGERY_FIRST
     n = np.where(before_surgery & (n == N1MI), N1, n)
     n = np.where(before_surgery & (n == N0I), N0, n)
-    t = np.searchsorted(T_UPPER_MM, size, side="left")
-    advanced = before_surgery & chance.yes(0.08)
-    t = np.where(advanced, np.where(chance.yes(0.4), T4D, T4), t)
 
     ihc, ratio, copies = _assay(her2, diagnosed, chance)
     return Disease(
-        site=chance.rng.choice(sites.count, size_of, p=sites.volume),
+        site=site,
         born=diagnosed - (age * 365.25).astype(np.int64),
         diagnosed=diagnosed,
         male=male,
@@ -113,7 +122,7 @@ def draw_disease(sites: Sites, chance: Chance) -> Disease:
         size=size,
         t=t,
         n=n,
-        clinical_positive=positive & (before_surgery | chance.yes(0.5)),
+        clinical_positive=found | (positive & before_surgery),
         er=chance.yes(0.64),
         pregnant=(age < PREMENOPAUSAL_YEARS) & ~male & (pathway < METASTATIC) & chance.yes(0.012),
     )

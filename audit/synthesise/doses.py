@@ -10,6 +10,7 @@ from audit.synthesise.chance import NEVER, Bools, Chance, Floats, Ints, day
 from audit.synthesise.course import (
     ANTHRACYCLINE_DOSES,
     ANTHRACYCLINE_STEP,
+    SHORT,
     TAXANE_DOSES,
     TAXANE_STEP,
     THREE_WEEKLY,
@@ -17,22 +18,15 @@ from audit.synthesise.course import (
     Course,
     Fate,
 )
-from audit.synthesise.deviations import (
-    Delivered,
-    Deviations,
-    Excuse,
-    Lacking,
-    Mess,
-    Partner,
-    StopGiven,
-    Unproven,
-)
+from audit.synthesise.departures import Excuse, Lacking, Mess, Partner, StopGiven, Unproven
+from audit.synthesise.deviations import AFTER_RESPONSE_DOSES, Delivered, Deviations
 from audit.synthesise.disease import (
     EQUIVOCAL,
     IHC_0,
     METASTATIC,
     NEGATIVE,
     NEOADJUVANT,
+    SURGERY_FIRST,
     Disease,
 )
 from audit.synthesise.names import Drug
@@ -53,7 +47,7 @@ ROUTES = ("iv", "sc", "oral")
 IV, SC, ORAL = range(3)
 STOPS = ("completed", "toxicity", "patient-refusal")
 COMPLETED, TOXICITY, REFUSAL = range(3)
-NOT_STATED = -1
+NOT_STATED = NO_TAXANE = -1
 A_DAY_LATE = 0.12
 SITES_THAT_RECORD_ORDERS = 5  # every fifth hospital records the dose ordered, a kg or m2
 MENOPAUSE_DAYS = 51 * 365
@@ -90,6 +84,7 @@ SCHEDULES = {
     Drug.TAMOXIFEN: Schedule(20, 20, MG, ORAL, np.nan),
     Drug.LETROZOLE: Schedule(2.5, 2.5, MG, ORAL, np.nan),
     Drug.GOSERELIN: Schedule(3.6, 3.6, MG, SC, np.nan),
+    Drug.NERATINIB: Schedule(240, 240, MG, ORAL, np.nan),
     Drug.TCHP: Schedule(np.nan, np.nan, MG, IV, np.nan),
     Drug.TCH: Schedule(np.nan, np.nan, MG, IV, np.nan),
 }
@@ -189,12 +184,13 @@ class Treatments:
     ) -> Visits:
         """Lay out a phase's visits, `step` days apart, some a day late, none after `until`.
 
-        Every visit from number `pause_at` on comes `pause` days later.
+        Every visit from number `pause_at` on comes `pause` days later. The first and the last one
+        meant are never a day late.
         """
         count = np.where(start <= until, count, 0)
         who = np.repeat(np.arange(len(count)), count)
         turn = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
-        late = self.chance.yes(A_DAY_LATE, len(who)) & (turn > 0)
+        late = self.chance.yes(A_DAY_LATE, len(who)) & (turn > 0) & (turn < count[who] - 1)
         held = np.broadcast_to(pause, count.shape)[who]
         held = held * (turn >= np.broadcast_to(pause_at, count.shape)[who])
         when = start[who] + np.broadcast_to(step, count.shape)[who] * turn + late + held
@@ -280,7 +276,7 @@ def draw_treatments(
     """Give every treatment row of a batch as codes: whose, when, what, how much and why."""
     treatments = Treatments(disease, chance)
     until = np.minimum(fate.end, fate.metastasis - 1)
-    unoperated = (disease.pathway == NEOADJUVANT) & (course.surgery >= NEVER)
+    unoperated = (disease.pathway != SURGERY_FIRST) & (course.surgery >= NEVER)
     intent = np.where(disease.pathway == NEOADJUVANT, NEOADJUVANT_INTENT, ADJUVANT_INTENT)
     intent = np.where(unoperated, CURATIVE_INTENT, intent)
     later = np.where(unoperated, CURATIVE_INTENT, ADJUVANT_INTENT)
@@ -302,6 +298,8 @@ def draw_treatments(
     conjugate = treatments.visits(delivered.conjugate_start, delivered.conjugate, 21, until)
     treatments.give(Drug.TDM1, conjugate, later)
     _endocrine(treatments, disease, aftercare, later)
+    taken = np.flatnonzero(aftercare.neratinib < NEVER)
+    treatments.run(Drug.NERATINIB, taken, aftercare.neratinib, aftercare.neratinib_end, later)
     _metastatic(treatments, lines, fate.end)
     return treatments.rows()
 
@@ -325,10 +323,17 @@ def _chemotherapy(
     treatments.give(Drug.EPIRUBICIN, first.where(epirubicin), intent)
     treatments.give(Drug.DOXORUBICIN, first.where(~epirubicin), intent)
     treatments.give(Drug.CYCLOPHOSPHAMIDE, first, intent)
-    regimen = course.taxane[taxane.who]
+    again = treatments.visits(
+        delivered.chemotherapy_again, np.full(len(until), AFTER_RESPONSE_DOSES), 21, until
+    )
+    treatments.give(Drug.EPIRUBICIN, again, np.full(len(until), ADJUVANT_INTENT))
+    treatments.give(Drug.CYCLOPHOSPHAMIDE, again, np.full(len(until), ADJUVANT_INTENT))
+    regimen = np.where(delivered.taxane, course.taxane, NO_TAXANE)[taxane.who]
     treatments.give(Drug.PACLITAXEL, taxane.where(regimen == WEEKLY), intent)
-    treatments.give(Drug.DOCETAXEL, taxane.where(regimen != WEEKLY), intent)
-    treatments.give(Drug.CARBOPLATIN, taxane.where(regimen == THREE_WEEKLY), intent)
+    docetaxel = (regimen == THREE_WEEKLY) | (regimen == SHORT)
+    treatments.give(Drug.DOCETAXEL, taxane.where(docetaxel), intent)
+    platinum = course.taxane[taxane.who] == THREE_WEEKLY
+    treatments.give(Drug.CARBOPLATIN, taxane.where(platinum), intent)
 
 
 def _antibodies(
@@ -366,7 +371,7 @@ def _antibodies(
         delivered.pause_at,
     )
     last = alone.turn == delivered.continuation[alone.who] - 1
-    completed = ~deviations.stopped & ~delivered.conjugate_track & chance.yes(0.6)
+    completed = (deviations.departs["R17"] == 0) & ~delivered.conjugate_track & chance.yes(0.6)
     reason = np.where(completed, COMPLETED, NOT_STATED)
     reason = np.where(deviations.stop_given == StopGiven.TOXICITY, TOXICITY, reason)
     reason = np.where(deviations.stop_given == StopGiven.REFUSAL, REFUSAL, reason)

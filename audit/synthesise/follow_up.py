@@ -5,8 +5,8 @@ import polars as pl
 
 from audit.synthesise.batch import MISSING, Batch, numbers, shown, words
 from audit.synthesise.chance import NEVER, Bools, Ints, as_dates
-from audit.synthesise.deviations import Excuse, Lacking, Partner, Residual, StopGiven
-from audit.synthesise.disease import METASTATIC
+from audit.synthesise.departures import Excuse, Lacking, Partner, Route, StopGiven
+from audit.synthesise.disease import METASTATIC, NEOADJUVANT
 from audit.synthesise.doses import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS, Metastatic
 from audit.synthesise.names import Drug, write_names
 
@@ -22,13 +22,24 @@ WITHHELD = (
     "drug-unavailable", "patient-refusal", "toxicity", "contraindication-medical",
     "mdt-documented-deviation",
 )  # fmt: skip
+DECIDED = (
+    "patient-refusal", "contraindication-medical", "mdt-documented-deviation",
+)  # fmt: skip
 STOPPED = ("contraindication-cardiac", "toxicity", "patient-refusal")
 # Whose departure is documented: topics as hospitals write them, and reasons the rule accepts.
 DOCUMENTED = {
     "antibody": (("trastuzumab", "Herceptin", "R03", "her2"), REFUSALS),
-    "chemotherapy": (("chemotherapy", "R03"), (*REFUSALS[::2], "contraindication-medical")),
+    "before-surgery": (("trastuzumab", "Herceptin", "her2"), REFUSALS),
+    "chemotherapy": (("chemotherapy", "docetaxel"), (*REFUSALS[::2], "contraindication-medical")),
     "both": (("R03", "early-her2-therapy-initiated"), REFUSALS[::2]),
+    "route": (("R04", "surgery", "early-neoadjuvant-when-t2-or-node-positive"), DECIDED),
     "neoadjuvant": (("pertuzumab", "Perjeta", "R05", "neoadj-dual-blockade"), UNAVAILABLE),
+    "taxane": (("docetaxel", "taxane", "R06"), ("contraindication-medical", "toxicity")),
+    "surgery": (("R08", "surgery"), DECIDED),
+    "cycles": (("T-DM1", "Kadcyla", "R11"), ("toxicity", "patient-refusal")),
+    "dropped": (("pertuzumab", "Perjeta", "R12"), UNAVAILABLE),
+    "again": (("chemotherapy", "R13"), ("mdt-documented-deviation",)),
+    "small": (("R16", "adj-stage1-deescalated"), DECIDED),
     "residual": (("T-DM1", "trastuzumab emtansine", "Kadcyla", "R10"), WITHHELD),
     "adjuvant": (("pertuzumab", "R14", "adj-dual-blockade"), UNAVAILABLE),
     "dual-year": (("her2",), STOPPED),
@@ -151,7 +162,7 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
         return batch.table(found, columns)
 
     # Nothing befalls whose departure must be found.
-    quiet = ~batch.aftercare.departs
+    quiet = ~batch.aftercare.departs & ~deviations.any
     local = quiet & chance.yes(0.02) & (disease.pathway != METASTATIC) & (late < fate.metastasis)
     regional = local & chance.yes(0.3)
     organ = chance.pick((15, 35, 22, 20, 6, 2))
@@ -180,18 +191,30 @@ def exceptions(batch: Batch) -> pl.DataFrame:
     chance, deviations, disease = batch.chance, batch.deviations, batch.disease
     told = deviations.excuse == Excuse.DOCUMENTED
     dual = batch.deviations.adjuvant_dual
+    dual_year = dual | (deviations.departs["R12"] > 0)
     stopped = deviations.stop_given == StopGiven.EXCEPTION
     partner = deviations.partner > Partner.NONE
     both = deviations.lacking == Lacking.BOTH
+    antibody = told & (deviations.lacking == Lacking.ANTIBODY)
+    neoadjuvant = disease.pathway == NEOADJUVANT
+    route = (deviations.departs["R04"] > 0) & (deviations.departs["R04"] != Route.NO_ANTIBODY)
     documented = {
-        "antibody": told & (deviations.lacking == Lacking.ANTIBODY),
+        "antibody": antibody & ~neoadjuvant,
+        "before-surgery": antibody & neoadjuvant,
+        "route": told & route,
+        "taxane": deviations.documented("R06"),
+        "surgery": deviations.documented("R08"),
+        "cycles": deviations.documented("R11"),
+        "dropped": told & (deviations.departs["R12"] == 1),
+        "again": deviations.documented("R13"),
+        "small": deviations.documented("R16"),
         "chemotherapy": told & (deviations.lacking == Lacking.CHEMOTHERAPY),
         "both": told & both,
         "neoadjuvant": told & partner & ~dual,
-        "residual": told & (deviations.residual > Residual.NONE),
+        "residual": deviations.documented("R10"),
         "adjuvant": told & partner & dual,
-        "dual-year": stopped & dual,
-        "year": stopped & ~dual,
+        "dual-year": stopped & dual_year,
+        "year": stopped & ~dual_year,
     }
     decided = disease.diagnosed + chance.between(20, 60)
 
@@ -210,8 +233,9 @@ def exceptions(batch: Batch) -> pl.DataFrame:
         return batch.table(rows, columns)
 
     parts = [written(documented[part], *wording) for part, wording in DOCUMENTED.items()]
-    in_trial = both & (deviations.excuse == Excuse.TRIAL)
-    parts.append(written(in_trial, ("R03",), ("trial",)))
+    in_trial = deviations.excuse == Excuse.TRIAL
+    parts.append(written(both & in_trial, ("R03",), ("trial",)))
+    parts.append(written(route & in_trial, ("R04",), ("trial",)))
     refused = ~batch.aftercare.departs & chance.yes(0.02)
     parts.append(written(refused, ("radiotherapy", "endocrine"), ("patient-refusal",)))
     return pl.concat(parts)

@@ -13,7 +13,7 @@ import polars as pl
 
 from audit.synthesise.batch import Batch
 from audit.synthesise.chance import NEVER
-from audit.synthesise.deviations import Mess
+from audit.synthesise.departures import Mess
 
 Tables: TypeAlias = dict[str, pl.DataFrame]
 

@@ -34,6 +34,7 @@ class Drug(IntEnum):
     GOSERELIN = 18
     TCHP = 19
     TCH = 20
+    NERATINIB = 21
 
 
 # Names with how often each is used; misspellings are ones the vocabulary lists.
@@ -71,6 +72,7 @@ NAMES: dict[Drug, dict[str, float]] = {
     Drug.GOSERELIN: {"goserelin": 60, "Zoladex": 40},
     Drug.TCHP: {"TCHP": 100},
     Drug.TCH: {"TCH": 100},
+    Drug.NERATINIB: {"neratinib": 60, "Nerlynx": 38, "nerlinx": 2},
 }  # fmt: skip
 BIOSIMILAR_NAMES = {
     "Kanjinti": 30, "Ogivri": 22, "Trazimera": 22, "Herzuma": 8, "Ontruzant": 8,

@@ -19,6 +19,8 @@ TOWNS = (
 KINDS = ("University Hospital", "General Hospital")
 # How often a tumour a rule concerns departs from it, at a typical hospital.
 USUAL = {"R01": 0.05, "R03": 0.06, "R05": 0.10, "R10": 0.14, "R14": 0.20, "R17": 0.11}
+USUAL |= {"R04": 0.13, "R06": 0.02, "R08": 0.03, "R09": 0.03, "R11": 0.12, "R12": 0.06}
+USUAL |= {"R13": 0.05, "R16": 0.25, "R19": 0.2}
 USUAL |= {"R30": 0.03, "R31": 0.05, "R32": 0.12, "R33": 0.07, "R34": 0.03, "R35": 0.22}
 HIGHEST = 0.6
 

@@ -5,7 +5,7 @@ import polars as pl
 
 from audit.synthesise.batch import MISSING, Batch, numbers, shown, words
 from audit.synthesise.chance import NEVER, Bools, Ints, as_dates
-from audit.synthesise.deviations import Mess, Unproven
+from audit.synthesise.departures import Mess, Unproven
 from audit.synthesise.disease import (
     IHC_0,
     IHC_1,
@@ -33,6 +33,7 @@ RESIDUALS = (
     ("T2", "N1"), ("ypT0", "ypN1"), ("ypTis", "ypN0(i+)"), ("ypT3", "ypN2"),
 )  # fmt: skip
 RESPONSES = (*RESIDUALS, ("ypT0", "ypN0"), ("ypTis", "ypN0"), ("T0", "N0"))
+UNREADABLE = "see report"
 CLASSES = ("0", "I", "II", "III")
 
 
@@ -211,8 +212,9 @@ def surgeries(batch: Batch) -> pl.DataFrame:
     )
     tnm_too, class_only, words_only = range(3)
     told = chance.pick((88, 6, 6))
-    untold = (batch.deviations.mess == Mess.MISSING) & chance.yes(0.6)
-    untold |= (batch.deviations.mess != Mess.NONE) & chance.yes(0.05)
+    unreadable = neoadjuvant & (batch.deviations.mess == Mess.MISSING) & chance.yes(0.6)
+    unreadable |= neoadjuvant & (batch.deviations.mess != Mess.NONE) & chance.yes(0.05)
+    untold = unreadable | (batch.deviations.departs["R09"] > 0)
     by_tnm = neoadjuvant & (told == tnm_too) & ~untold
     by_class = (
         neoadjuvant & ((told == class_only) | ((told == tnm_too) & chance.yes(0.4))) & ~untold
@@ -234,7 +236,11 @@ def surgeries(batch: Batch) -> pl.DataFrame:
                 np.ones(len(rows), np.bool_),
                 (procedure[rows] <= mastectomy) & chance.yes(0.5)[rows],
             ),
-            "yp_t": words([t for t, _ in RESPONSES], response[rows], tnm),
+            "yp_t": words(
+                [*(t for t, _ in RESPONSES), UNREADABLE],
+                np.where(unreadable, len(RESPONSES), response)[rows],
+                tnm | (unreadable[rows] & reported),
+            ),
             "yp_n": words([n for _, n in RESPONSES], response[rows], tnm),
             "rcb_class": words(
                 CLASSES, np.where(course.residual, chance.between(1, 3), 0)[rows], by_rcb

@@ -8,6 +8,7 @@ from twin_case import (
     NEOADJUVANT_PERTUZUMAB,
     SHARED_REASONS,
     Case,
+    days_of_pregnancy,
     documented,
     doubts,
     first_day,
@@ -81,6 +82,9 @@ def r04_tumour(context, episode, tumour):
     if in_trial(episode, date.min, after(case.due or LATE, -1)):
         case.exceptions.append("trial")
     opened = diagnosis or case.decision
+    pregnancies = days_of_pregnancy(context) if opened else []
+    if any(after(opened, -280) <= day < (case.due or LATE) for day in pregnancies):
+        case.exceptions.append("pregnancy")
     if not (surgery or treated):
         case.exceptions = []
     elif opened and case.due:

@@ -74,6 +74,32 @@ judged as (
             else diagnosis_date + $treat_days
         end as settled_date
     from staged
+),
+
+-- HER2-directed drugs can harm an unborn child: a pregnancy of the time is a reason not to give them before surgery.
+pregnancies as (
+    select
+        j.patient_key,
+        j.tumour_id,
+        min(e.event_date) as pregnancy_date
+    from judged as j
+    inner join stg_events as e on j.patient_key = e.patient_key
+    where
+        e.event = 'pregnancy'
+        and e.event_date < j.settled_date
+        and e.event_date
+        >= coalesce(j.diagnosis_date, j.first_surgery_date, j.first_curative_date) - $pregnancy_before_days
+    group by
+        j.patient_key,
+        j.tumour_id
+),
+
+decided as (
+    select
+        j.*,
+        g.pregnancy_date
+    from judged as j
+    left join pregnancies as g on j.patient_key = g.patient_key and j.tumour_id = g.tumour_id
 )
 
 select
@@ -114,7 +140,10 @@ select
             $route = 'surgery-first-accepted'
             and first_surgery_date <= coalesce(first_curative_date, first_surgery_date) then 'surgery-first-accepted'
     end as met,
-    case when first_trial_date < coalesce(first_surgery_date, date '9999-12-31') then 'trial' end as excepted,
+    case
+        when first_trial_date < coalesce(first_surgery_date, date '9999-12-31') then 'trial'
+        when not untreated and pregnancy_date is not null then 'pregnancy'
+    end as excepted,
     case when untreated then cast([] as varchar[]) else ['neoadjuvant'] end as lacking,
     case
         when first_surgery_date is null then 'no-her2-therapy'
@@ -132,6 +161,7 @@ select
         first_systemic_date := first_curative_date,
         first_her2_date := first_her2_date,
         first_surgery_date := first_surgery_date,
+        pregnancy_date := pregnancy_date,
         her2_basis := her2_basis
     )) end as evidence
-from judged
+from decided

@@ -22,9 +22,10 @@ from audit.synthesise.course import draw_course, draw_fate
 from audit.synthesise.departures import Mess
 from audit.synthesise.deviations import depart
 from audit.synthesise.disease import NEOADJUVANT, POSITIVE, SURGERY_FIRST, draw_disease
-from audit.synthesise.doses import draw_metastatic, draw_treatments
+from audit.synthesise.doses import draw_treatments
 from audit.synthesise.files import Layout, TableFile, suffix_of
 from audit.synthesise.mess import Counts, Tables, make_untidy
+from audit.synthesise.metastatic import draw_metastatic
 from audit.synthesise.planted import KINDS, planted
 from audit.synthesise.sites import Sites, draw_sites
 

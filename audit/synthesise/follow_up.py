@@ -7,8 +7,9 @@ from audit.synthesise.batch import MISSING, Batch, numbers, shown, words
 from audit.synthesise.chance import NEVER, Bools, Ints, as_dates
 from audit.synthesise.departures import Excuse, Lacking, Partner, Route, StopGiven
 from audit.synthesise.disease import METASTATIC, NEOADJUVANT
-from audit.synthesise.doses import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS, Metastatic
+from audit.synthesise.metastatic import Metastatic
 from audit.synthesise.names import Drug, write_names
+from audit.synthesise.rows import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS
 
 HER2_DRUGS = (
     Drug.TRASTUZUMAB, Drug.TRASTUZUMAB_SC, Drug.PERTUZUMAB, Drug.FIXED_DOSE, Drug.TDM1, Drug.TDXD,

@@ -9,8 +9,9 @@ import numpy as np
 from audit.synthesise.aftercare import Aftercare
 from audit.synthesise.chance import NEVER, Bools, Ints
 from audit.synthesise.course import Course, Fate
+from audit.synthesise.decisions import YEAR_DUE
 from audit.synthesise.departures import AfterResponse, Escalated, Excuse, Lacking, Partner, Route
-from audit.synthesise.deviations import YEAR_DUE, Delivered, Deviations
+from audit.synthesise.deviations import Delivered, Deviations
 from audit.synthesise.disease import Disease
 
 # Eight doses of pertuzumab every three weeks no longer fit into what is left of the time.

@@ -107,7 +107,7 @@ def draw_way(disease: Disease, course: Course) -> Way:
     route = surgery_first & positive & disease.clinical_stage_2_or_3 & ~disease.pregnant
     route &= course.surgery >= PERTUZUMAB_BEFORE_SURGERY
     alone = (disease.pathway == UNTREATED) & positive & disease.clinical_stage_2_or_3
-    alone &= disease.er & (disease.diagnosed >= PERTUZUMAB_BEFORE_SURGERY)
+    alone &= disease.er
     never = (disease.pathway == NEOADJUVANT) & (course.surgery >= NEVER)
     surgery = np.where(never, 1, np.where(course.overdue, 2, 0)) * positive
     surgery = surgery * (course.taxane_last >= PERTUZUMAB_BEFORE_SURGERY)

@@ -153,7 +153,8 @@ def depart(
     conjugate = draw_conjugate(disease, course, fate, part, ~unreported & ~no_taxane, habits)
     response = judged & ~course.residual & ~unreported
     year = draw_year(disease, course, fate, part, partners, conjugate, response, habits)
-    again = response & (course.taxane == THREE_WEEKLY) & ~no_taxane
+    # Antibodies stopped early might stop during the radiotherapy that it puts off.
+    again = response & (course.taxane == THREE_WEEKLY) & ~no_taxane & ~year.stopped
     again = habits.may_depart("R13", again & (course.last_surgery >= PERTUZUMAB_BEFORE_SURGERY))
     restart = np.where(again, course.last_surgery + CHEMOTHERAPY_AFTER_RESPONSE, NEVER)
     last_again = restart + 21 * (AFTER_RESPONSE_DOSES - 1)

@@ -10,7 +10,15 @@ from audit.synthesise.aftercare import Aftercare
 from audit.synthesise.chance import NEVER, Bools, Ints
 from audit.synthesise.course import Course, Fate
 from audit.synthesise.decisions import YEAR_DUE
-from audit.synthesise.departures import AfterResponse, Escalated, Excuse, Lacking, Partner, Route
+from audit.synthesise.departures import (
+    PERTUZUMAB_BEFORE_SURGERY,
+    AfterResponse,
+    Escalated,
+    Excuse,
+    Lacking,
+    Partner,
+    Route,
+)
 from audit.synthesise.deviations import Delivered, Deviations
 from audit.synthesise.disease import Disease
 
@@ -66,13 +74,14 @@ def planted(
     year = first + YEAR_DUE
     few = (fate.end >= year - TOO_LATE_FOR_EIGHT) & (fate.metastasis > year) & (fate.death > year)
     ended = np.where(aftercare.endocrine_end < NEVER, aftercare.endocrine_end, aftercare.endocrine)
+    begun = aftercare.endocrine >= PERTUZUMAB_BEFORE_SURGERY
     closed = np.maximum(disease.diagnosed + 180, ended + 90)
     alone = deviations.departs["R04"] == Route.ENDOCRINE_ALONE
     escalated = deviations.departs["R16"] == Escalated.PERTUZUMAB
     due: dict[str, Bools] = {
         "R01": first + 14 <= fate.end,
         "R03": fell_due(disease.diagnosed + lacking_due),
-        "R04": np.where(alone, fell_due(closed), course.surgery <= fate.end),
+        "R04": np.where(alone, begun & fell_due(closed), course.surgery <= fate.end),
         "R05": course.surgery <= fate.end,
         "R06": course.surgery <= fate.end,
         "R07": course.surgery <= fate.end,

@@ -6,11 +6,14 @@ The SQL must give the same verdicts. When the two differ, the specification deci
 from datetime import date
 
 import twin_adjuvant
+import twin_backbone
 import twin_cycles
+import twin_deescalated
 import twin_facts as facts
 import twin_neoadjuvant
 import twin_overtreated
 import twin_recorded
+import twin_regimen
 import twin_response
 import twin_sequence
 import twin_started
@@ -21,7 +24,8 @@ from twin_record import RULES, STREAMS, Drug, Patient, dated, imprecise_cells
 
 # importing them registers their rules
 MODULES = (twin_status, twin_started, twin_neoadjuvant, twin_response, twin_adjuvant, twin_year)
-MODULES += (twin_sequence, twin_cycles, twin_recorded, twin_overtreated)
+MODULES += (twin_sequence, twin_cycles, twin_recorded, twin_overtreated, twin_backbone)
+MODULES += (twin_regimen, twin_deescalated)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 

@@ -12,7 +12,7 @@ with operated as (
             when not t.over_10_mm and not t.node_positive then false
         end as in_scope,
         case
-            when t.over_50_mm then false
+            when t.over_50_mm or t.inflammatory then false
             when not t.over_20_mm then true
             else t.size_mm <= $paclitaxel_limit_mm
         end as within_paclitaxel_limit

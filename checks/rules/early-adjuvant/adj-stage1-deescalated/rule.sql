@@ -8,6 +8,7 @@ with operated as (
         coalesce(t.recurrence_date, date '9999-12-31') as recurs_date,
         d.first_trial_date,
         case
+            when t.inflammatory then false
             when t.pathological_t in ('1', '1a', '1b', '1c') then true
             when t.pathological_t is not null then false
             else t.pathological_size_mm > 1 and t.pathological_size_mm <= $t1_limit_mm

@@ -1,0 +1,222 @@
+"""The twin: the chemotherapy that goes with trastuzumab after surgery (R15)."""
+
+from datetime import date
+
+import twin_facts as facts
+from twin_backbone import paired
+from twin_case import (
+    ADJUVANT_TRASTUZUMAB,
+    CHEMOTHERAPY_TOPICS,
+    CYTOTOXIC,
+    SHARED_REASONS,
+    Case,
+    documented,
+    doubts,
+    in_trial,
+    interruptions,
+    not_invasive,
+    rule,
+    status_reasons,
+    stops,
+)
+from twin_chemotherapy import equivalents, weights
+from twin_facts import LATE
+from twin_record import EITHER_TAXANE, FAMILIES, after
+
+DOCETAXEL_CARBOPLATIN_FROM = date(2008, 5, 1)
+PACLITAXEL_ALONE_FROM = date(2015, 1, 8)
+PACLITAXEL = ("paclitaxel", "nab-paclitaxel")
+BESIDE = ("anthracycline", "platinum", "cyclophosphamide", "docetaxel")
+ENOUGH = {"anthracycline": 3, "taxane": 3, "carboplatin": 5, "cyclophosphamide": 3}
+PACLITAXEL_DOSES = 10
+LARGEST_MM = 30
+SURE, UNKNOWN, SHORT = "sure", "unknown", "short"
+
+
+@rule("R15", since=ADJUVANT_TRASTUZUMAB, accepts=SHARED_REASONS | {"frailty-documented"})
+def r15(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    case = Case("R15", f"{key}/adjuvant", key)
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    way = facts.pathway(episode, tumour)
+    if not (context.linked("treatments") and context.linked("surgeries")):
+        case.missing.append("stream-not-linked")
+        return [case]
+    if not way.startswith("surgery-first"):
+        case.excluded.append("not-surgery-first")
+        return [case]
+    r15_stage(case, episode, tumour, way)
+    given = adjuvant(episode, tumour)
+    trastuzumab = [dose for dose in given if dose.has("trastuzumab")]
+    if not trastuzumab:
+        case.excluded.append("no-adjuvant-trastuzumab")
+        return [case]
+    case.decision = next(dose.date for dose in given if dose.has("trastuzumab", CYTOTOXIC))
+    if not context.in_force("R15", case.decision):
+        case.excluded.append("not-in-force")
+    surgery = facts.first_surgery(episode, tumour)
+    if not surgery:
+        case.missing.append("surgery-undated")
+        surgery = date.min
+    cytotoxic = [dose for dose in given if dose.has(CYTOTOXIC)]
+    case.due = after(cytotoxic[-1].date if cytotoxic else trastuzumab[0].date, 90)
+    judge_backbone(context, episode, case, cytotoxic)
+    case.exceptions += documented(context, episode, "R15", CHEMOTHERAPY_TOPICS)
+    case.exceptions += stops(cytotoxic)
+    if in_trial(episode, surgery, LATE):
+        case.exceptions.append("trial")
+    case.exceptions += interruptions(context, episode, case.decision, case.due)
+    case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), surgery)
+    return [case]
+
+
+def adjuvant(episode, tumour):
+    """The curative systemic doses from surgery on and before any recurrence."""
+    start = facts.first_surgery(episode, tumour) or date.min
+    end = facts.recurrence_date(episode, tumour)
+    return [
+        dose
+        for dose in episode.systemic
+        if start <= dose.date < end and not episode.is_metastatic(dose)
+    ]
+
+
+def r15_stage(case, episode, tumour, way):
+    """Whether the tumour is above 10 mm or node-positive."""
+    t, n = facts.stage_by_pathway(tumour, way)
+    if facts.at_least(t, "T1c") or facts.node_positive(n):
+        return
+    if n is None or t in (None, "T1"):
+        case.missing.append("stage-unknown")
+    else:
+        case.excluded.append("small-tumour")
+
+
+def judge_backbone(context, episode, case, given):
+    """Which listed backbone the cytotoxic doses are, whether whole, or why none."""
+    strict = context.variant("R15", "backbone", "any-listed") == "anthracycline-taxane"
+    found = {"anthracycline-taxane": sequence(given)}
+    if not strict:
+        found["docetaxel-carboplatin"] = with_partner(given, "carboplatin")
+        found["docetaxel-cyclophosphamide"] = with_partner(given, "cyclophosphamide")
+    if found.get("docetaxel-carboplatin") and case.decision < DOCETAXEL_CARBOPLATIN_FROM:
+        if found["anthracycline-taxane"] != SURE:
+            case.excluded.append("not-in-force")
+        found["docetaxel-carboplatin"] = None
+    for name, enough in found.items():
+        if enough == SURE:
+            case.met, case.met_reason = True, name
+            break
+    alone = None if strict else paclitaxel_alone(given)
+    if not case.met and SHORT in found.values() and named_once(given, CYTOTOXIC):
+        case.met = True  # a source that names the regimen once may record its other parts once
+    suits = alone and paclitaxel_suits(episode)
+    if alone and not case.met:
+        judge_alone(case, alone, suits)
+    if case.met and named_once(given, CYTOTOXIC):
+        case.met_reason = None  # part of it stands behind a regimen's name
+    either = any(dose.has(EITHER_TAXANE) for dose in given)
+    if not case.met and either and not strict and not case.missing and not alone:
+        case.missing.append("taxane-not-named")
+    if not case.met and UNKNOWN in found.values():
+        case.missing.append("no-end-date")
+    case.failure = why_not(given, [*found.values(), suits is not False and alone])
+
+
+def judge_alone(case, alone, suits):
+    """Paclitaxel alone: enough where node-negative up to 30 mm, flagged where node-positive."""
+    if suits and case.decision < PACLITAXEL_ALONE_FROM:
+        case.excluded.append("not-in-force")
+    if alone == SHORT or suits is False:
+        return
+    if suits is None:
+        case.missing.append("stage-unknown")
+    elif alone == UNKNOWN:
+        case.missing.append("no-end-date")
+    else:
+        case.met = True
+        flagged = "flag-node-positive-deescalated"
+        case.met_reason = flagged if suits == "flagged" else "paclitaxel-trastuzumab"
+
+
+def paclitaxel_suits(episode):
+    """True, False, None (unknown), or "flagged" in node-positive disease."""
+    tumour = episode.index
+    t, n = facts.stage_by_pathway(tumour, facts.pathway(episode, tumour))
+    if facts.node_positive(n):
+        return "flagged"
+    sizes = (tumour.get("pathological_size_mm"), tumour.get("clinical_size_mm"))
+    size = next((size for size in sizes if size), None)
+    small = None
+    if t is None or t == "T2":
+        small = None if size is None else size <= LARGEST_MM
+    else:
+        small = not facts.at_least(t, "T3")
+    if n is None:
+        return True if small else None
+    return small
+
+
+def why_not(given, found):
+    if not given:
+        return "no-chemotherapy"
+    if not any(dose.has("taxane") for dose in given):
+        return "no-taxane"
+    return "regimen-short" if SHORT in found else "backbone-not-listed"
+
+
+def named_once(given, *names):
+    """Whether one of the drugs stands on just one day, and that behind the name of a regimen."""
+    for drug in set().union(*(FAMILIES.get(name, {name}) for name in names)):
+        own = [dose for dose in given if dose.has(drug)]
+        if len({dose.date for dose in own}) == 1 and any(dose.drug.regimen for dose in own):
+            return True
+    return False
+
+
+def amount(given, doses, least, *names):
+    """Whether the doses are enough: a regimen's name recorded once stands for its cycles."""
+    if not doses:
+        return None
+    if equivalents(doses, *names) >= least or named_once(given, *names):
+        return SURE
+    return UNKNOWN if any(dose.open for dose in doses) else SHORT
+
+
+def sequence(given):
+    """An anthracycline and a taxane, each with enough cycles."""
+    parts = [
+        amount(given, [dose for dose in given if dose.has(name)], ENOUGH[name], name)
+        for name in ("anthracycline", "taxane")
+    ]
+    if None in parts:
+        return None
+    return next(part for part in (SHORT, UNKNOWN, SURE) if part in parts)
+
+
+def with_partner(given, partner):
+    """Docetaxel with a partner in the same cycle."""
+    docetaxel = [dose for dose in given if dose.has("docetaxel")]
+    others = {dose.date for dose in given if dose.has(partner)}
+    days = paired({dose.date for dose in docetaxel}, others)
+    if not days:
+        return None
+    if named_once(given, "docetaxel"):
+        return SURE
+    weight = weights(docetaxel, "docetaxel")
+    if sum(weight[day] for day in days) >= ENOUGH[partner]:
+        return SURE
+    return UNKNOWN if any(dose.open for dose in docetaxel) else SHORT
+
+
+def paclitaxel_alone(given):
+    """Paclitaxel with nothing of what makes another backbone beside it."""
+    own = [dose for dose in given if dose.has(*PACLITAXEL)]
+    if not own or any(dose.has(*BESIDE) for dose in given):
+        return None
+    doses = sum(1 if weight < 1 else 3 for weight in weights(own, *PACLITAXEL).values())
+    if doses >= PACLITAXEL_DOSES:
+        return SURE
+    return UNKNOWN if any(dose.open for dose in own) else SHORT

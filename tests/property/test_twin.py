@@ -16,11 +16,13 @@ RULE_VARIANTS = {
     "all": {
         "neoadj-dual-blockade": {"population": "all-early"},
         "adj-dual-blockade": {"population": "all"},
+        "adj-chemo-backbone": {"backbone": "anthracycline-taxane"},
         "early-her2-one-year": {"target": "18-cycles"},
     },
     "other": {
         "neoadj-dual-blockade": {"population": "high-risk"},
         "adj-dual-blockade": {"population": "stage-ii-iii"},
+        "adj-stage1-deescalated": {"stage_i": "dual-for-all"},
     },
     "size": {"neoadj-dual-blockade": {"size": "20-mm-or-more"}},
 }

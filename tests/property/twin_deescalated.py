@@ -69,16 +69,17 @@ def r16(context, episode):
         case.missing.append("surgery-undated")
     judge_regimen(context, episode, case, given, cytotoxic)
     opened = surgery or case.decision
-    if case.closed:
+    overtreated = case.failure in ("anthracycline-given", "pertuzumab-given")
+    if overtreated:
         opened = None  # what was given elsewhere takes nothing of this away
     case.exceptions += documented(context, episode, "R16", TOPICS)
     if in_trial(episode, surgery or date.min, LATE):
         case.exceptions.append("trial")
-    if not case.closed:
+    if not overtreated:
         case.exceptions += stops(cytotoxic)
         case.exceptions += interruptions(context, episode, case.decision, case.due)
     needs = ["trastuzumab", "taxane"]
-    window = None if case.closed else (date.min, case.due)
+    window = None if overtreated else (date.min, case.due)
     case.doubts = doubts(context, episode, "R16", needs, window, opened)
     return [case]
 

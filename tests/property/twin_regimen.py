@@ -118,7 +118,8 @@ def judge_backbone(context, episode, case, given):
     if case.met and named_once(given, CYTOTOXIC):
         case.met_reason = None  # part of it stands behind a regimen's name
     either = any(dose.has(EITHER_TAXANE) for dose in given)
-    if not case.met and either and not strict and not case.missing and not alone:
+    decides = either and not strict and not any(dose.has("anthracycline") for dose in given)
+    if decides and not case.met_reason:
         case.missing.append("taxane-not-named")
     if not case.met and UNKNOWN in found.values():
         case.missing.append("no-end-date")

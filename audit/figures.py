@@ -280,7 +280,7 @@ def _gated(rates: pl.DataFrame, gated_sites: pl.DataFrame) -> set[tuple[str, str
     if not closed:
         return set()
     elsewhere = rates.filter(pl.col("level") != "site").select("level", "group_id").rows()
-    everywhere = set(judged["group_id"]) <= closed
+    everywhere = judged.height > 0 and set(judged["group_id"]) <= closed
     return {("site", id_) for id_ in closed} | (set(elsewhere) if everywhere else set())
 
 

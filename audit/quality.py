@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from audit.errors import ExitCode, ExtractRefused, UserError
+from audit.errors import ExitCode, ExtractRefused, UsageError, UserError
 from audit.quality_suites import SQL_TYPE, Check, read_suites
 from audit.resources import root
 from audit.settings import Settings
@@ -80,6 +80,7 @@ def check_quality(
     ranges = pl.read_csv(root("checks") / "quality" / "doses.csv")
     store(con, "plausible_doses", ranges)
     build(con, "quality", values)
+    _refuse_unknown_columns(con, checks)
     looked_at = {c.relation for c in checks}
     sizes = {name: len(con.table(name)) for name in looked_at}
     # No row can break an expectation where there is none.
@@ -111,6 +112,16 @@ def check_quality(
     failed = result.filter(~pl.col("success")).height
     log(f"{result.height} expectations judged, {failed} failed")
     return result
+
+
+def _refuse_unknown_columns(con: Connection, checks: Sequence[Check]) -> None:
+    for check in checks:
+        named, columns = check.kwargs.get("column"), con.table(check.relation).columns
+        if named is not None and named not in columns:
+            raise UsageError(
+                f"{check.table}.json, {check.about.id}: {check.relation} has no column {named!r}",
+                f"name one of: {', '.join(columns)}",
+            )
 
 
 def refusal(

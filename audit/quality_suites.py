@@ -17,7 +17,9 @@ SQL_TYPE = "unexpected_rows_expectation"
 
 _BROKEN_BY: Mapping[str, str] = {
     "expect_column_values_to_not_be_null": '"{column}" is null',
-    "expect_column_values_to_be_between": ('"{column}" < {min_value} or "{column}" > {max_value}'),
+    "expect_column_values_to_be_between": '"{column}" < {min_value} or "{column}" > {max_value}',
+    "expect_column_values_to_be_in_set": '"{column}" not in {value_set}',
+    "expect_column_values_to_not_be_in_set": '"{column}" in {value_set}',
 }
 """Which rows break an expectation on a column; every other check is a query of its own."""
 
@@ -81,8 +83,22 @@ class Check:
         if self.type == SQL_TYPE:
             query: str = self.kwargs["unexpected_rows_query"]
             return query.format(batch=self.relation)
-        broken = _BROKEN_BY[self.type].format(**self.kwargs)
+        broken = _BROKEN_BY[self.type].format(**{n: _written(v) for n, v in self.kwargs.items()})
         return f"from {self.relation} where {broken}"
+
+
+def _written(value: object) -> str:
+    """A value as SQL has it; only the members of a set can be texts."""
+    if not isinstance(value, list):
+        return str(value)
+    return f"({', '.join(_literal(member) for member in value)})"
+
+
+def _literal(member: object) -> str:
+    if isinstance(member, int | float):
+        return str(member)
+    quoted = str(member).replace("'", "''")
+    return f"'{quoted}'"
 
 
 def read_suites(folder: Path, tables: Collection[str], numbers: Mapping[str, str]) -> list[Check]:

@@ -21,7 +21,7 @@ class Known:
             days as far as they are needed to call a date impossible.
         tumours: tumour_id, whether its row was loaded or quarantined, and its patient.
         sites: the site ids, quarantined rows included: the hospital is known, its name is not;
-            None while no sites table is linked.
+            None while none is named: an empty list of hospitals rules no hospital out.
         indexed: which of birth_date and death_date move with the patient's index date.
     """
 
@@ -63,7 +63,9 @@ class Known:
             self.tumours = _with_held(found, held, "§tumour")
         elif table.name == "sites":
             found = good.select("site_id").collect(engine="streaming")
-            self.sites = pl.concat([found, held]).with_columns(pl.lit(True).alias("§site"))
+            named = pl.concat([found, held])
+            if named.height:
+                self.sites = named.with_columns(pl.lit(True).alias("§site"))
 
     def joined(self, table: Table, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The frame with what is known of the rows it points at."""

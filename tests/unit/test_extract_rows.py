@@ -246,6 +246,12 @@ def test_sites_count_only_where_they_are_linked_and_a_quarantined_site_is_still_
     assert [fault[5] for fault in faults(extract)] == [None, None]
 
 
+def test_an_empty_list_of_hospitals_rules_no_hospital_out(tmp_path: Path) -> None:
+    extract = load(tmp_path, sites="site_id,name\n")
+    assert counts(extract, "sites") == (0, 0, 0, 0)
+    assert counts(extract, "tumours") == (2, 2, 0, 0)
+
+
 def test_everything_of_a_quarantined_patient_is_quarantined(tmp_path: Path) -> None:
     extract = load(
         tmp_path,

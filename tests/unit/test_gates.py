@@ -195,3 +195,16 @@ def test_the_headline_says_that_no_hospital_is_linked():
     page = present({**tables, "gated_sites": everywhere}, fixtures.manifest(), fixtures.CATALOGUE)
     (said,) = [one.says for one in page.headline if "stream" in one.says]
     assert said == "No rate: the stream is not linked at the hospitals concerned (receptor tests)."
+
+
+def test_where_no_hospital_judges_anybody_the_registry_has_nothing_to_close():
+    tables = fixtures.tables()
+    own = pl.col("rule_id") == fixtures.GATED
+    nobody = [
+        pl.when(own).then(0).otherwise(pl.col(name)).alias(name)
+        for name in ("conformant", "non_conformant")
+    ]
+    figures = rule_figures(
+        {**tables, "rates": tables["rates"].with_columns(nobody)}, fixtures.GATED, 1
+    )
+    assert figures.registry.rate.why == "none-judged"

@@ -215,6 +215,42 @@ def test_two_expectations_of_one_id_are_refused(tmp_path: Path) -> None:
         read_suites(tmp_path, ["patients"], NUMBERS)
 
 
+def on_a_column(type_: str, **kwargs):
+    return {"type": type_, "kwargs": kwargs, "meta": expectation()["meta"]}
+
+
+@pytest.mark.parametrize(
+    ("type_", "value_set", "unexpected"),
+    [
+        ("expect_column_values_to_be_in_set", ["female"], 0),
+        ("expect_column_values_to_be_in_set", ["male", "o'ther"], 1),
+        ("expect_column_values_to_not_be_in_set", ["female"], 1),
+        ("expect_column_values_to_not_be_in_set", ["male", "o'ther"], 0),
+    ],
+)
+def test_an_analyst_may_expect_values_of_a_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_: str, value_set, unexpected: int
+) -> None:
+    written = on_a_column(type_, column="sex", value_set=value_set)
+    checks = read_suites(suite(tmp_path, written), ["patients"], NUMBERS)
+    monkeypatch.setattr(quality, "read_suites", lambda *_: checks)
+    found, rows, _ = look(write(tmp_path / "extract", {"P1": cases.rows("P1")}))
+    assert found["rows_unexpected"].to_list() == [unexpected]
+    assert rows["column_name"].to_list() == ["sex"] * unexpected
+
+
+def test_a_column_that_is_not_there_is_named_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = on_a_column("expect_column_values_to_not_be_null", column="birht_date")
+    checks = read_suites(suite(tmp_path, written), ["patients"], NUMBERS)
+    monkeypatch.setattr(quality, "read_suites", lambda *_: checks)
+    with pytest.raises(UsageError) as refused:
+        look(write(tmp_path / "extract", {"P1": cases.rows("P1")}))
+    assert refused.value.found == "patients.json, one: patients has no column 'birht_date'"
+    assert "birth_date" in refused.value.todo
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

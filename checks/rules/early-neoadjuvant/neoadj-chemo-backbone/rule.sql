@@ -74,10 +74,10 @@ with_carboplatin as (
         n.pathway = 'neoadjuvant'
         and a.is_taxane
         and a.setting = 'curative'
-        and a.dose_date < n.before_date
+        and a.dose_date < least(n.before_date, coalesce(n.recurrence_date, n.before_date))
         and c.ingredient = 'carboplatin'
         and c.setting = 'curative'
-        and c.dose_date < n.before_date
+        and c.dose_date < least(n.before_date, coalesce(n.recurrence_date, n.before_date))
         and abs(date_diff('day', a.dose_date, c.dose_date)) <= $same_cycle_days
 ),
 

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import yaml
+from patients_aftercare import AfterCare
 from patients_care import Care
 from patients_drugs import DRUGS, EDITIONS, RULE_TOPICS, TOPICS, UNKNOWN_DRUGS
 from twin_record import DATES, after, between, span
@@ -18,7 +19,10 @@ from twin_record import DATES, after, between, span
 SCHEMA = yaml.safe_load(
     (Path(__file__).parents[2] / "sql" / "schema" / "extract.yaml").read_text("utf-8")
 )
-TABLES = ("patients", "tumours", "receptor_tests", "treatments", "surgeries", "events")
+TABLES = (
+    *("patients", "tumours", "receptor_tests", "treatments"),
+    *("surgeries", "radiotherapy", "cardiac_assessments", "events"),
+)
 ALL_TABLES = (*TABLES, "exceptions", "sites")
 KEYS = {"receptor_tests": "test_id", "treatments": "treatment_id", "surgeries": "surgery_id"}
 
@@ -51,7 +55,7 @@ def cell(value):
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class Maker(Care):
+class Maker(Care, AfterCare):
     """Makes the patients of one registry."""
 
     def __init__(self, seed, cutoff, start, imprecise):
@@ -134,7 +138,9 @@ class Maker(Care):
             "route": self.pick(None, "iv"),
         }
         self.tumour_id = tumours[0]["tumour_id"]
-        plan = self.weighted(neoadjuvant=42, surgery_first=36, systemic=6, metastatic=10, none=6)
+        plan = self.weighted(
+            neoadjuvant=36, responded=8, surgery_first=34, systemic=6, metastatic=10, none=6
+        )
         self.anchors = [diagnosis]
         getattr(self, plan)(tumours[0], diagnosis)
         if len(tumours) == 2 and self.chance(0.6):
@@ -145,6 +151,7 @@ class Maker(Care):
             elif second:
                 self.operate(after(second, self.days(10, 200)), tumours[1])
         self.biopsies(tumours)
+        self.aftercare(tumours, diagnosis)
         self.happenings(tumours)
         self.follow_up(row, diagnosis)
         self.mess(tumours)
@@ -196,8 +203,10 @@ class Maker(Care):
         """What was found at surgery, where surgery came first."""
         row["pathological_t"] = self.pick("pT1c", "T2", "pT1", "T1a", "pT3", "pTX", "pT2", None)
         row["pathological_n"] = self.pick("pN0", "pN1", "pN1mi", "N0(i+)", "pN1a(sn)", "NX", None)
+        if self.chance(0.1):
+            row["pathological_n"] = self.pick("pN2", "pN3a")
         if self.chance(0.3):
-            row["nodes_positive"] = self.pick(0, 1, 3)
+            row["nodes_positive"] = self.pick(0, 1, 3, 4, 9)
 
     # --- tests, events, follow-up --------------------------------------------------------------
 
@@ -259,7 +268,7 @@ class Maker(Care):
             "pregnancy",
         ]
         for _ in range(self.pick(0, 0, 0, 0, 0, 1, 1, 2)):
-            day = after(self.pick(*self.anchors), self.days(-300, 700, 0, 42, 180, 183, 365, 540))
+            day = after(self.pick(*self.anchors), self.days(-300, 1900, 0, 42, 180, 183, 365, 540))
             row = self.add("events", event_date=day, event=self.pick(*kinds))
             row["tumour_id"] = self.pick(None, self.pick(*tumours)["tumour_id"])
             row["action"] = self.pick(None, "stopped", "interrupted;stopped", "medicated", "none")
@@ -297,7 +306,9 @@ class Maker(Care):
             if diagnosis <= day <= self.cutoff:
                 patient["death_date"] = end = day
         if self.chance(0.25):
-            day = after(self.pick(*self.anchors), self.days(0, 900, 84, 180, 183, 365, 540))
+            day = after(
+                self.pick(*self.anchors), self.days(0, 900, 84, 180, 183, 250, 365, 485, 540)
+            )
             patient["last_contact_date"] = min(max(day, diagnosis), end)
         elif self.chance(0.6):
             patient["last_contact_date"] = after(end, -self.days(0, 120, 90))
@@ -388,6 +399,7 @@ def plant_quarantine(registry: Registry, seed: int) -> Registry:
         "receptor_tests": {"her2_ihc": "5+", "specimen_date": "2019-02-31", "her2_ratio": "high"},
         "treatments": {"start_date": "soon", "route": "by-mouth", "dose": "lots"},
         "surgeries": {"procedure": "biopsy", "surgery_date": "31/12/2019"},
+        "radiotherapy": {"target": "moon", "start_date": "2019-02-30"},
         "events": {"event": "fall", "event_date": "20190105"},
         "exceptions": {"reason": "because", "recorded_date": "last year"},
     }

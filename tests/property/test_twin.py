@@ -17,6 +17,7 @@ RULE_VARIANTS = {
         "neoadj-dual-blockade": {"population": "all-early"},
         "adj-dual-blockade": {"population": "all"},
         "adj-chemo-backbone": {"backbone": "anthracycline-taxane"},
+        "postneo-pcr-dual-continued": {"population": "all"},
         "early-her2-one-year": {"target": "18-cycles"},
     },
     "other": {
@@ -41,6 +42,7 @@ RUNS = [
     (10, "US", None, LATE, "surgeries", False),
     (11, "US", None, LATE, "receptor_tests", False),
     (12, "EU", None, MIDDLE, "events", True),
+    (13, "US", None, LATE, "radiotherapy", False),
 ]
 SHOWN = 3
 
@@ -69,7 +71,10 @@ def differences(ours, twins, without):
     if verdict(ours) != verdict(twins):
         # without a stream, how far a tumour is known to be outside the rule is a matter of effort
         said = {verdict(ours), verdict(twins)}
-        if without in ("treatments", "surgeries") and said == {"not_applicable", "not_evaluable"}:
+        if without in ("treatments", "surgeries", "radiotherapy") and said == {
+            "not_applicable",
+            "not_evaluable",
+        }:
             return []
         return [f"verdict {verdict(ours)} ({ours and ours['reason']})"]
     if verdict(ours) == "not_applicable":

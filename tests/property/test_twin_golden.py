@@ -194,3 +194,76 @@ def test_imprecise_date_never_accuses():
     for row in tables["treatments"]:
         row["drug"] = "trastuzumab" if row["drug"] == "Phesgo" else row["drug"]
     assert ask("neoadj-dual-blockade", tables)[0] == "non_conformant"
+
+
+RADIATION, TOGETHER = "chemo-before-radiation", "endocrine-not-with-chemo"
+
+
+def radiotherapy(number, target="breast"):
+    row = {"patient_id": "p", "tumour_id": "t", "start_date": day(number), "target": target}
+    return [{**row, "end_date": day(number + 21)}]
+
+
+def test_letrozole_with_tdm1_and_radiotherapy():
+    tables = patient(
+        tumour={"er_status": "positive"},
+        treatments=NEOADJUVANT
+        + drug("trastuzumab emtansine", *every(140, 21, 14))
+        + drug("letrozole", *every(140, 90, 20)),
+        surgeries=surgery(100, yp_t="ypT1a", yp_n="ypN0", procedure="breast_conserving"),
+        radiotherapy=radiotherapy(150),
+    )
+    assert ask(RADIATION, tables) == ("conformant", "chemotherapy-first")
+    assert ask(TOGETHER, tables) == ("conformant", "apart")
+    assert ask("her2-continued-during-radiation", tables) == ("conformant", "continued")
+    assert ask("postneo-tdm1-14-cycles", tables) == ("conformant", "fourteen-cycles")
+
+
+def test_ovarian_protection_is_no_endocrine_therapy():
+    tables = patient(
+        tumour={"er_status": "positive"},
+        treatments=drug("AC", *every(20, 21, 4)) + drug("goserelin", *every(15, 28, 4)),
+    )
+    assert ask(TOGETHER, tables) == ("not_applicable", "no-endocrine")
+    assert ask("endocrine-initiated", tables)[0] != "conformant"
+
+
+@pytest.mark.parametrize(("start", "expected"), [(61, "non_conformant"), (62, "conformant")])
+def test_the_last_day_of_chemotherapy_is_early_enough(start, expected):
+    tables = patient(
+        treatments=NEOADJUVANT,
+        surgeries=surgery(5, procedure="breast_conserving"),
+        radiotherapy=radiotherapy(start),
+    )
+    assert ask(RADIATION, tables)[0] == expected
+
+
+def test_a_hospital_without_linked_radiotherapy_accuses_nobody():
+    tables = patient(
+        treatments=NEOADJUVANT,
+        surgeries=surgery(5, procedure="breast_conserving"),
+        radiotherapy=radiotherapy(30),
+    )
+    assert ask(RADIATION, tables)[0] == "non_conformant"
+    for name, rows in list(tables.items()):  # a second patient of the hospital without a row
+        again = [{**row, "patient_id": "q"} for row in rows if name != "radiotherapy"]
+        again = [row | {"tumour_id": "u"} if "tumour_id" in row else row for row in again]
+        tables[name] = rows + again
+    found = judge(tables, cutoff=CUTOFF, drugs=DRUGS)
+    found = [f for f in found if f["rule_id"] == RADIATION and f["tumour_id"] == "t"]
+    assert (found[0]["verdict"], found[0]["reason"]) == ("not_evaluable", "stream-not-linked")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"), [("N1", "non_conformant"), ("N0", "not_applicable")]
+)
+def test_trastuzumab_alone_after_a_complete_response(nodes, expected):
+    tables = patient(
+        tumour={"clinical_n": nodes},
+        treatments=NEOADJUVANT + drug("trastuzumab", *every(120, 21, 14)),
+        surgeries=surgery(100, yp_t="ypTis", yp_n="ypN0"),
+    )
+    assert ask("postneo-pcr-dual-continued", tables)[0] == expected
+    everyone = {"postneo-pcr-dual-continued": {"population": "all"}}
+    found = ask("postneo-pcr-dual-continued", tables, variants=everyone)
+    assert found[0] == "non_conformant"

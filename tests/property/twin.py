@@ -9,9 +9,14 @@ import twin_adjuvant
 import twin_backbone
 import twin_cycles
 import twin_deescalated
+import twin_endocrine
 import twin_facts as facts
+import twin_mastectomy
 import twin_neoadjuvant
+import twin_neratinib
 import twin_overtreated
+import twin_postneo
+import twin_radiotherapy
 import twin_recorded
 import twin_regimen
 import twin_response
@@ -19,13 +24,14 @@ import twin_sequence
 import twin_started
 import twin_status
 import twin_year
-from twin_case import JUDGES, Context, verdict
+from twin_case import GATES, JUDGES, Context, verdict
 from twin_record import RULES, STREAMS, Drug, Patient, dated, imprecise_cells
 
 # importing them registers their rules
 MODULES = (twin_status, twin_started, twin_neoadjuvant, twin_response, twin_adjuvant, twin_year)
 MODULES += (twin_sequence, twin_cycles, twin_recorded, twin_overtreated, twin_backbone)
 MODULES += (twin_regimen, twin_deescalated)
+MODULES += (twin_postneo, twin_neratinib, twin_radiotherapy, twin_mastectomy, twin_endocrine)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 
@@ -63,10 +69,15 @@ def judge(
         "jurisdiction": jurisdiction,
         "variants": variants or {},
     }
+    patients = read_patients(tables, quarantined)
+    middles = [
+        cases(dated(one, dict.fromkeys(imprecise_cells(one), MIDDLE)), settings) for one in patients
+    ]
+    settings["closed"] = closed_gates(case for middle in middles for case in middle)
     return [
         finding
-        for patient in read_patients(tables, quarantined)
-        for finding in judge_patient(patient, settings)
+        for patient, middle in zip(patients, middles, strict=True)
+        for finding in judge_patient(patient, middle, settings)
     ]
 
 
@@ -86,15 +97,37 @@ def read_patients(tables, quarantined=()):
     return list(patients.values())
 
 
-def judge_patient(patient, settings):
-    """The findings of a patient, every imprecise date tried."""
+def closed_gates(judged):
+    """The rules and hospitals whose stream is not linked.
+
+    Args:
+        judged: every case of the registry once, imprecise dates in the middle.
+
+    Returns:
+        (rule, site) where the stream is seen in too small a share of the cases in which it is
+        expected, or in none; cases without a hospital are a group.
+    """
+    seen = {}
+    for case in judged:
+        if case.rule in GATES and case.expected:
+            seen.setdefault((case.rule, case.site), []).append(case.seen)
+    return {
+        (rule, site)
+        for (rule, site), said in seen.items()
+        if not any(said) or sum(said) < GATES[rule] * len(said)
+    }
+
+
+def judge_patient(patient, middle, settings):
+    """The findings of a patient, every imprecise date tried; `middle` holds the middle's cases."""
     cells = imprecise_cells(patient)
     too_many = len(cells) > TRIED_ALONE or same_days(patient)
+    trials = [decide(middle, patient, settings)]
     if not cells:
-        return list(judge_dated(patient, settings).values())
-    trials = [
+        return list(trials[0].values())
+    trials += [
         judge_dated(dated(patient, dict.fromkeys(cells, which)), settings)
-        for which in (MIDDLE, FIRST, LAST)
+        for which in (FIRST, LAST)
     ]
     alone = []
     for cell in () if too_many else cells:
@@ -136,25 +169,38 @@ def agree(key, trials, alone, too_many):
 
 def judge_dated(patient, settings):
     """(rule_id, subject_id) to finding, for a patient whose dates are all exact."""
+    return decide(cases(patient, settings), patient, settings)
+
+
+def cases(patient, settings):
+    """What every rule finds, for a patient whose dates are all exact."""
     context = Context(patient, **settings)
-    found = {}
-    for episode in facts.episodes(patient, context.drugs):
-        for rule in JUDGES:
-            for case in rule(context, episode):
-                decided, reason = verdict(case, context)
-                finding = {
-                    "rule_id": RULES[case.rule],
-                    "subject_id": case.subject,
-                    "tumour_id": case.tumour_id,
-                    "verdict": decided,
-                    "reason": reason,
-                    "due_date": case.due,
-                    "decision_date": case.decision,
-                    "margin_days": case.margin,
-                    "reasons": reasons_of(case, decided),
-                }
-                found[finding["rule_id"], finding["subject_id"]] = finding
-    return found
+    return [
+        case
+        for episode in facts.episodes(patient, context.drugs)
+        for rule in JUDGES
+        for case in rule(context, episode)
+    ]
+
+
+def decide(found, patient, settings):
+    """(rule_id, subject_id) to finding: the verdicts of a patient's cases."""
+    context = Context(patient, **settings)
+    findings = {}
+    for case in found:
+        decided, reason = verdict(case, context)
+        findings[RULES[case.rule], case.subject] = {
+            "rule_id": RULES[case.rule],
+            "subject_id": case.subject,
+            "tumour_id": case.tumour_id,
+            "verdict": decided,
+            "reason": reason,
+            "due_date": case.due,
+            "decision_date": case.decision,
+            "margin_days": case.margin,
+            "reasons": reasons_of(case, decided),
+        }
+    return findings
 
 
 def reasons_of(case, decided):

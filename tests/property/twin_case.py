@@ -48,14 +48,17 @@ TDXD = "trastuzumab-deruxtecan"
 
 IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
 ACCEPTED = {}  # rule -> the documented reasons it accepts
+GATES = {}  # rule -> the least share of cases in which its stream is seen where expected
 JUDGES = []
 
 
-def rule(number, *, since, accepts):
+def rule(number, *, since, accepts, gate=None):
     """Registers a function of (context, episode) that gives the cases of a rule."""
 
     def register(judge):
         IN_FORCE[number], ACCEPTED[number] = since, accepts
+        if gate is not None:
+            GATES[number] = gate
         JUDGES.append(judge)
         return judge
 
@@ -71,6 +74,7 @@ class Context:
     cutoff: date
     jurisdiction: str
     variants: dict
+    closed: set = frozenset()  # (rule, site) where the rule's stream is not linked
 
     @property
     def observable(self):
@@ -108,6 +112,9 @@ class Case:
     decision: date | None = None
     due: date | None = None
     margin: int | None = None
+    site: str | None = None
+    expected: bool = False  # the stream of the rule's gate, for this subject
+    seen: bool = False
 
 
 def verdict(case, context):
@@ -123,6 +130,8 @@ def verdict(case, context):
         return "excepted", case.exceptions[0]
     if case.open or (case.due and case.due > observable and not case.closed):
         return "pending", pending_reason(case, context)
+    if (case.rule, case.site) in context.closed:
+        return "not_evaluable", "stream-not-linked"
     if case.doubts:
         return "not_evaluable", case.doubts[0]
     return "non_conformant", case.failure
@@ -174,7 +183,7 @@ def in_trial(episode, first, last, *names):
     )
 
 
-def doubts(context, episode, rule, needs, window, opened):
+def doubts(context, episode, rule, needs, window, opened, reads=()):
     """What keeps a would-be failure from being believed.
 
     Args:
@@ -184,9 +193,10 @@ def doubts(context, episode, rule, needs, window, opened):
         needs: drugs and families the rule asks for.
         window: first and last day on which an unrecognised drug could be the one needed, or None.
         opened: the day the rule's window opened.
+        reads: the streams that this rule reads beside those that all rules read.
     """
     patient, found = context.patient, []
-    tables = {"patients", "tumours", *STREAMS}
+    tables = {"patients", "tumours", *STREAMS, *reads}
     if patient.quarantined & tables:
         found.append("quarantined-row")
     needed = set().union(*(FAMILIES.get(name, {name}) for name in needs))
@@ -209,7 +219,10 @@ def doubts(context, episode, rule, needs, window, opened):
         found.append("unspecified-surgery")
     if any(row.get("surgery_date") is None for row in patient.surgeries):
         found.append("undated-row")
-    if any(facts.unlinked(patient, t) for t in ("receptor_tests", "surgeries")):
+    if "radiotherapy" in reads and any(r.get("start_date") is None for r in patient.radiotherapy):
+        found.append("undated-row")
+    placed = {"receptor_tests", "surgeries"} | ({"radiotherapy"} & set(reads))
+    if any(facts.unlinked(patient, t) for t in sorted(placed)):
         found.append("unlinked-row")
     moved = patient.row.get("transfer_in_date")
     if moved and opened and moved > opened:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
-from twin_record import SYSTEMIC, after, between, doses_of_row
+from twin_record import FAMILIES, SYSTEMIC, after, between, doses_of_row
 
 T_ORDER = ["T0", "Tis", "T1mi", "T1a", "T1b", "T1", "T1c", "T2", "T3", "T4"]
 RECURRENCES = ("local_recurrence", "regional_recurrence", "distant_metastasis")
@@ -250,7 +250,12 @@ class Episode:
 
     def curative(self, *names):
         """Curative-setting doses of the ingredients or families, in order."""
-        return [dose for dose in self.doses if dose.has(*names) and not self.is_metastatic(dose)]
+        wanted = set().union(*(FAMILIES.get(name, {name}) for name in names))
+        return [
+            dose
+            for dose in self.doses
+            if dose.drug.ingredients & wanted and not self.is_metastatic(dose)
+        ]
 
     def is_metastatic(self, dose):
         return dose.row.get("intent") == "palliative" or dose.date >= self.metastatic_date

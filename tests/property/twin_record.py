@@ -26,6 +26,7 @@ FAMILIES["chemotherapy"] = (
     | {"cyclophosphamide", "fluorouracil", "methotrexate", "capecitabine"}
     | {"vinorelbine", "gemcitabine", "eribulin"}
 )
+AREAS = {"surgery", "radiotherapy", "biopsy", "lvef"}  # of care, as an exception's topic
 SYSTEMIC = FAMILIES["her2"] | FAMILIES["chemotherapy"] | FAMILIES["endocrine"]
 
 RULES = {

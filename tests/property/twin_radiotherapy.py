@@ -1,0 +1,295 @@
+"""The twin: R30 and R31, radiotherapy after chemotherapy and beside HER2 therapy."""
+
+from datetime import date
+from fractions import Fraction
+from itertools import pairwise
+
+import twin_facts as facts
+from twin_aftercare import (
+    first_course_chemotherapy,
+    first_course_end,
+    indicated,
+    local_radiotherapy,
+    same_side,
+)
+from twin_case import (
+    ANTIBODY,
+    Case,
+    documented,
+    doubts,
+    in_trial,
+    interruptions,
+    not_invasive,
+    rule,
+    status_reasons,
+    stops,
+)
+from twin_facts import LATE
+from twin_record import FAMILIES, after, between
+
+SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
+GATE = Fraction(4, 5)
+HELD_TOPICS = {
+    *("trastuzumab", "pertuzumab", "margetuximab", "her2-antibody", "her2"),
+    *("trastuzumab-emtansine", "trastuzumab-deruxtecan", "her2-conjugate"),
+}
+LONGEST = 63  # days that a course of radiotherapy without an end may have lasted
+
+
+def opening(context, episode, number, tumour, subject, streams):
+    """A case with what keeps the tumour out of every rule here."""
+    case = Case(number, subject, tumour["tumour_id"], site=tumour.get("site_id"))
+    case.excluded += status_reasons(episode, tumour)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if not all(context.linked(stream) for stream in streams):
+        case.missing.append("stream-not-linked")
+    case.seen = bool(context.patient.radiotherapy)
+    return case
+
+
+# --- R30 -------------------------------------------------------------------------------------
+
+
+@rule(
+    "R30",
+    since=SINCE,
+    accepts={"trial", "patient-refusal", "mdt-documented-deviation"},
+    gate=GATE,
+)
+def r30(context, episode):
+    tumour = episode.index
+    streams = ("treatments", "radiotherapy")
+    case = opening(context, episode, "R30", tumour, tumour["tumour_id"], streams)
+    if case.missing:
+        return [case]
+    every = first_course_chemotherapy(episode, tumour)
+    doses = every
+    if context.variant("R30", "cmf", "exempt") == "exempt":
+        doses = without_cmf(every)
+    if not doses:
+        case.excluded.append("cmf" if every else "no-chemotherapy")
+        return [case]
+    last = doses[-1].date
+    end = first_course_end(episode, tumour)
+    limit = facts.recurrence_date(episode, tumour)
+    rows = [r for r in local_radiotherapy(context, episode, tumour) if r["start_date"] < limit]
+    rows = [row for row in rows if row.get("target")] or rows  # a known target decides
+    start = rows[0]["start_date"] if rows else None
+    case.decision = start or last
+    if not context.in_force("R30", case.decision):
+        case.excluded.append("not-in-force")
+    case.expected = not case.excluded and indicated(episode, tumour)
+    if not rows:
+        case.due = after(last, 183)
+        death = context.patient.row.get("death_date") or LATE
+        awaited = indicated(episode, tumour) and end == death == LATE
+        if not awaited or case.due <= context.observable:
+            case.excluded.append("no-radiotherapy")
+        case.exceptions += documented(context, episode, "R30", {"chemotherapy", "radiotherapy"})
+        return [case]
+    r30_sequence(case, doses, rows)
+    topics = {"chemotherapy", "radiotherapy"}
+    if case.failure and all(d.has("capecitabine") for d in doses if d.date > start):
+        topics |= {"capecitabine"}
+    case.exceptions += documented(context, episode, "R30", topics)
+    if any(dose.row.get("trial") is True for dose in doses):
+        case.exceptions.append("trial")
+    case.doubts = doubts(
+        context, episode, "R30", ["chemotherapy"], None, doses[0].date, reads=("radiotherapy",)
+    )
+    return [case]
+
+
+def without_cmf(doses):
+    """The doses but methotrexate, and cyclophosphamide or fluorouracil within 14 days of it."""
+    days = {dose.date for dose in doses if dose.has("methotrexate")}
+
+    def is_cmf(dose):
+        cytotoxic = dose.drug.ingredients & FAMILIES["chemotherapy"]
+        near = any(abs(between(day, dose.date)) <= 14 for day in days)
+        return near and cytotoxic <= {"methotrexate", "cyclophosphamide", "fluorouracil"}
+
+    return [dose for dose in doses if not is_cmf(dose)]
+
+
+def r30_sequence(case, doses, rows):
+    """What the order of chemotherapy and radiotherapy amounts to."""
+    start = rows[0]["start_date"]
+    during = [dose for dose in doses if dose.date > start]
+    if not during:
+        if any(dose.open for dose in doses if dose.date < start):
+            case.missing.append("no-end-date")
+        case.met = True
+        long = between(doses[-1].date, start) > 183
+        case.met_reason = "long-gap" if long else "chemotherapy-first"
+        return
+    ends = [
+        row.get("end_date") or after(row["start_date"], LONGEST)
+        for row in rows
+        if row["start_date"] < during[-1].date
+    ]
+    if all(dose.has("capecitabine") for dose in during):
+        if all(dose.date > max(ends) for dose in during):
+            case.met, case.met_reason = True, "capecitabine-after-radiotherapy"
+            return
+        if any(row.get("end_date") is None for row in rows):
+            case.missing.append("radiotherapy-end-not-recorded")
+            return
+    if rows[0].get("target") is None:
+        case.missing.append("target-not-recorded")
+        return
+    wholly = all(dose.date > start for dose in doses)
+    case.failure = f"chemotherapy-{'after' if wholly else 'during'}-radiotherapy"
+
+
+# --- R31 -------------------------------------------------------------------------------------
+
+
+@rule(
+    "R31",
+    since=SINCE,
+    accepts={
+        *("toxicity", "contraindication-cardiac", "contraindication-medical", "patient-refusal"),
+        *("trial", "death-before-due", "recurrence-before-due", "progression"),
+    },
+    gate=GATE,
+)
+def r31(context, episode):
+    cases = []
+    for tumour in one_a_side(episode):
+        streams = ("treatments", "radiotherapy")
+        key = tumour["tumour_id"]
+        courses = r31_courses(context, episode, tumour)
+        for number, course in enumerate(courses or [None], start=1):
+            subject = f"{key}/radiotherapy-{number}"
+            case = opening(context, episode, "R31", tumour, subject, streams)
+            cases.append(case)
+            if not case.missing:
+                r31_course(context, episode, tumour, case, course)
+    return cases
+
+
+def one_a_side(episode):
+    """The tumours in order of risk, without those of a side that a riskier one stands for."""
+    kept = []
+    for tumour in sorted(episode.tumours, key=lambda one: facts.risk_key(episode, one)):
+        if not any(same_side(tumour, other) for other in kept):
+            kept.append(tumour)
+    return kept
+
+
+def r31_courses(context, episode, tumour):
+    """Courses of radiotherapy before a recurrence: rows of a side no more than 30 days apart."""
+    end = facts.recurrence_date(episode, tumour)
+    courses = []
+    for row in local_radiotherapy(context, episode, tumour, before=30):
+        if row["start_date"] >= end:
+            continue
+        if courses:
+            reached = max(one.get("end_date") or one["start_date"] for one in courses[-1])
+            if between(reached, row["start_date"]) <= 30:
+                courses[-1].append(row)
+                continue
+        courses.append([row])
+    return courses
+
+
+def r31_course(context, episode, tumour, case, course):
+    doses = episode.curative("her2")
+    starters = [d.date for d in episode.curative(ANTIBODY, "her2-conjugate")]
+    first = min(starters, default=LATE)
+    case.expected = not case.excluded and bool(starters) and indicated(episode, tumour)
+    if course is None:
+        case.excluded.append("no-radiotherapy")
+        return
+    start = case.decision = course[0]["start_date"]
+    if not context.in_force("R31", start):
+        case.excluded.append("not-in-force")
+    if first >= start:
+        case.excluded.append("no-her2-treatment-before")
+        return
+    if between(first, start) >= 350:
+        case.excluded.append("year-complete-before")
+    stop = facts.recurrence_date(episode, tumour)
+    days = sorted({dose.date for dose in doses if dose.date < stop})
+    last = max(day for day in days if day <= start)
+    earlier = [dose for dose in doses if dose.date <= start]
+    named = {d.date for d in earlier if d.drug.regimen and d.row.get("end_date") is None}
+    unended = any(dose.open for dose in earlier) or len(named) == 1
+    if between(last, start) > 42 and days[-1] <= start and not unended:
+        case.excluded.append("stopped-before")
+
+    ends = [row.get("end_date") for row in course]
+    known = max([start, *(end for end in ends if end)])
+    end = max(row.get("end_date") or after(row["start_date"], LONGEST) for row in course)
+    outcomes = [r31_outcome(days, start, one) for one in (known, end)]
+    failures = [one for one in outcomes if one[0] in ("paused", "stopped")]
+    case.open = end > context.observable
+    if failures:
+        case.failure, gap_start = failures[0]
+        case.due = after(gap_start, 42)
+    else:
+        case.met, case.met_reason = not case.open, outcomes[-1][0]
+        case.due = end
+    r31_exceptions(context, episode, case, last, end)
+    if failures and unended:
+        case.missing.append("no-end-date")
+    if len(failures) == len(outcomes):
+        if all(row.get("target") is None for row in course):
+            case.missing.append("target-not-recorded")
+    elif failures and not case.open and case.due <= context.observable:
+        case.missing.append("radiotherapy-end-not-recorded")
+    window = (last, max(end, case.due))
+    streams = ("radiotherapy", "cardiac_assessments")
+    case.doubts = doubts(context, episode, "R31", ["her2"], window, start, reads=streams)
+
+
+def r31_outcome(days, start, end):
+    """(what becomes of treatment in radiotherapy from start to end, where the deciding gap begins).
+
+    A gap of more than 42 days counts where it reaches from before or on the first day to after
+    the last, or begins during radiotherapy and the next dose fell due before its last day.
+    """
+    whole = between(days[0], days[-1]) + 21 >= 350
+    for day, following in pairwise([*days, None]):
+        spans = day <= start and (following is None or following > end)
+        within = start < day <= end and after(day, 21) < end
+        if not (spans or within):
+            continue
+        if following is None:
+            return "year-complete" if whole else "stopped", day
+        if between(day, following) > 42:
+            return "paused", day
+    return "year-complete" if whole and days[-1] <= end else "continued", start
+
+
+def r31_exceptions(context, episode, case, last, end):
+    """Documented reasons, and what was recorded from three weeks before the last dose on."""
+    since, through = after(last, -21), after(end, 63)
+    case.exceptions += documented(context, episode, "R31", HELD_TOPICS)
+    case.exceptions += stops(
+        [
+            dose
+            for dose in episode.curative("her2")
+            if since <= dose.date <= through
+            and dose.date == (dose.row.get("end_date") or dose.row["start_date"])
+        ]
+    )
+    for event in context.patient.events:
+        kind, day = event["event"], event.get("event_date")
+        actions = set((event.get("action") or "").split(";"))
+        hurt = kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
+        if hurt and day and since <= day <= through and actions & {"stopped", "interrupted"}:
+            heart = kind == "heart_failure"
+            case.exceptions.append("contraindication-cardiac" if heart else "toxicity")
+    for row in context.patient.cardiac_assessments:
+        day, lvef = row.get("assessment_date"), row.get("lvef_percent")
+        low = lvef < 50 if lvef is not None else row.get("result") == "abnormal"
+        if day and since <= day <= through and low:
+            case.exceptions.append("contraindication-cardiac")
+    limit = after(facts.recurrence_date(episode, episode.index), -1)
+    if in_trial(episode, date.min, limit, "her2"):
+        case.exceptions.append("trial")
+    if case.due:
+        case.exceptions += interruptions(context, episode, case.decision, case.due)

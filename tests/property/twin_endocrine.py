@@ -147,8 +147,9 @@ def r34(context, episode):
         if ended or start >= first
     )
     once = len({d.date for d in doses}) == 1 and any(d.drug.regimen for d in doses)
-    goes_on = any(last >= doses[-1].date for _, last, _, _ in rows)
-    if len(least) <= 14 and goes_on and (once or any(d.open for d in doses)):
+    goes_on = any(is_open(row) or last >= doses[-1].date for _, last, row, _ in rows)
+    unended = len(least) <= 14 and any(d.open for d in doses)
+    if goes_on and (once or unended):
         case.missing.append("no-end-date")
     elif len(most) <= 14:
         case.met, case.met_reason = True, "within-tolerance" if most else "apart"

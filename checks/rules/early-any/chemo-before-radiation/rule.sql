@@ -88,9 +88,7 @@ given as (
         coalesce(bool_or(
             not c.is_exempt and c.open_course and c.dose_date <= r.radiotherapy_date
         ), false) as open_before,
-        coalesce(bool_or(
-            not c.is_exempt and c.in_trial and c.dose_date > r.radiotherapy_date
-        ), false) as in_trial
+        coalesce(bool_or(not c.is_exempt and c.in_trial), false) as in_trial
     from population as p
     inner join chemotherapy as c on p.episode_key = c.episode_key
     left join radiotherapies as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id

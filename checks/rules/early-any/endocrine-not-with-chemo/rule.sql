@@ -16,6 +16,8 @@ chemotherapies as (
         max(dose_date) as last_chemotherapy_date,
         max(exposed_through) as exposed_through,
         bool_or(open_course) as open_course,
+        -- A regimen's name that stands once: for how many cycles is not recorded.
+        bool_or(is_regimen) and count(distinct dose_date) = 1 as named_once,
         bool_or(in_trial) as in_trial
     from fct_first_course_chemotherapy
     group by episode_key
@@ -34,6 +36,7 @@ therapies as (
         min(start_date) as first_endocrine_date,
         max(through_date) as last_endocrine_date,
         list_sort(list(distinct ingredient)) as drugs,
+        bool_or(open_course) as open_course,
         bool_or(in_trial) as in_trial
     from endocrine
     group by episode_key
@@ -130,6 +133,9 @@ judged as (
         e.last_endocrine_date,
         e.drugs,
         coalesce(c.open_course, false) as chemotherapy_open,
+        coalesce(c.named_once, false) as named_once,
+        -- Endocrine therapy that ended before the last known chemotherapy met all there is to meet.
+        coalesce(e.open_course or e.last_endocrine_date >= c.last_chemotherapy_date, false) as goes_on,
         c.in_trial or e.in_trial as in_trial,
         coalesce(o.shown_days, 0) as shown_days,
         coalesce(o.possible_days, 0) as possible_days
@@ -154,8 +160,9 @@ select
     end as excluded,
     case
         when hr_status = 'unknown' then 'hr-unknown'
+        when named_once and goes_on then 'no-end-date'
         when shown_days > $max_overlap_days then null
-        when possible_days > $max_overlap_days or chemotherapy_open then 'no-end-date'
+        when possible_days > $max_overlap_days or (chemotherapy_open and goes_on) then 'no-end-date'
     end as missing_reason,
     case
         when hr_status = 'unknown' then ['tumours.er_status', 'tumours.pr_status']

@@ -19,7 +19,6 @@ from twin_case import (
     doubts,
     in_trial,
     interruptions,
-    is_systemic,
     not_invasive,
     rule,
     status_reasons,
@@ -78,12 +77,11 @@ def r33(context, episode):
         case.missing.append("diagnosis-date-missing")
     rows = endocrine_rows(context, episode, palliative=True)
     positive = hormone_receptors(episode, tumour) == "positive"
-    systemic = any(is_systemic(row, context) for row in episode.rows)
-    case.expected = not case.excluded and positive and systemic
-    case.seen = bool(rows)
+    recurrence = facts.recurrence_date(episode, tumour)
+    case.expected = not case.excluded and positive and bool(episode.systemic)
+    case.seen = any(start < recurrence for start, _, _, _ in rows)
     if diagnosis is None or not context.linked("treatments"):
         return [case]
-    recurrence = facts.recurrence_date(episode, tumour)
     case.due = after(diagnosis, 365 + (120 if way == "neoadjuvant" else 0))
     begun = [
         start

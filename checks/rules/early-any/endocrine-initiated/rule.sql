@@ -46,12 +46,16 @@ recorded as (
     inner join fct_endocrine as e on p.episode_key = e.episode_key
 ),
 
+-- Chemotherapy resumed after a pause counts too: a start is marked as late after the last of it.
 chemotherapy as (
     select
-        episode_key,
-        max(dose_date) as last_chemotherapy_date
-    from fct_first_course_chemotherapy
-    group by episode_key
+        p.episode_key,
+        max(c.dose_date) as last_chemotherapy_date
+    from population as p
+    inner join fct_cytotoxic_days as c on p.episode_key = c.episode_key
+    left join endocrine as e on p.episode_key = e.episode_key
+    where c.setting = 'curative' and c.dose_date <= coalesce(e.first_endocrine_date, p.due_date)
+    group by p.episode_key
 ),
 
 recommendations as (

@@ -19,12 +19,13 @@ from twin_case import (
     doubts,
     in_trial,
     interruptions,
+    is_systemic,
     not_invasive,
     rule,
     status_reasons,
 )
 from twin_chemotherapy import exposure
-from twin_record import FAMILIES, RULES, after, between, read_topic
+from twin_record import FAMILIES, RULES, SYSTEMIC, after, between, read_topic
 
 SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
 GATE = Fraction(4, 5)
@@ -78,7 +79,8 @@ def r33(context, episode):
     rows = endocrine_rows(context, episode, palliative=True)
     positive = hormone_receptors(episode, tumour) == "positive"
     recurrence = facts.recurrence_date(episode, tumour)
-    case.expected = not case.excluded and positive and bool(episode.systemic)
+    systemic = any(is_systemic(row, context) for row in episode.rows)
+    case.expected = not case.excluded and positive and systemic
     case.seen = any(start < recurrence for start, _, _, _ in rows)
     if diagnosis is None or not context.linked("treatments"):
         return [case]
@@ -102,7 +104,7 @@ def r33(context, episode):
     ):
         case.met, case.met_reason = True, "recommended"
     case.exceptions += said
-    if in_trial(episode, date.min, case.due):
+    if in_trial(episode, date.min, case.due, *SYSTEMIC):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
     case.failure = "not-recorded-in-time"

@@ -84,6 +84,9 @@ def r32_tumour(context, episode, tumour):
     case.exceptions += documented(context, episode, "R32", {"radiotherapy"})
     case.exceptions += interruptions(context, episode, anchor, case.due)
     case.failure = "not-recorded-in-time"
+    if not context.linked("treatments"):  # treatment before surgery would move the window
+        case.doubts = ["stream-not-linked"]
+        return case
     case.doubts = doubts(
         context, episode, "R32", [], None, diagnosis or anchor, reads=("radiotherapy",)
     )

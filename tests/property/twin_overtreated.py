@@ -1,5 +1,7 @@
 """The twin: no chemotherapy after a complete response (R13)."""
 
+from datetime import date
+
 import twin_facts as facts
 from twin_case import (
     CYTOTOXIC,
@@ -114,12 +116,28 @@ def r13_window(context, episode, tumour, case, surgery):
         others = [t for t in episode.tumours if t is not tumour]
         if any(facts.first_surgery(episode, t) is None or not complete(episode, t) for t in others):
             case.exceptions.append("other-tumour")
+        if found_meanwhile(context, episode, tumour, case.due):
+            case.exceptions.append("other-tumour")
         if any(day <= case.due for day in episode.days_of("second_primary")):
             case.exceptions.append("other-tumour")
         case.exceptions += documented(context, episode, "R13", TOPICS)
         if in_trial(episode, after(case.decision, 1), case.due, CYTOTOXIC):
             case.exceptions.append("trial")
     case.doubts = doubts(context, episode, "R13", ["taxane"], None, case.decision)
+
+
+def found_meanwhile(context, episode, tumour, through):
+    """Whether an invasive tumour without complete response was diagnosed from this one's diagnosis
+    to `through`, in another episode."""
+    start = tumour.get("diagnosis_date") or date.max
+    return any(
+        start <= (one.get("diagnosis_date") or date.min) <= through
+        and not not_invasive(other, one)
+        and not (facts.first_surgery(other, one) and complete(other, one))
+        for other in facts.episodes(context.patient, context.drugs)
+        for one in other.tumours
+        if one["tumour_id"] not in episode.ids
+    )
 
 
 def complete(episode, tumour):

@@ -115,8 +115,13 @@ def r11(context, episode):
         case.met, case.met_reason = True, "fourteen-cycles" if count >= 14 else "near-complete"
     elif "toxicity" in said and 3 * (count + three_weekly) + weekly >= 3 * 13:
         case.met, case.met_reason = True, "completed-with-trastuzumab"
-    elif any(dose.open for dose in doses) and case.due <= context.observable:
-        case.missing.append("no-end-date")
+    elif case.due <= context.observable and between(last, context.observable) > 90:
+        if any(dose.open for dose in doses):
+            case.missing.append("no-end-date")
+        elif facts.response(episode, tumour) is None and not any(
+            facts.response(episode, one) == "residual" for one in episode.tumours
+        ):
+            case.missing.append("response-unknown")
     case.open = between(last, context.observable) <= 90
     case.exceptions += said
     if in_trial(episode, first, LATE, TDM1, TDXD):

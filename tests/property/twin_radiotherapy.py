@@ -80,6 +80,8 @@ def r30(context, episode):
     if not context.in_force("R30", case.decision):
         case.excluded.append("not-in-force")
     case.expected = not case.excluded and indicated(episode, tumour)
+    if any(dose.row.get("trial") is True for dose in doses):
+        case.exceptions.append("trial")
     if not rows:
         case.due = after(last, 183)
         death = context.patient.row.get("death_date") or LATE
@@ -93,8 +95,6 @@ def r30(context, episode):
     if case.failure and all(d.has("capecitabine") for d in doses if d.date > start):
         topics |= {"capecitabine"}
     case.exceptions += documented(context, episode, "R30", topics)
-    if any(dose.row.get("trial") is True for dose in doses):
-        case.exceptions.append("trial")
     case.doubts = doubts(
         context, episode, "R30", ["chemotherapy"], None, doses[0].date, reads=("radiotherapy",)
     )

@@ -89,12 +89,12 @@ def r04_tumour(context, episode, tumour):
         case.exceptions = []
     elif opened and case.due:
         case.exceptions += interruptions(context, episode, opened, case.due)
-    # a drug that can't be told may also have come before the first positive sample
-    positive = [
-        facts.specimen_day(rows[0])
+    # a drug that can't be told may also have come before the first positive report
+    positive = sorted(
+        max(row.get("report_date") or facts.specimen_day(row) for row in rows)
         for rows in facts.specimens(episode.tests.get(tumour["tumour_id"], []))
         if facts.specimen_result(rows) == POSITIVE and facts.specimen_day(rows[0])
-    ]
+    )
     window = (date.min, max([case.due or LATE, *positive[:1]]))
     case.doubts = doubts(context, episode, "R04", ["her2"], window, opened)
     return case

@@ -58,6 +58,17 @@ chemotherapy as (
     group by p.episode_key
 ),
 
+-- Systemic treatment without its day: it makes endocrine rows expected all the same.
+undated as (
+    select distinct d.patient_key
+    from fct_doubts as d
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where
+        d.table_name = 'treatments'
+        and d.reason = 'undated-row'
+        and (i.is_her2 or i.is_cytotoxic or i.is_endocrine)
+),
+
 recommendations as (
     select distinct
         p.patient_key,
@@ -80,6 +91,7 @@ judged as (
         c.last_chemotherapy_date,
         l.episode_key is not null as later_primary,
         s.episode_key is not null as endocrine_seen,
+        p.first_systemic_date is not null or u.patient_key is not null as systemic_recorded,
         r.episode_key is not null and $numerator = 'recommended-or-given' as recommended,
         coalesce(e.first_endocrine_date <= p.due_date, false) as started_in_time
     from population as p
@@ -87,6 +99,7 @@ judged as (
     left join endocrine as e on p.episode_key = e.episode_key
     left join recorded as s on p.episode_key = s.episode_key
     left join chemotherapy as c on p.episode_key = c.episode_key
+    left join undated as u on p.patient_key = u.patient_key
     left join recommendations as r on p.episode_key = r.episode_key
 )
 
@@ -130,7 +143,7 @@ select
     ['endocrine'] as lacking,
     'not-recorded-in-time' as failed,
     date_diff('day', first_endocrine_date, due_date) as margin_days,
-    excluded is null and hr_status = 'positive' and first_systemic_date is not null as gate_expected,
+    excluded is null and hr_status = 'positive' and systemic_recorded as gate_expected,
     endocrine_seen as gate_seen,
     case when excluded is null then to_json(struct_pack(
         diagnosis_date := diagnosis_date,

@@ -2,15 +2,11 @@
 
 import json
 import logging
-import platform
 import tempfile
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ from audit.errors import ExtractRefused, UsageError
 from audit.evaluate import evaluate
 from audit.extract import Extract, SourceMapping, load_extract
 from audit.guideline import Catalogue
+from audit.manifest import full_manifest, identity
 from audit.publish import publication
 from audit.quality import check_quality, refusal
 from audit.quality_history import HISTORY, earlier_history, store_history
@@ -189,14 +186,14 @@ def validate(settings: Settings, out: Path | None) -> Validation:
             stages = Stages()
             loaded = _build(con, catalogue, settings, scratch, stages)
             refused = _look(con, catalogue, settings, loaded, stages)
-            identity = _identity(settings)
-            store_history(con, pl.DataFrame(schema=HISTORY), identity)
+            which = identity(settings)
+            store_history(con, pl.DataFrame(schema=HISTORY), which)
             tables = _results(con, ("load_counts", *QUALITY))
             quality = present_quality(tables, catalogue.numbers, settings.small_number)
             if out:
                 with publication(out) as folder:
                     (folder / "audit").mkdir()
-                    render_validation(quality, identity, settings.small_number, folder / "audit")
+                    render_validation(quality, which, settings.small_number, folder / "audit")
                     write_quality_list(con, folder / "audit" / "quality.csv")
             return Validation(quality, refused)
         finally:
@@ -299,7 +296,7 @@ def _judge(
             conjugates_told_apart=loaded.conjugates_told_apart,
             log=logger.info,
         )
-    return _manifest(con, catalogue, settings, loaded.extract)
+    return full_manifest(con, catalogue, settings, loaded.extract)
 
 
 def _load(con: Connection, extract: Extract) -> None:
@@ -349,62 +346,3 @@ def _results(con: Connection, names: Iterable[str]) -> dict[str, pl.DataFrame]:
         "select table_name, reason, count(*) as n from quarantine group by all order by all"
     )
     return tables | {"quarantine": con.sql(quarantined).pl()}
-
-
-def _manifest(
-    con: Connection, catalogue: Catalogue, settings: Settings, extract: Extract
-) -> dict[str, Any]:
-    rules = catalogue.select(settings.rules)
-    verdicts: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
-    counted = con.sql("select rule_id, verdict, count(*) from findings group by all order by all")
-    for rule_id, verdict, count in counted.fetchall():
-        verdicts[rule_id][verdict] = count
-    return {
-        **_identity(settings),
-        "catalogue": {
-            "hash": catalogue.hash,
-            "rules": {rule.id: rule.card.version for rule in rules},
-        },
-        "jurisdiction": settings.jurisdiction,
-        "mapping": settings.mapping,
-        "parameters": {
-            rule.id: {name: _plain(p.value) for name, p in rule.card.parameters.items()}
-            for rule in rules
-        },
-        "definitions": {name: _plain(p.value) for name, p in catalogue.definitions.items()},
-        "editions": {
-            rule.id: {n: d.isoformat() for n, d in rule.in_force(settings.jurisdiction).items()}
-            for rule in rules
-        },
-        "variants": {rule.id: rule.variants(settings.variants) for rule in rules},
-        "inputs": extract.inputs.to_dicts(),
-        "tables": {
-            name: {
-                "linked": table.linked,
-                "rows_read": table.rows_read,
-                "rows_loaded": table.rows_loaded,
-                "duplicates_collapsed": table.duplicates_collapsed,
-                "rows_quarantined": table.rows_quarantined,
-            }
-            for name, table in extract.tables.items()
-        },
-        "verdicts": verdicts,
-    }
-
-
-def _identity(settings: Settings) -> dict[str, Any]:
-    """Which run of which program this is, as seen from which day."""
-    return {
-        "run_id": uuid.uuid4().hex,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "product": {
-            "name": "guideline-audit",
-            "version": version("guideline-audit"),
-            "python": platform.python_version(),
-        },
-        "cutoff": settings.cutoff.isoformat(),
-    }
-
-
-def _plain(value: object) -> object:
-    return value if isinstance(value, (int, float, str)) else str(value)

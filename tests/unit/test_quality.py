@@ -127,6 +127,20 @@ def test_the_broken_patient_fails_it_and_the_sound_one_does_not(broken, check: s
     assert "fine" not in who
 
 
+def test_every_way_a_response_contradicts_itself_is_found(tmp_path: Path) -> None:
+    clear, none = {"yp_t": "ypT0", "yp_n": "ypN0"}, {"residual_invasive": None}
+    changes = {
+        "agrees": clear | none | {"rcb_class": "0"},
+        "class": clear | none | {"rcb_class": "III"},
+        "nodes": none | {"yp_t": "ypT0", "yp_n": "ypN1", "rcb_class": "0"},
+        "words": clear | {"residual_invasive": "true", "rcb_class": None},
+    }
+    patients = {name: cases.rows(name, {"surgeries": cells}) for name, cells in changes.items()}
+    _, rows, _ = look(write(tmp_path / "extract", patients))
+    found = rows.filter(pl.col("check_id") == "surgeries-response-contradicts")["patient_id"]
+    assert set(found) == set(changes) - {"agrees"}
+
+
 @pytest.mark.parametrize("check", cases.SITES)
 def test_the_broken_site_fails_it(broken, check: str) -> None:
     assert broken.filter(check_id=check).height == (2 if check == "sites-without-tumour" else 1)

@@ -1,0 +1,79 @@
+"""What `manifest.json` says: which run this is, on which inputs, by which rules and numbers."""
+
+import platform
+import uuid
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from audit.extract import Extract
+from audit.guideline import Catalogue
+from audit.settings import Settings
+from audit.warehouse import Connection
+
+
+def full_manifest(
+    con: Connection, catalogue: Catalogue, settings: Settings, extract: Extract
+) -> dict[str, Any]:
+    """The manifest of an audit, without the times of its stages.
+
+    Args:
+        con: a database with the audit's findings.
+        catalogue: the rules and shared definitions.
+        settings: what was audited and by which rules.
+        extract: what was read and what became of its rows.
+    """
+    rules = catalogue.select(settings.rules)
+    verdicts: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
+    counted = con.sql("select rule_id, verdict, count(*) from findings group by all order by all")
+    for rule_id, verdict, count in counted.fetchall():
+        verdicts[rule_id][verdict] = count
+    return {
+        **identity(settings),
+        "catalogue": {
+            "hash": catalogue.hash,
+            "rules": {rule.id: rule.card.version for rule in rules},
+        },
+        "jurisdiction": settings.jurisdiction,
+        "mapping": settings.mapping,
+        "parameters": {
+            rule.id: {name: _plain(p.value) for name, p in rule.card.parameters.items()}
+            for rule in rules
+        },
+        "definitions": {name: _plain(p.value) for name, p in catalogue.definitions.items()},
+        "editions": {
+            rule.id: {n: d.isoformat() for n, d in rule.in_force(settings.jurisdiction).items()}
+            for rule in rules
+        },
+        "variants": {rule.id: rule.variants(settings.variants) for rule in rules},
+        "inputs": extract.inputs.to_dicts(),
+        "tables": {
+            name: {
+                "linked": table.linked,
+                "rows_read": table.rows_read,
+                "rows_loaded": table.rows_loaded,
+                "duplicates_collapsed": table.duplicates_collapsed,
+                "rows_quarantined": table.rows_quarantined,
+            }
+            for name, table in extract.tables.items()
+        },
+        "verdicts": verdicts,
+    }
+
+
+def identity(settings: Settings) -> dict[str, Any]:
+    """Which run of which program this is, as seen from which day."""
+    return {
+        "run_id": uuid.uuid4().hex,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "product": {
+            "name": "guideline-audit",
+            "version": version("guideline-audit"),
+            "python": platform.python_version(),
+        },
+        "cutoff": settings.cutoff.isoformat(),
+    }
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, (int, float, str)) else str(value)

@@ -24,7 +24,8 @@ import yaml
 from patients import generate, plant_quarantine
 from sqlglot import exp
 from test_twin import RULE_VARIANTS, RUNS
-from vignette_format import Circumstances, Vignette, disagreements, read, write
+from vignette_format import Circumstances, Vignette, read
+from vignette_run import disagreements, write
 
 from audit.evaluate import RuleFailed, judge
 from audit.guideline import Catalogue, Rule

@@ -11,7 +11,8 @@ import os
 import random
 
 import pytest
-from patients import SCHEMA, Registry, generate
+from patients import Registry, generate
+from patients_registry import SCHEMA
 from run_pipeline import pipeline_findings
 
 CASES = int(os.environ.get("AUDIT_HOSTILE", "300"))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from vignette_format import Circumstances, Vignette, disagreements, read, write
+from vignette_format import Circumstances, Vignette, read
+from vignette_run import disagreements, write
 
 from audit import resources
 from audit.pipeline import evaluate_extract

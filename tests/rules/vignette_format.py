@@ -10,9 +10,8 @@ treatments, `every` (days) and `times` make a row a series of doses. A date may 
 "Conjugates told apart: no" reads the extract through a mapping that says so.
 """
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -21,7 +20,6 @@ from pathlib import Path
 import yaml
 
 from audit import resources
-from audit.settings import Settings
 from audit.verdicts import VERDICTS
 
 BASE = "Unless said otherwise"
@@ -149,58 +147,6 @@ def read(path: Path) -> list[Vignette]:
         )
         for number, section in enumerate(vignettes, start=1)
     ]
-
-
-def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
-    """Writes the patients of `vignettes` as one CSV extract.
-
-    Args:
-        vignettes: of one rule, under one and the same circumstances.
-        folder: an empty folder; tables not linked get no file in it.
-
-    Returns:
-        The settings under which the rule is judged on it.
-    """
-    rule, circumstances = vignettes[0].rule, vignettes[0].circumstances
-    linked = [name for name in contract() if name not in circumstances.not_linked]
-    rows: dict[str, list[Row]] = {table: [] for table in linked}
-    for vignette in vignettes:
-        for table, table_rows in vignette.tables.items():
-            if table in rows:
-                rows[table] += table_rows
-    rows["sites"] = [{"site_id": "hospital", "name": "The hospital"}]
-    for table, table_rows in rows.items():
-        with (folder / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, contract()[table], restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(table_rows)
-    mapping = folder / "mapping.yaml"
-    if not circumstances.conjugates_told_apart:
-        mapping.write_text(_conjugates_under_trastuzumab(linked))
-    return Settings(
-        extract=folder,
-        mapping=str(mapping) if mapping.exists() else None,
-        cutoff=circumstances.cutoff,
-        jurisdiction=circumstances.jurisdiction,
-        rules=(rule,),
-        variants={rule: dict(circumstances.variants)},
-    )
-
-
-def _conjugates_under_trastuzumab(linked: Sequence[str]) -> str:
-    """A source mapping that reads each table as it is, and says that conjugates hide in it."""
-    columns = contract()
-    return yaml.safe_dump(
-        {
-            "says": "an extract whose source stores conjugates under trastuzumab",
-            "conjugates_told_apart": False,
-            "not_linked": [name for name in columns if name not in linked],
-            "tables": {
-                name: [{"file": f"{name}.csv", "columns": {c: c for c in columns[name]}}]
-                for name in linked
-            },
-        }
-    )
 
 
 def _sections(text: str, where: str) -> Iterator[Section]:
@@ -378,47 +324,3 @@ def _cell(text: str) -> str:
         return text.strip()
     days = int(counted[3]) * (1 if counted[2] == "+" else -1)
     return (date.fromisoformat(counted[1]) + timedelta(days=days)).isoformat()
-
-
-def disagreements(vignette: Vignette, rows: list[dict[str, object]]) -> list[str]:
-    """What the findings of a vignette's patient say against it; empty where they agree."""
-    found = {str(row["subject_id"]).removeprefix(f"{vignette.prefix}-"): row for row in rows}
-    concerned = sorted(s for s, row in found.items() if row["verdict"] != "not_applicable")
-    # A patient with one verdict: the finding in the population, or else one of those outside it.
-    only = next(iter(concerned or sorted(found)), "the tumour")
-    expected = {subject or only: verdict for subject, verdict in vignette.expected.items()}
-    wrong = [
-        f"{subject}: expected {verdict}, got {_told(found.get(subject))}"
-        for subject, verdict in expected.items()
-        if not _agrees(found.get(subject), verdict)
-    ]
-    wrong += [
-        f"{subject}: expected no finding, got {_told(found[subject])}"
-        for subject in concerned
-        if subject not in expected
-    ]
-    return wrong
-
-
-def _agrees(row: dict[str, object] | None, expected: Expected) -> bool:
-    """Whether a finding has the verdict, and whatever else the vignette says of it.
-
-    By the contract no finding and `not_applicable` mean the same.
-    """
-    if row is None:
-        return expected.verdict == "not_applicable"
-    return (
-        row["verdict"] == expected.verdict
-        and expected.reason in (None, row["reason"])
-        and expected.margin in (None, row["margin_days"])
-        and expected.due in (None, row["due_date"])
-    )
-
-
-def _told(row: dict[str, object] | None) -> str:
-    if row is None:
-        return "no finding"
-    return (
-        f"{row['verdict']} · {row['reason']} · margin {row['margin_days']} · due {row['due_date']}"
-        f" · missing {row['missing']}\n  {row['evidence']}"
-    )

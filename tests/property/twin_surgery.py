@@ -1,0 +1,119 @@
+"""The twin's surgery: the definitive operations of a tumour, its pathway and its response."""
+
+from datetime import date
+
+from twin_record import after
+from twin_staging import at_least, pathological_n, read_n, read_t
+
+LATE = date.max
+RECURRENCES = ("local_recurrence", "regional_recurrence", "distant_metastasis")
+
+
+def tumour_of(row, patient):
+    """The tumour a surgery or a test belongs to; None where it can't be told."""
+    if row.get("tumour_id"):
+        return row["tumour_id"]
+    return patient.tumours[0]["tumour_id"] if len(patient.tumours) == 1 else None
+
+
+def unlinked(patient, table):
+    """Whether the patient has a row of the table that belongs to no tumour."""
+    return any(tumour_of(row, patient) is None for row in patient.tables.get(table, []))
+
+
+def is_definitive(row):
+    if row.get("definitive") is None:
+        return row.get("procedure") in ("breast_conserving", "mastectomy")
+    return row["definitive"]
+
+
+def recurrence_date(episode, tumour):
+    """The first recurrence after the tumour's diagnosis, or LATE."""
+    start = tumour.get("diagnosis_date") or LATE
+    return min((day for day in episode.days_of(*RECURRENCES) if day > start), default=LATE)
+
+
+def counted_surgeries(episode, tumour):
+    """Dated surgeries of the tumour before any metastasis or recurrence, in order."""
+    start = after(tumour["diagnosis_date"], -30) if tumour.get("diagnosis_date") else date.min
+    end = min(episode.metastatic_date, recurrence_date(episode, tumour))
+    rows = [
+        row
+        for row in episode.surgeries.get(tumour["tumour_id"], [])
+        if row.get("surgery_date") and start <= row["surgery_date"] < end
+    ]
+    return sorted(rows, key=lambda row: row["surgery_date"])
+
+
+def may_be_definitive(row):
+    """Whether the operation is definitive, or may be as far as its row says."""
+    return is_definitive(row) or (row.get("definitive") is None and row.get("procedure") is None)
+
+
+def unclear_surgeries(patient, episode, tumour):
+    """Operations that may be the tumour's definitive one, where none is known to be."""
+    start = after(tumour["diagnosis_date"], -30) if tumour.get("diagnosis_date") else date.min
+    end = min(episode.metastatic_date, recurrence_date(episode, tumour))
+    return [
+        row
+        for row in patient.surgeries
+        if may_be_definitive(row)
+        and tumour_of(row, patient) in (None, tumour["tumour_id"])
+        and (row.get("surgery_date") is None or start <= row["surgery_date"] < end)
+    ]
+
+
+def first_surgery(episode, tumour):
+    """The day of the tumour's first definitive surgery, or None."""
+    days = [r["surgery_date"] for r in counted_surgeries(episode, tumour) if is_definitive(r)]
+    return min(days, default=None)
+
+
+def last_surgery(episode, tumour, started=None):
+    """The last definitive surgery of the series, none after T-DM1 was started."""
+    end = min(after(first_surgery(episode, tumour), 180), started or LATE)
+    rows = [row for row in counted_surgeries(episode, tumour) if is_definitive(row)]
+    return max(row["surgery_date"] for row in rows if row["surgery_date"] <= end)
+
+
+def pathway(episode, tumour):
+    """metastatic, neoadjuvant, surgery-first, surgery-first-undated or none."""
+    if episode.metastatic_at_diagnosis:
+        return "metastatic"
+    surgery = first_surgery(episode, tumour)
+    doses = [dose for dose in episode.systemic if not episode.is_metastatic(dose)]
+    if surgery:
+        return "neoadjuvant" if any(d.date < surgery for d in doses) else "surgery-first"
+    intents = {dose.row.get("intent") for dose in episode.systemic}
+    operated = None
+    if not episode.surgeries_linked:  # the extract holds TNM at surgery where that came first
+        operated = read_t(tumour.get("pathological_t")) or pathological_n(tumour)
+    if "neoadjuvant" not in intents and ("adjuvant" in intents or operated):
+        return "surgery-first-undated"
+    return "neoadjuvant" if doses else "none"
+
+
+def response(episode, tumour):
+    """residual, pcr or None (unknown), from the surgeries within 180 days of the first."""
+    first = first_surgery(episode, tumour)
+    rows = [
+        row
+        for row in counted_surgeries(episode, tumour)
+        if first <= row["surgery_date"] <= after(first, 180)
+        and (is_definitive(row) or row.get("procedure") in ("axillary", "re_excision"))
+    ]
+    t_seen = [t for t in (read_t(row.get("yp_t")) for row in rows) if t]
+    n_seen = [n for n in (read_n(row.get("yp_n")) for row in rows) if n]
+    classes = {row["rcb_class"] for row in rows if row.get("rcb_class")}
+    statements = {row.get("residual_invasive") for row in rows} - {None}
+    yp_residual = any(at_least(t, "T1mi") for t in t_seen) or any(n != "N0" for n in n_seen)
+    yp_known = bool(t_seen and n_seen)
+    if yp_residual:
+        return None if False in statements else "residual"
+    if True in statements:
+        return "residual"
+    if yp_known:
+        return "pcr"
+    if classes - {"0"}:
+        return None if False in statements else "residual"
+    return "pcr" if classes or statements else None

@@ -119,9 +119,9 @@ counted as (
         c.any_emtansine,
         c.any_deruxtecan,
         c.derived,
+        c.open_course,
+        c.in_trial,
         coalesce(c.conjugate_cycles, 0) as conjugate_cycles,
-        coalesce(c.open_course, false) as open_course,
-        coalesce(c.in_trial, false) as in_trial,
         coalesce(c.stop_reason, e.reason) as stop_reason,
         coalesce(c.stopped_for_toxicity, false)
         or e.episode_key is not null
@@ -177,7 +177,7 @@ select
         when drug_ambiguous then 'conjugate-not-told-apart'
         when observable_through < open_until then null
         when open_course then 'no-end-date'
-        when response = 'unknown' and not coalesce(any_residual, false) then 'response-unknown'
+        when not any_residual then 'response-unknown'
     end as missing_reason,
     case
         when last_surgery_date is null then unclear_columns

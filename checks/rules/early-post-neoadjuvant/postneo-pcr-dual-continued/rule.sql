@@ -31,9 +31,8 @@ antibodies as (
         bool_or(a.has_pertuzumab and a.dose_date < o.surgery_or_later) as pertuzumab_before,
         count(*) filter (where a.has_pertuzumab and a.dose_date > o.first_surgery_date) as post_doses,
         min(a.dose_date) filter (where a.dose_date > o.first_surgery_date) as restart_date,
-        max(a.dose_date) filter (where a.has_pertuzumab and a.dose_date > o.first_surgery_date) as last_pertuzumab_date,
-        max(a.dose_date) filter (where a.has_trastuzumab and a.dose_date > o.first_surgery_date)
-            as last_trastuzumab_date,
+        max(a.dose_date) filter (where a.has_pertuzumab) as last_pertuzumab_date,
+        max(a.dose_date) filter (where a.has_trastuzumab) as last_trastuzumab_date,
         bool_or(a.pertuzumab_open)
         or count(*) filter (where a.has_pertuzumab and a.is_regimen and a.dose_date > o.first_surgery_date) = 1
             as pertuzumab_not_counted,
@@ -82,23 +81,17 @@ judged as (
         a.restart_date,
         a.last_pertuzumab_date,
         a.last_trastuzumab_date,
+        a.pertuzumab_before,
+        a.post_doses,
         coalesce(a.trastuzumab_before, false) as trastuzumab_before,
-        coalesce(a.pertuzumab_before, false) as pertuzumab_before,
-        coalesce(a.post_doses, 0) as post_doses,
-        coalesce(a.pertuzumab_not_counted, false)
-        or coalesce(a.trastuzumab_open and a.post_doses >= $min_post_doses, false) as doses_not_counted,
+        a.pertuzumab_not_counted or (a.trastuzumab_open and a.post_doses >= $min_post_doses) as doses_not_counted,
         coalesce(a.pertuzumab_stop, a.trastuzumab_stop, x.reason) as stop_reason,
         c.episode_key is not null as switched,
         coalesce(o.first_trial_date <= o.due_date, false) as in_trial,
         case when $population = 'all' then true else o.node_positive_at_diagnosis end as in_scope,
-        coalesce(
-            a.post_doses >= $min_post_doses
-            and coalesce(
-                date_diff('day', a.last_pertuzumab_date, a.last_trastuzumab_date) <= $end_gap_days, true
-            ),
-            false
-        ) as is_met,
-        coalesce(a.post_doses, 0)
+        a.post_doses >= $min_post_doses
+        and date_diff('day', a.last_pertuzumab_date, a.last_trastuzumab_date) <= $end_gap_days as is_met,
+        a.post_doses
         + floor(greatest(0, date_diff('day', o.observable_through, o.due_date)) / $three_weekly_days)
         + 1 >= $min_post_doses as still_possible
     from operated as o
@@ -125,7 +118,7 @@ select
         when last_surgery_date is null and not surgery_unclear then 'no-surgery'
         when not trastuzumab_before then 'no-neoadjuvant-trastuzumab'
         when not pertuzumab_before then 'no-neoadjuvant-pertuzumab'
-        when response = 'residual' or any_residual then 'residual-disease'
+        when any_residual then 'residual-disease'
         when not in_scope then 'node-negative'
         when switched then 'switched-to-conjugate'
         when restart_date is null and recurrence_date < due_date then 'recurrence-before-restart'
@@ -137,13 +130,11 @@ select
         when node_positive_at_diagnosis is null and decision_date < $node_negative_from then 'stage-unknown'
         when doses_not_counted and not is_met then 'no-end-date'
     end as missing_reason,
-    case
-        when last_surgery_date is null then unclear_columns
-        when response = 'unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
-        when
-            in_scope is null
-            or (node_positive_at_diagnosis is null and decision_date < $node_negative_from) then ['tumours.clinical_n']
-        else ['treatments.end_date']
+    case missing_reason
+        when 'surgery-unclear' then unclear_columns
+        when 'response-unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
+        when 'stage-unknown' then ['tumours.clinical_n']
+        when 'no-end-date' then ['treatments.end_date']
     end as missing,
     case
         when is_met and date_diff('day', last_surgery_date, restart_date) > $restart_due_days

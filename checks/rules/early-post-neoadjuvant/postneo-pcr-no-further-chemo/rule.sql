@@ -187,11 +187,11 @@ select
         when not is_complete then 'no-end-date'
         when not chemotherapy_given and transfer_in_date > last_surgery_date then 'transferred-in'
     end as missing_reason,
-    case
-        when last_surgery_date is null then unclear_columns
-        when response = 'unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
-        when not is_complete then ['treatments.end_date']
-        else ['patients.transfer_in_date']
+    case missing_reason
+        when 'surgery-unclear' then unclear_columns
+        when 'response-unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
+        when 'no-end-date' then ['treatments.end_date']
+        when 'transferred-in' then ['patients.transfer_in_date']
     end as missing,
     case
         when chemotherapy_given or settled_date > observable_through then null

@@ -179,11 +179,11 @@ select
         when open_course then 'no-end-date'
         when not any_residual then 'response-unknown'
     end as missing_reason,
-    case
-        when last_surgery_date is null then unclear_columns
-        when drug_ambiguous then ['treatments.drug']
-        when open_course then ['treatments.end_date']
-        else ['surgeries.yp_t', 'surgeries.yp_n']
+    case missing_reason
+        when 'surgery-unclear' then unclear_columns
+        when 'conjugate-not-told-apart' then ['treatments.drug']
+        when 'no-end-date' then ['treatments.end_date']
+        when 'response-unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
     end as missing,
     met,
     case

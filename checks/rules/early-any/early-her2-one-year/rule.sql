@@ -91,9 +91,9 @@ judged as (
         o.all_covered_days,
         l.longest_interval_days,
         l.last_dose_date,
-        coalesce(l.open_course, false) as open_course,
+        l.open_course,
         l.derived,
-        coalesce(o.in_trial, false) or r.episode_key is not null as in_trial,
+        o.in_trial or r.episode_key is not null as in_trial,
         e.stop_reason,
         x.reason as toxicity,
         c.episode_key is not null as switched,
@@ -117,7 +117,7 @@ judged as (
 reached as (
     select
         *,
-        coalesce(covered_days >= target_days or three_weekly_doses >= target_doses, false) as is_met,
+        covered_days >= target_days or three_weekly_doses >= target_doses as is_met,
         covered_days + days_left >= target_days
         or three_weekly_doses + floor(days_left / $three_weekly_days) + 1 >= target_doses
         or date_diff('day', last_dose_date, observable_through) <= $running_days as still_possible
@@ -154,8 +154,8 @@ select
         when dose_dates = 1 then 'single-dose'
     end as missing_reason,
     case
-        when not $conjugates_told_apart then ['treatments.drug']
-        when open_course then ['treatments.end_date']
+        when missing_reason = 'conjugate-not-told-apart' then ['treatments.drug']
+        when missing_reason = 'no-end-date' then ['treatments.end_date']
         else ['treatments.start_date']
     end as missing,
     case

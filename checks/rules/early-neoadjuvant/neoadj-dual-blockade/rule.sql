@@ -30,10 +30,8 @@ doses as (
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
         count(*) filter (where a.together) as dual_dates,
         count(*) filter (where a.is_regimen and a.has_pertuzumab) as regimen_dates,
-        bool_or(a.pertuzumab_open and a.trastuzumab_open) as both_open,
         bool_or(a.pertuzumab_open) as pertuzumab_open,
         bool_or(a.trastuzumab_open) as trastuzumab_open,
-        bool_or(a.in_trial) as in_trial,
         max(a.pertuzumab_stop) filter (
             where a.pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
         ) as pertuzumab_stop,
@@ -58,13 +56,10 @@ progressions as (
 before_surgery as (
     select
         n.episode_key,
-        bool_or(
-            coalesce(s.first_trial_date < coalesce(n.first_surgery_date, date '9999-12-31'), false)
-        ) as in_trial,
+        bool_or(s.first_trial_date < coalesce(n.first_surgery_date, date '9999-12-31')) as in_trial,
         min(s.first_dose_date) filter (where s.ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
-        bool_or(
-            coalesce(s.first_progression_stop_date < coalesce(n.first_surgery_date, date '9999-12-31'), false)
-        ) as stopped_for_progression
+        bool_or(s.first_progression_stop_date < coalesce(n.first_surgery_date, date '9999-12-31'))
+            as stopped_for_progression
     from neoadjuvant as n
     inner join fct_drug_spans as s on n.episode_key = s.episode_key
     where s.setting = 'curative'
@@ -79,13 +74,14 @@ judged as (
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
         coalesce(d.dual_dates, 0) as dual_dates,
         d.pertuzumab_days,
-        coalesce(d.both_open or (d.regimen_dates = 1 and d.pertuzumab_dates = 1), false) as by_regimen_name,
-        coalesce(d.pertuzumab_open or d.regimen_dates = 1, false)
-        or coalesce(d.trastuzumab_open and d.pertuzumab_dates >= $min_pertuzumab_doses, false) as doses_not_counted,
+        d.regimen_dates = 1 and d.pertuzumab_dates = 1 as by_regimen_name,
+        d.pertuzumab_open
+        or d.regimen_dates = 1
+        or (d.trastuzumab_open and d.pertuzumab_dates >= $min_pertuzumab_doses) as doses_not_counted,
         d.pertuzumab_stop,
         d.trastuzumab_dates < $min_cycles
-        and (coalesce(b.stopped_for_progression, false) or p.episode_key is not null) as progressed_early,
-        coalesce(b.in_trial, false) as in_trial,
+        and (b.stopped_for_progression or p.episode_key is not null) as progressed_early,
+        b.in_trial,
         coalesce(b.deruxtecan_date between $deruxtecan_accepted_from and d.first_trastuzumab_date, false)
             as after_deruxtecan,
         coalesce(n.first_surgery_date, n.last_curative_date + $open_course_days) as course_end

@@ -67,13 +67,11 @@ def r05(context, episode):
 
     pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
     partners = [dose for dose in trastuzumab if dose.date <= last]
-    both_open = any(p.open for p in pertuzumab) and any(d.open for d in partners)
     lone = named_once(episode, pertuzumab)
-    named = both_open or (lone and len({dose.date for dose in pertuzumab}) == 1)
     counted = together(context, episode, date.min, last)
     if len(counted) >= 3:
         case.met = True
-    elif named and (any(d.open for d in pertuzumab) or len({d.date for d in pertuzumab}) == 1):
+    elif lone and len({dose.date for dose in pertuzumab}) == 1:
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)

@@ -22,7 +22,7 @@ from twin_case import (
     stopping_events,
 )
 from twin_facts import LATE
-from twin_record import RULES, after, between, read_topic
+from twin_record import FAMILIES, RULES, after, between, read_topic
 
 
 @rule(
@@ -51,7 +51,8 @@ def r17(context, episode):
         case.excluded.append("not-in-force")
     if any(
         first < dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
-        for dose in episode.curative("her2-conjugate")
+        for dose in episode.doses
+        if dose.drug.ingredients & FAMILIES["her2-conjugate"]
     ):
         case.excluded.append("switched-to-conjugate")
 
@@ -73,7 +74,7 @@ def r17(context, episode):
     running = between(last, context.observable) <= 42
     case.closed = not reachable and not running
 
-    trial = in_trial(episode, first, LATE, ANTIBODY)
+    trial = in_trial(episode, date.min, LATE, ANTIBODY)
     said = trial_documented(context, episode)
     if not case.met and (trial or said):
         case.excluded.append("trial")

@@ -21,7 +21,7 @@ ladders as (
         max(a.dose_date) filter (where a.has_trastuzumab) as last_dose_date,
         max(a.dose_date) as last_antibody_date,
         bool_or(a.trastuzumab_open)
-        or count(*) filter (where a.is_regimen and a.has_trastuzumab) = 1 as open_course,
+        or count(*) filter (where a.is_regimen) = 1 as open_course,
         bool_or(a.derived) as derived
     from starts as s
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
@@ -33,7 +33,7 @@ totals as (
     select
         s.episode_key,
         sum(a.covers) as all_covered_days,
-        bool_or(a.in_trial and a.dose_date >= s.first_trastuzumab_date) as in_trial
+        bool_or(a.in_trial) as in_trial
     from starts as s
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
     group by s.episode_key
@@ -55,7 +55,6 @@ conjugates as (
     inner join ingredients as i on d.ingredient = i.ingredient
     where
         i.is_her2_conjugate
-        and d.setting = 'curative'
         and d.dose_date > s.first_trastuzumab_date
         and d.dose_date <= s.first_trastuzumab_date + $max_span_days
         and d.dose_date < coalesce(s.recurrence_date, date '9999-12-31')
@@ -76,8 +75,10 @@ documented_trials as (
     select distinct s.episode_key
     from starts as s
     inner join stg_exceptions as x on s.patient_key = x.patient_key
+    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
     where
         x.reason = 'trial'
+        and (x.tumour_id is null or o.episode_key = s.episode_key)
         and x.topic_name in ('early-her2-one-year', 'trastuzumab', 'her2-antibody', 'her2')
 ),
 
@@ -154,9 +155,9 @@ select
         when dose_dates = 1 then 'single-dose'
     end as missing_reason,
     case
-        when missing_reason = 'conjugate-not-told-apart' then ['treatments.drug']
         when missing_reason = 'no-end-date' then ['treatments.end_date']
-        else ['treatments.start_date']
+        when missing_reason = 'single-dose' then ['treatments.start_date']
+        else ['treatments.drug']
     end as missing,
     case
         when is_met and all_covered_days > $over_days then 'over-a-year'

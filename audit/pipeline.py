@@ -50,6 +50,7 @@ AGGREGATES = (
     "unreadable_stages",
     "registry_facts",
     "load_counts",
+    "window_lines",
 )
 QUALITY = ("quality_checks", "quality_examples", "quality_history")
 
@@ -72,9 +73,10 @@ class Stages:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation without outputs gives: the findings and every result table by name."""
+    """What an evaluation without outputs gives; `lines` are those of the table `lines`."""
 
     findings: pl.DataFrame
+    lines: pl.DataFrame
     tables: dict[str, pl.DataFrame]
     manifest: dict[str, Any]
 
@@ -88,7 +90,8 @@ def evaluate_extract(settings: Settings) -> Evaluation:
         settings: what to audit and by which rules.
 
     Returns:
-        The findings as the contract gives them, the result tables and the manifest.
+        The findings as the contract gives them, the lines of treatment of metastatic disease, the
+        result tables and the manifest.
 
     Raises:
         UserError: the extract, the mapping or the settings can't be used.
@@ -99,7 +102,9 @@ def evaluate_extract(settings: Settings) -> Evaluation:
         try:
             manifest = judge_extract(con, settings, scratch, Stages())
             tables = _results(con, AGGREGATES)
-            return Evaluation(con.sql("from findings order by all").pl(), tables, manifest)
+            findings = con.sql("from findings order by all").pl()
+            lines = con.sql("from lines order by all").pl()
+            return Evaluation(findings, lines, tables, manifest)
         finally:
             con.close()
 
@@ -263,6 +268,7 @@ def _build(
     )
     shared["cutoff"] = settings.cutoff
     shared["surgeries_linked"] = extract.tables["surgeries"].linked
+    shared["events_linked"] = extract.tables["events"].linked
     with stages.stage("facts"):
         for layer in ("staging", "facts"):
             build(con, layer, shared)

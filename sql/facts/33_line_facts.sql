@@ -1,0 +1,308 @@
+-- fct_lines: one row a line of systemic treatment of metastatic disease, with all that a rule asks of it.
+-- counts_as: the line's number by the guideline, which takes the first line of an early relapse for the second.
+-- began_by: first, progression, gap or drug-change; ended_by: the same where another line follows, else progression,
+-- death, toxicity, patient-refusal, completed, ongoing or stopped (no reason on record).
+-- certainty: low where this line or one before it rests on a change of drugs without a progression on record.
+-- progression_date, last_progression_date: the first and last on record from the line's start to the next line's.
+-- drugs: all given in the line; first_drugs: those begun in its join window, which the regimen is named by.
+create or replace table fct_lines as
+with contents as (
+    select
+        episode_key,
+        line_number,
+        max(last_date) as last_dose_date,
+        list_sort(list(ingredient)) as drugs,
+        list_sort(list(ingredient) filter (where not is_joined)) as first_drugs,
+        bool_or(is_her2) as has_her2,
+        bool_or(is_cytotoxic) as has_cytotoxic,
+        bool_or(is_endocrine) as has_endocrine,
+        bool_or(is_her2_conjugate) as has_conjugate,
+        bool_or(in_trial) as in_trial,
+        bool_or(is_joined and (is_her2 or is_cytotoxic)) as has_late_drug,
+        count(*) filter (where not is_joined) as size,
+        count(*) filter (where not is_joined and is_taxane) as taxanes,
+        count(*) filter (where not is_joined and is_cytotoxic) as cytotoxics,
+        count(*) filter (where not is_joined and is_endocrine) as endocrines,
+        count(*) filter (where not is_joined and ingredient = 'trastuzumab') as trastuzumab,
+        count(*) filter (where not is_joined and ingredient = 'pertuzumab') as pertuzumab,
+        count(*) filter (where not is_joined and ingredient = 'margetuximab') as margetuximab,
+        count(*) filter (where not is_joined and ingredient = 'tucatinib') as tucatinib,
+        count(*) filter (where not is_joined and ingredient = 'capecitabine') as capecitabine
+    from fct_line_drugs
+    group by
+        episode_key,
+        line_number
+),
+
+named as (
+    select
+        *,
+        case
+            when size = 3 and trastuzumab + pertuzumab + taxanes = size and taxanes = 1
+                then 'taxane + trastuzumab + pertuzumab (THP)'
+            when size = 3 and trastuzumab + tucatinib + capecitabine = size
+                then 'tucatinib + capecitabine + trastuzumab'
+            when cytotoxics = size then 'chemotherapy alone'
+            when endocrines = size then 'endocrine therapy alone'
+            when trastuzumab = 1 and cytotoxics > 0 and trastuzumab + cytotoxics = size
+                then 'trastuzumab + chemotherapy'
+            when margetuximab = 1 and cytotoxics > 0 and margetuximab + cytotoxics = size
+                then 'margetuximab + chemotherapy'
+            when trastuzumab = 1 and endocrines > 0 and trastuzumab + endocrines = size
+                then 'trastuzumab + endocrine therapy'
+            when endocrines > 0 and trastuzumab = 1 and pertuzumab = 1 and endocrines + trastuzumab + pertuzumab = size
+                then 'trastuzumab + pertuzumab + endocrine therapy'
+            else array_to_string(first_drugs, ' + ')
+        end as regimen
+    from contents
+),
+
+progressed as (
+    select
+        s.episode_key,
+        s.line_number,
+        min(p.progression_date) as progression_date,
+        max(p.progression_date) as last_progression_date
+    from line_spans as s
+    inner join line_progressions as p
+        on
+            s.episode_key = p.episode_key
+            and p.progression_date <= coalesce(s.next_start_date, date '9999-12-31')
+    where
+        (p.kind = 'event' and p.progression_date > s.start_date)
+        or (p.kind = 'relapse' and p.progression_date > s.start_date + $line_join_days)
+        or (
+            p.kind = 'stop'
+            and p.progression_date >= s.start_date
+            and p.progression_date < coalesce(s.next_start_date, date '9999-12-31')
+        )
+    group by
+        s.episode_key,
+        s.line_number
+),
+
+endings as (
+    select
+        n.episode_key,
+        n.line_number,
+        bool_or(d.open_course) as open_course,
+        max(d.stop_reason) filter (
+            where d.stop_reason in ('toxicity', 'patient-refusal', 'completed', 'death')
+        ) as stop_reason
+    from named as n
+    inner join fct_line_drugs as d
+        on n.episode_key = d.episode_key and n.line_number = d.line_number and n.last_dose_date = d.last_date
+    group by
+        n.episode_key,
+        n.line_number
+),
+
+exposure as (
+    select
+        episode_key,
+        line_number,
+        list_sort(list(ingredient)) as prior_her2,
+        count(distinct her2_class) filter (where in_early_disease) as early_her2_classes
+    from fct_prior_her2
+    group by
+        episode_key,
+        line_number
+),
+
+metastatic_samples as (
+    select
+        l.episode_key,
+        l.line_number,
+        m.specimen_date,
+        max(m.result) as result
+    from line_spans as l
+    inner join fct_episodes as e on l.episode_key = e.episode_key
+    inner join fct_specimens as m on e.patient_key = m.patient_key and e.tumour_id = m.tumour_id
+    where
+        m.specimen_site = 'metastasis'
+        and m.result is not null
+        and m.specimen_date <= l.start_date + $line_join_days
+    group by
+        l.episode_key,
+        l.line_number,
+        m.specimen_date
+),
+
+newest_samples as (
+    select
+        episode_key,
+        line_number,
+        max(specimen_date) as her2_specimen_date,
+        arg_max(result, specimen_date) as result
+    from metastatic_samples
+    group by
+        episode_key,
+        line_number
+),
+
+index_tumours as (
+    select
+        t.episode_key,
+        t.tumour_id,
+        t.site_id,
+        t.invasive,
+        t.her2_status,
+        r.hr_status
+    from fct_tumours as t
+    inner join fct_hormone_receptors as r on t.patient_key = r.patient_key and t.tumour_id = r.tumour_id
+    where t.is_index
+),
+
+gathered as (
+    select
+        s.patient_key,
+        s.episode_key,
+        t.tumour_id,
+        t.site_id,
+        s.line_number,
+        s.start_date,
+        s.began_by,
+        s.next_start_date,
+        s.next_began_by,
+        n.last_dose_date,
+        n.drugs,
+        n.first_drugs,
+        n.regimen,
+        n.has_her2,
+        n.has_cytotoxic,
+        n.has_endocrine,
+        n.has_conjugate,
+        n.in_trial,
+        g.progression_date,
+        g.last_progression_date,
+        d.open_course,
+        d.stop_reason,
+        m.de_novo,
+        m.diagnosis_date,
+        case when m.metastatic_date > date '0001-01-01' then m.metastatic_date end as metastatic_date,
+        c.last_her2_date,
+        c.full_months as interval_months,
+        case when m.de_novo then 'de-novo' else coalesce(c.clock, 'no-her2') end as clock,
+        coalesce(x.prior_her2, []) as prior_her2,
+        coalesce(x.early_her2_classes, 0) as early_her2_classes,
+        coalesce(
+            sum(case when n.has_her2 then 1 else 0 end) over (
+                partition by s.episode_key
+                order by s.line_number
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as prior_metastatic_regimens,
+        coalesce(
+            bool_or(s.began_by in ('gap', 'drug-change') or n.has_late_drug) over (
+                partition by s.episode_key
+                order by s.line_number
+                rows between unbounded preceding and current row
+            ),
+            false
+        )
+        or coalesce(s.next_began_by in ('gap', 'drug-change'), false)
+        or not $events_linked as is_uncertain,
+        e.her2_specimen_date,
+        case
+            when coalesce(e.result, t.her2_status) in ('positive', 'negative') then coalesce(e.result, t.her2_status)
+            else 'unknown'
+        end as her2_at_line,
+        t.invasive,
+        t.hr_status,
+        p.observable_through,
+        p.death_date
+    from line_spans as s
+    inner join named as n on s.episode_key = n.episode_key and s.line_number = n.line_number
+    inner join metastatic_episodes as m on s.episode_key = m.episode_key
+    inner join stg_patients as p on s.patient_key = p.patient_key
+    inner join index_tumours as t on s.episode_key = t.episode_key
+    inner join endings as d on s.episode_key = d.episode_key and s.line_number = d.line_number
+    left join progressed as g on s.episode_key = g.episode_key and s.line_number = g.line_number
+    left join exposure as x on s.episode_key = x.episode_key and s.line_number = x.line_number
+    left join fct_recurrence_clock as c on s.episode_key = c.episode_key
+    left join newest_samples as e on s.episode_key = e.episode_key and s.line_number = e.line_number
+),
+
+ended as (
+    select
+        *,
+        case
+            when next_began_by is not null then next_began_by
+            when last_progression_date >= last_dose_date - $line_join_days then 'progression'
+            when stop_reason = 'death' or death_date <= last_dose_date + $open_course_days then 'death'
+            when stop_reason is not null then stop_reason
+            when open_course or last_dose_date + $open_course_days >= observable_through then 'ongoing'
+            else 'stopped'
+        end as ended_by
+    from gathered
+)
+
+select
+    patient_key,
+    episode_key,
+    tumour_id,
+    site_id,
+    line_number,
+    line_number + case when clock in ('early', 'grey-zone') then 1 else 0 end as counts_as,
+    start_date,
+    last_dose_date,
+    next_start_date,
+    case when ended_by <> 'ongoing' then last_dose_date end as end_date,
+    began_by,
+    ended_by,
+    case when is_uncertain then 'low' else 'stated' end as certainty,
+    regimen,
+    drugs,
+    first_drugs,
+    has_her2,
+    has_cytotoxic,
+    has_endocrine,
+    has_conjugate,
+    in_trial,
+    began_by = 'progression' as preceded_by_progression,
+    progression_date,
+    last_progression_date,
+    case when de_novo then 'de-novo' else 'recurrence' end as disease,
+    diagnosis_date,
+    metastatic_date,
+    last_her2_date,
+    interval_months,
+    clock,
+    prior_her2,
+    cast(prior_metastatic_regimens as integer) as prior_metastatic_regimens,
+    cast(prior_metastatic_regimens + early_her2_classes as integer) as prior_her2_regimens,
+    her2_at_line,
+    her2_specimen_date,
+    hr_status,
+    case
+        when not invasive then 'in-situ'
+        when her2_at_line = 'negative' then 'her2-negative'
+        when her2_at_line = 'unknown' then 'her2-unknown'
+    end as outside_metastatic_her2,
+    observable_through,
+    death_date
+from ended;
+
+-- fct_cns: one row a patient with a sign of disease in the brain: the day of the first one.
+-- Apart from fct_lines, so that only rules that ask for it read radiotherapy.
+create or replace table fct_cns as
+with signs as (
+    select
+        patient_key,
+        event_date as seen_date
+    from stg_events
+    where site = 'brain' and event in ('distant_metastasis', 'progression')
+    union all
+    select
+        patient_key,
+        start_date as seen_date
+    from stg_radiotherapy
+    where target = 'brain' and start_date is not null
+)
+
+select
+    patient_key,
+    min(seen_date) as cns_date
+from signs
+group by patient_key;

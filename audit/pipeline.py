@@ -21,6 +21,7 @@ from audit.publish import publication
 from audit.quality import check_quality, refusal
 from audit.quality_history import HISTORY, earlier_history, store_history
 from audit.quality_page import Quality, present_quality
+from audit.resources import root
 from audit.settings import Settings
 from audit.tnm import stage_texts
 from audit.vocabulary import Vocabulary
@@ -344,6 +345,7 @@ def _resolve(con: Connection, catalogue: Catalogue) -> None:
     store(con, "drug_names", vocabulary.resolve(drugs["drug"]))
     store(con, "topics", vocabulary.resolve_topics(topics["topic"], catalogue.numbers))
     store(con, "stage_texts", stage_texts(con))
+    store(con, "plausible_doses", pl.read_csv(root("checks") / "quality" / "doses.csv"))
 
 
 def _results(con: Connection, names: Iterable[str]) -> dict[str, pl.DataFrame]:

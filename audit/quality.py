@@ -77,8 +77,6 @@ def check_quality(
     """
     found = read_suites(root("checks") / "quality", list(linked), numbers)
     checks = [c for c in found if all(linked.get(t, False) for t in (c.table, *c.about.needs))]
-    ranges = pl.read_csv(root("checks") / "quality" / "doses.csv")
-    store(con, "plausible_doses", ranges)
     build(con, "quality", values)
     _refuse_unknown_columns(con, checks)
     looked_at = {c.relation for c in checks}

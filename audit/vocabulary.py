@@ -93,7 +93,8 @@ class Vocabulary:
             kept[normalised(name)] = Entry(tuple(given.split(" + ")), kind, hint)
         for system, code, given, hint in rows("codes", "system code ingredients route_hint"):
             kept = self._numbers if code.isdecimal() else self._words
-            kept[normalised(code)] = Entry(tuple(given.split(" + ")), "code", hint)
+            kind = "billing-code" if system == "HCPCS" else "code"
+            kept[normalised(code)] = Entry(tuple(given.split(" + ")), kind, hint)
             self._words[normalised(f"{system}:{code}")] = kept[normalised(code)]
         self._topics: dict[str, list[tuple[str, str]]] = {}
         for topic, kind, name in rows("topics", "topic kind name"):
@@ -220,7 +221,8 @@ class Vocabulary:
             complete = False  # beside a conjugate nobody can say that the antibody was given
             del found["trastuzumab"]
         several = "combination" if len(found) > 1 else "name"
-        via = "regimen" if "regimen" in ways else ways[0] if len(ways) == 1 else several
+        telling = [way for way in ("regimen", "billing-code") if way in ways]
+        via = telling[0] if telling else ways[0] if len(ways) == 1 else several
         return found, via, complete
 
     def _group(self, group: Group) -> list[Entry]:

@@ -53,40 +53,86 @@ inner join episode_starts as e on f.episode_key = e.episode_key
 where f.tumour_count > 1;
 
 -- dose_drugs: the names that stand for an anticancer ingredient.
+-- is_alone: names this drug and nothing else. is_pair: trastuzumab with pertuzumab, the fixed-dose combination where it
+-- was given under the skin. tells_dose: a regimen's dose is nobody's, and units billed are not a dose.
 create or replace temp table dose_drugs as
+with names as (
+    select
+        drug,
+        count(*) = 1 as is_alone,
+        count(*) = 2 and bool_and(coalesce(ingredient in ('trastuzumab', 'pertuzumab'), false)) as is_pair,
+        not bool_or(via in ('regimen', 'billing-code')) as tells_dose
+    from drug_names
+    group by drug
+)
+
 select
     d.drug,
     d.via,
     d.route_hint,
+    n.is_alone,
+    n.is_pair,
+    n.tells_dose,
     i.ingredient
 from drug_names as d
+inner join names as n on d.drug = n.drug
 inner join ingredients as i on d.ingredient = i.ingredient
 where i.is_her2 or i.is_cytotoxic or i.is_endocrine;
 
 -- dose_rows: one row a dated treatment row and ingredient, in the episode that it counts for.
 -- What names no tumour and was given long before the diagnosis counts for none: it treated something else.
+-- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null. dose_form: iv, sc, oral
+-- or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route is recorded.
 create or replace temp view dose_rows as
+with placed as (
+    select
+        p.patient_key,
+        coalesce(v.episode_key, p.episode_key) as episode_key,
+        case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
+        coalesce(m.start_date, t.start_date) as start_date,
+        coalesce(m.end_date, t.end_date) as end_date,
+        coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
+        coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
+        coalesce(r.route_hint, t.route) as route,
+        t.dose,
+        t.dose_unit,
+        t.infusion_minutes,
+        t.intent,
+        coalesce(t.trial, false) as in_trial,
+        replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
+        r.via = 'regimen' as is_regimen,
+        r.is_alone,
+        r.is_pair,
+        r.tells_dose,
+        r.ingredient
+    from treatments as t
+    inner join dose_drugs as r on t.drug = r.drug
+    inner join dose_places as p on t.patient_id = p.patient_id
+    left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
+    left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
+    where
+        coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
+        and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)
+)
+
 select
-    p.patient_key,
-    coalesce(v.episode_key, p.episode_key) as episode_key,
-    case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
-    coalesce(m.start_date, t.start_date) as start_date,
-    coalesce(m.end_date, t.end_date) as end_date,
-    coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
-    coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
-    t.intent,
-    coalesce(t.trial, false) as in_trial,
-    replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
-    r.via = 'regimen' as is_regimen,
-    r.ingredient
-from treatments as t
-inner join dose_drugs as r on t.drug = r.drug
-inner join dose_places as p on t.patient_id = p.patient_id
-left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
-left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
-where
-    coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
-    and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date);
+    patient_key,
+    episode_key,
+    metastatic_date,
+    start_date,
+    end_date,
+    is_course,
+    is_sc,
+    case when is_sc then case when is_pair then 'fixed' else 'sc' end else route end as dose_form,
+    case when not is_course and tells_dose and (is_alone or (is_pair and is_sc)) then dose end as dose,
+    dose_unit,
+    case when not is_course then infusion_minutes end as infusion_minutes,
+    intent,
+    in_trial,
+    stop_reason,
+    is_regimen,
+    ingredient
+from placed;
 
 -- fct_doses: one row a dated dose of one anticancer ingredient, in the episode that it counts for.
 -- A course with both ends stands as three-weekly doses, the last on its end date (derived); a course without an end
@@ -127,6 +173,10 @@ select
     dose_date,
     ingredient,
     is_sc,
+    dose_form,
+    dose,
+    dose_unit,
+    infusion_minutes,
     is_regimen,
     is_course as derived,
     is_course and end_date is null as open_course,

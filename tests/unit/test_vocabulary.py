@@ -207,7 +207,8 @@ def test_what_is_not_known_is_not_guessed(drug: str) -> None:
     [
         ("Herceptin", "name"),
         ("ARIMIDEX (ANASTROZOLE)", "name"),
-        ("J9355", "code"),
+        ("J9355", "billing-code"),
+        ("L01FD01", "code"),
         ("Phesgo", "combination"),
         ("docetaxel/carboplatin", "combination"),
         ("TCHP", "regimen"),

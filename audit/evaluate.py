@@ -116,10 +116,11 @@ def judge(
     linked: Mapping[str, bool],
     shared: Mapping[str, object],
 ) -> None:
-    """Adds one rule's judgements, for every placement of imprecise dates, to placed_judgements.
+    """Adds one rule's judgements and exclusions, for every placement of imprecise dates.
 
     Args:
-        con: a database with the fact tables and the tables of sql/results/verdict_tables.sql.
+        con: a database with the fact tables and the tables of sql/results/verdict_tables.sql; it
+            gets rows in placed_judgements and placed_exclusions.
         rule: the rule to judge.
         settings: the jurisdiction and the variants.
         linked: whether each table of the extract was there.

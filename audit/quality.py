@@ -231,7 +231,7 @@ def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str,
         before = len(con.table("quality_rows"))
         try:
             listed = con.sql(check.rows_query)
-            _locators(check, listed).insert_into("quality_rows")
+            _locators(con, check, listed).insert_into("quality_rows")
         except duckdb.Error as error:
             _refuse_crash(
                 check.about.id, {"raised_exception": True, "exception_message": str(error)}
@@ -246,8 +246,17 @@ def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str,
     run_sql(con, (results / "quality_examples.sql").read_text(encoding="utf-8"), {})
 
 
-def _locators(check: Check, rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Where the rows stand, under the columns of `quality_rows`; what they lack is null."""
+def _locators(
+    con: Connection, check: Check, rows: duckdb.DuckDBPyRelation
+) -> duckdb.DuckDBPyRelation:
+    """Where the rows stand, under the columns of `quality_rows`; what they lack is null.
+
+    Rows that have nothing but their number are named by the table they come from.
+    """
+    own = con.table(check.table)
+    if "row_number" in rows.columns and "patient_id" not in rows.columns:
+        named = [name for name in ("patient_id", "tumour_id") if name in own.columns]
+        rows = rows.join(own.select("row_number", *named), "row_number")
     stated: dict[str, str | None] = {
         "check_id": check.about.id,
         "table_name": check.table,

@@ -30,6 +30,7 @@ group by t.patient_id;
 create or replace temp table quality_systemic as
 select
     c.patient_id,
+    p.row_number as person,
     t.tumour_id,
     t.her2_status,
     t.her2_basis,
@@ -40,6 +41,7 @@ select
     t.first_curative_date
 from fct_tumours as t
 inner join cases as c on t.patient_key = c.patient_key
+inner join patients as p on c.patient_id = p.patient_id
 where c.placement = 'middle';
 
 -- quality_people: patients with what cross-table checks ask of them; first_diagnosis_date is null where one is vague.

@@ -41,15 +41,15 @@ select distinct
 from plausible_doses;
 
 -- quality_treatments: treatment rows that have a day of their own, with what surrounds them and their limits of dose.
+-- The largest table of a registry: what names a patient or a tumour stays with the rows themselves.
 create or replace temp table quality_treatments as
 select
     t.row_number,
-    t.patient_id,
-    t.tumour_id,
+    p.row_number as person,
+    t.tumour_id is not null as names_tumour,
     t.start_date,
     t.end_date,
     coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
-    t.drug,
     t.dose,
     t.dose_unit,
     t.intent,
@@ -80,12 +80,10 @@ where v.row_number is null;
 create or replace temp table quality_intervals as
 select
     t.row_number,
-    t.patient_id,
-    t.tumour_id,
     t.ingredient,
     date_diff(
         'day',
-        lag(t.start_date) over (partition by t.patient_id, t.ingredient order by t.start_date, t.row_number),
+        lag(t.start_date) over (partition by t.person, t.ingredient order by t.start_date, t.row_number),
         t.start_date
     ) as days_since
 from quality_treatments as t
@@ -96,13 +94,11 @@ where (i.is_her2_antibody or i.is_her2_conjugate) and not t.is_course and t.star
 create or replace temp table quality_courses as
 select
     t.row_number,
-    t.patient_id,
-    t.tumour_id,
     t.ingredient,
     t.start_date,
     t.end_date,
     max(t.end_date) over (
-        partition by t.patient_id, t.ingredient
+        partition by t.person, t.ingredient
         order by t.start_date, t.row_number
         rows between unbounded preceding and 1 preceding
     ) as earlier_end_date
@@ -113,13 +109,11 @@ where t.is_course and t.ingredient is not null and t.start_date is not null;
 create or replace temp view quality_intents as
 select
     t.row_number,
-    t.patient_id,
-    t.tumour_id,
     t.intent,
     t.start_date,
     s.first_surgery_date,
     s.metastatic_date,
     s.m_status
 from quality_treatments as t
-inner join quality_systemic as s on t.patient_id = s.patient_id
+inner join quality_systemic as s on t.person = s.person
 where t.tumours = 1 and t.intent is not null and t.start_date is not null;

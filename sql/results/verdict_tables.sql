@@ -42,7 +42,19 @@ create or replace table gated_sites (
     gated boolean
 );
 
--- placed_judgements: one row a rule, a subject and a placement of its imprecise dates.
+-- placed_exclusions: whom a rule does not concern, and why. Most cases of most rules: a table of its own, without what
+-- only a judgement has, keeps an audit quick and small.
+create or replace table placed_exclusions (
+    rule_id varchar,
+    subject_part varchar,
+    patient_key integer,
+    tumour_id varchar,
+    site_id varchar,
+    decision_date date,
+    reason varchar
+);
+
+-- placed_judgements: whom it concerns. One row a rule, a subject and a placement of its imprecise dates, as above.
 create or replace table placed_judgements (
     rule_id varchar,
     subject_id varchar,

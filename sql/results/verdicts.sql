@@ -1,20 +1,42 @@
--- placed_judgements: the one place where a rule's inputs become one of six verdicts, in the order of the contract.
--- One row a subject and placement of its imprecise dates; evidence begins with what the judgement itself rests on.
+-- The one place where a rule's inputs become one of six verdicts, in the order of the contract.
+-- What a rule does not concern goes to placed_exclusions, the rest to placed_judgements: a row a subject and placement
+-- of its imprecise dates; evidence begins with what the judgement itself rests on.
+create or replace temp view considered as
+select
+    v.*,
+    v.tumour_id || coalesce('/' || v.subject_part, '') as subject_id,
+    case
+        when v.excluded is not null then v.excluded
+        when v.decision_date < coalesce(e.since, date '9999-12-31') then 'not-in-force'
+    end as not_applicable
+from verdict_inputs as v
+left join rule_editions as e on coalesce(v.edition, 'default') = e.edition;
+
+insert into placed_exclusions
+select
+    $rule_id,
+    subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    decision_date,
+    not_applicable
+from considered
+where not_applicable is not null;
+
 insert into placed_judgements
 with seen as (
     select
-        v.*,
-        v.tumour_id || coalesce('/' || v.subject_part, '') as subject_id,
-        coalesce(v.open_until, v.due_date) as settled_after,
-        e.since,
+        c.*,
+        coalesce(c.open_until, c.due_date) as settled_after,
         p.patient_id,
         p.observable_through,
         p.last_contact_date,
         p.transfer_in_date,
         p.transfer_out_date
-    from verdict_inputs as v
-    inner join stg_patients as p on v.patient_key = p.patient_key
-    left join rule_editions as e on coalesce(v.edition, 'default') = e.edition
+    from considered as c
+    inner join stg_patients as p on c.patient_key = p.patient_key
+    where c.not_applicable is null
 ),
 
 -- What reasons, interruptions and doubts can still decide: most cases are settled before one of them is asked for.
@@ -22,9 +44,7 @@ unsettled as (
     select *
     from seen
     where
-        excluded is null
-        and decision_date >= coalesce(since, date '9999-12-31')
-        and missing_reason is null
+        missing_reason is null
         and met is null
 ),
 
@@ -137,8 +157,6 @@ decided as (
     select
         *,
         case
-            when excluded is not null then 'not_applicable'
-            when decision_date < coalesce(since, date '9999-12-31') then 'not_applicable'
             when missing_reason is not null then 'not_evaluable'
             when met is not null then 'conformant'
             when coalesce(excepted, documented_reason, interruption) is not null then 'excepted'
@@ -162,7 +180,6 @@ select
     due_date,
     verdict,
     case verdict
-        when 'not_applicable' then coalesce(excluded, 'not-in-force')
         when 'conformant' then met
         when 'excepted' then coalesce(excepted, documented_reason, interruption)
         when 'pending'

@@ -71,7 +71,7 @@ class Bench:
 
     def notices(self, rule: Rule) -> bool:
         """Whether the vignettes, or the findings as they stood, disagree with the rule's SQL."""
-        self.con.execute("truncate placed_judgements")
+        self.con.execute("truncate placed_judgements; truncate placed_exclusions")
         try:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
         except (RuleFailed, duckdb.Error):

@@ -1,3 +1,25 @@
+-- placed_verdicts: what a rule says of every subject and placement of its imprecise dates, concerned or not.
+create or replace view placed_verdicts as
+select *
+from placed_judgements
+union all
+select
+    e.rule_id,
+    e.tumour_id || coalesce('/' || e.subject_part, '') as subject_id,
+    e.patient_key,
+    p.patient_id,
+    e.tumour_id,
+    e.site_id,
+    e.decision_date,
+    cast(null as date) as due_date,
+    'not_applicable' as verdict,
+    e.reason,
+    cast(null as varchar[]) as missing,
+    cast(null as integer) as margin_days,
+    '{}' as evidence
+from placed_exclusions as e
+inner join stg_patients as p on e.patient_key = p.patient_key;
+
 -- settled_judgements: one row a rule and subject of a patient with imprecise dates. The verdict stands when first,
 -- middle and last day agree, and a failure only when every placement agrees. What is a subject under none of the three
 -- is none.
@@ -22,7 +44,7 @@ placed as (
             partition by j.rule_id, j.subject_id, j.patient_id
             order by case when c.placement = 'middle' then 0 else 1 end, j.patient_key
         ) as position
-    from placed_judgements as j
+    from placed_verdicts as j
     inner join placements as p on j.patient_id = p.patient_id
     inner join cases as c on j.patient_key = c.patient_key
 ),
@@ -97,7 +119,7 @@ with several_placements as (
 )
 
 select j.*
-from placed_judgements as j
+from placed_verdicts as j
 left join several_placements as s on j.patient_id = s.patient_id
 where s.patient_id is null
 union all

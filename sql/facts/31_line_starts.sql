@@ -232,7 +232,7 @@ select
     p.event_date,
     p.relapse_date,
     p.stop_date,
-    coalesce(b.paused_since < greatest(p.event_date, p.relapse_date, p.stop_date), false) as resumed,
+    coalesce(b.paused_since <= greatest(p.event_date, p.relapse_date, p.stop_date), false) as resumed,
     coalesce(date_diff('day', n.any_before, b.begin_date) > b.gap_days, false) as after_gap,
     not n.active_after as endocrine_alone
 from begins as b
@@ -280,38 +280,34 @@ with recursive walk as (
         arg_min(n.began_by, n.begin_date) as began_by
     from (
         select
-            w.join_days,
-            w.gap_days,
-            w.episode_key,
-            w.line_number,
-            c.begin_date,
+            p.*,
             case
+                when (p.active_before < p.start_date or p.resumed) and p.progressed then 'progression'
+                when p.active_before < p.start_date and p.after_gap then 'gap'
                 when
-                    (c.active_before < w.start_date or c.resumed)
-                    and (
-                        c.event_date > w.start_date
-                        or c.relapse_date > w.start_date + w.join_days
-                        or c.stop_date >= w.start_date
-                    ) then 'progression'
-                when c.active_before < w.start_date and c.after_gap then 'gap'
-                when
-                    c.active_before < w.start_date
-                    and c.window_observed
-                    and coalesce(c.kept_before < w.start_date, true) then 'drug-change'
-                when not c.endocrine_alone or not c.window_observed then null
-                when
-                    c.endocrine_before < w.start_date
-                    and (
-                        c.event_date > w.start_date
-                        or c.relapse_date > w.start_date + w.join_days
-                        or c.stop_date >= w.start_date
-                    ) then 'progression'
-                when c.endocrine_before < w.start_date and c.after_gap then 'gap'
+                    p.active_before < p.start_date
+                    and p.window_observed
+                    and coalesce(p.kept_before < p.start_date, true) then 'drug-change'
+                when not p.endocrine_alone or not p.window_observed then null
+                when p.endocrine_before < p.start_date and p.progressed then 'progression'
+                when p.endocrine_before < p.start_date and p.after_gap then 'gap'
             end as began_by
-        from walk as w
-        inner join line_candidates as c
-            on w.join_days = c.join_days and w.gap_days = c.gap_days and w.episode_key = c.episode_key
-        where c.begin_date > w.start_date + w.join_days
+        from (
+            select
+                c.*,
+                w.line_number,
+                w.start_date,
+                coalesce(
+                    c.event_date > w.start_date
+                    or c.relapse_date > w.start_date + w.join_days
+                    or c.stop_date >= w.start_date,
+                    false
+                ) as progressed
+            from walk as w
+            inner join line_candidates as c
+                on w.join_days = c.join_days and w.gap_days = c.gap_days and w.episode_key = c.episode_key
+            where c.begin_date > w.start_date + w.join_days
+        ) as p
     ) as n
     where n.began_by is not null
     group by

@@ -145,10 +145,10 @@ with relapses as (
         m.patient_key,
         m.episode_key,
         m.metastatic_date,
-        f.start_date,
+        coalesce(f.start_date, date '9999-12-31') as start_date,
         min(i.event_date) as first_date
     from metastatic_episodes as m
-    inner join first_lines as f on m.episode_key = f.episode_key
+    left join first_lines as f on m.episode_key = f.episode_key
     inner join fct_interruptions as i on m.episode_key = i.episode_key and m.metastatic_date >= i.event_date
     where not m.de_novo and i.kind = 'recurrence'
     group by

@@ -1,8 +1,82 @@
+-- fct_metastatic_episodes: one row an episode with metastatic disease, treated for it or not (first_line_date null), on
+-- its index tumour. metastatic_date: null where metastatic at an unknown diagnosis date.
+create or replace table fct_metastatic_episodes as
+select
+    m.patient_key,
+    m.episode_key,
+    t.tumour_id,
+    t.site_id,
+    t.invasive,
+    t.her2_status,
+    r.hr_status,
+    m.diagnosis_date,
+    case when m.metastatic_date > date '0001-01-01' then m.metastatic_date end as metastatic_date,
+    case when m.de_novo then 'de-novo' else 'recurrence' end as disease,
+    f.start_date as first_line_date,
+    c.last_her2_date,
+    c.full_months as interval_months,
+    case when m.de_novo then 'de-novo' else coalesce(c.clock, 'no-her2') end as clock,
+    p.observable_through,
+    p.death_date
+from metastatic_episodes as m
+inner join fct_tumours as t on m.patient_key = t.patient_key and m.episode_key = t.episode_key and t.is_index
+inner join fct_hormone_receptors as r on t.patient_key = r.patient_key and t.tumour_id = r.tumour_id
+inner join stg_patients as p on m.patient_key = p.patient_key
+left join first_lines as f on m.episode_key = f.episode_key
+left join fct_recurrence_clock as c on m.episode_key = c.episode_key;
+
+-- line_her2: one row a line: HER2 by the newest sample of a metastasis taken by the end of its join window; with none,
+-- the status before treatment. What is not known for certain is unknown.
+create or replace temp table line_her2 as
+with samples as (
+    select
+        l.episode_key,
+        l.line_number,
+        m.specimen_date,
+        max(m.result) as result
+    from line_spans as l
+    inner join fct_episodes as e on l.episode_key = e.episode_key
+    inner join fct_specimens as m on e.patient_key = m.patient_key and e.tumour_id = m.tumour_id
+    where
+        m.specimen_site = 'metastasis'
+        and m.result is not null
+        and m.specimen_date <= l.start_date + $line_join_days
+    group by
+        l.episode_key,
+        l.line_number,
+        m.specimen_date
+),
+
+newest as (
+    select
+        episode_key,
+        line_number,
+        max(specimen_date) as her2_specimen_date,
+        arg_max(result, specimen_date) as result
+    from samples
+    group by
+        episode_key,
+        line_number
+)
+
+select
+    l.episode_key,
+    l.line_number,
+    n.her2_specimen_date,
+    case
+        when coalesce(n.result, m.her2_status) in ('positive', 'negative') then coalesce(n.result, m.her2_status)
+        else 'unknown'
+    end as her2_at_line
+from line_spans as l
+inner join fct_metastatic_episodes as m on l.episode_key = m.episode_key
+left join newest as n on l.episode_key = n.episode_key and l.line_number = n.line_number;
+
 -- fct_lines: one row a line of systemic treatment of metastatic disease, with all that a rule asks of it.
 -- counts_as: the line's number by the guideline, which takes the first line of an early relapse for the second.
 -- began_by: first, progression, gap or drug-change; ended_by: the same where another line follows, else progression,
 -- death, toxicity, patient-refusal, completed, ongoing or stopped (no reason on record).
--- certainty: low where this line or one before it rests on a change of drugs without a progression on record.
+-- certainty: low where this line or one before it rests on a change of drugs without a progression on record;
+-- number_certain: nothing of that up to the line's start.
 -- progression_date, last_progression_date: the first and last on record from the line's start to the next line's.
 -- drugs: all given in the line; first_drugs: those begun in its join window, which the regimen is named by.
 create or replace table fct_lines as
@@ -109,56 +183,12 @@ exposure as (
         line_number
 ),
 
-metastatic_samples as (
-    select
-        l.episode_key,
-        l.line_number,
-        m.specimen_date,
-        max(m.result) as result
-    from line_spans as l
-    inner join fct_episodes as e on l.episode_key = e.episode_key
-    inner join fct_specimens as m on e.patient_key = m.patient_key and e.tumour_id = m.tumour_id
-    where
-        m.specimen_site = 'metastasis'
-        and m.result is not null
-        and m.specimen_date <= l.start_date + $line_join_days
-    group by
-        l.episode_key,
-        l.line_number,
-        m.specimen_date
-),
-
-newest_samples as (
-    select
-        episode_key,
-        line_number,
-        max(specimen_date) as her2_specimen_date,
-        arg_max(result, specimen_date) as result
-    from metastatic_samples
-    group by
-        episode_key,
-        line_number
-),
-
-index_tumours as (
-    select
-        t.episode_key,
-        t.tumour_id,
-        t.site_id,
-        t.invasive,
-        t.her2_status,
-        r.hr_status
-    from fct_tumours as t
-    inner join fct_hormone_receptors as r on t.patient_key = r.patient_key and t.tumour_id = r.tumour_id
-    where t.is_index
-),
-
 gathered as (
     select
         s.patient_key,
         s.episode_key,
-        t.tumour_id,
-        t.site_id,
+        m.tumour_id,
+        m.site_id,
         s.line_number,
         s.start_date,
         s.began_by,
@@ -177,12 +207,12 @@ gathered as (
         g.last_progression_date,
         d.open_course,
         d.stop_reason,
-        m.de_novo,
+        m.disease,
         m.diagnosis_date,
-        case when m.metastatic_date > date '0001-01-01' then m.metastatic_date end as metastatic_date,
-        c.last_her2_date,
-        c.full_months as interval_months,
-        case when m.de_novo then 'de-novo' else coalesce(c.clock, 'no-her2') end as clock,
+        m.metastatic_date,
+        m.last_her2_date,
+        m.interval_months,
+        m.clock,
         coalesce(x.prior_her2, []) as prior_her2,
         coalesce(x.early_her2_classes, 0) as early_her2_classes,
         coalesce(
@@ -203,25 +233,35 @@ gathered as (
         )
         or coalesce(s.next_began_by in ('gap', 'drug-change'), false)
         or not $events_linked as is_uncertain,
-        e.her2_specimen_date,
-        case
-            when coalesce(e.result, t.her2_status) in ('positive', 'negative') then coalesce(e.result, t.her2_status)
-            else 'unknown'
-        end as her2_at_line,
-        t.invasive,
-        t.hr_status,
+        not coalesce(
+            bool_or(s.began_by in ('gap', 'drug-change'))
+                over (
+                    partition by s.episode_key
+                    order by s.line_number
+                    rows between unbounded preceding and current row
+                )
+            or bool_or(n.has_late_drug) over (
+                partition by s.episode_key
+                order by s.line_number
+                rows between unbounded preceding and 1 preceding
+            ),
+            false
+        )
+        and $events_linked as number_certain,
+        h.her2_at_line,
+        h.her2_specimen_date,
+        m.invasive,
+        m.hr_status,
         p.observable_through,
         p.death_date
     from line_spans as s
     inner join named as n on s.episode_key = n.episode_key and s.line_number = n.line_number
-    inner join metastatic_episodes as m on s.episode_key = m.episode_key
+    inner join fct_metastatic_episodes as m on s.episode_key = m.episode_key
+    inner join line_her2 as h on s.episode_key = h.episode_key and s.line_number = h.line_number
     inner join stg_patients as p on s.patient_key = p.patient_key
-    inner join index_tumours as t on s.episode_key = t.episode_key
     inner join endings as d on s.episode_key = d.episode_key and s.line_number = d.line_number
     left join progressed as g on s.episode_key = g.episode_key and s.line_number = g.line_number
     left join exposure as x on s.episode_key = x.episode_key and s.line_number = x.line_number
-    left join fct_recurrence_clock as c on s.episode_key = c.episode_key
-    left join newest_samples as e on s.episode_key = e.episode_key and s.line_number = e.line_number
 ),
 
 ended as (
@@ -252,6 +292,7 @@ select
     began_by,
     ended_by,
     case when is_uncertain then 'low' else 'stated' end as certainty,
+    number_certain,
     regimen,
     drugs,
     first_drugs,
@@ -263,7 +304,7 @@ select
     began_by = 'progression' as preceded_by_progression,
     progression_date,
     last_progression_date,
-    case when de_novo then 'de-novo' else 'recurrence' end as disease,
+    disease,
     diagnosis_date,
     metastatic_date,
     last_her2_date,

@@ -22,8 +22,7 @@ after_surgery as (
             where d.ingredient = 'trastuzumab-emtansine'
             or (d.ingredient = 'trastuzumab-deruxtecan' and d.dose_date >= $deruxtecan_accepted_from)
         ) as conjugate_date,
-        min(d.dose_date) filter (where d.ingredient = 'trastuzumab' and d.dose_date > o.last_surgery_date)
-            as trastuzumab_date,
+        min(d.dose_date) filter (where d.ingredient = 'trastuzumab') as trastuzumab_date,
         min(d.dose_date) filter (where i.is_her2) as first_her2_date,
         min(d.dose_date) filter (where d.in_trial) as trial_date
     from operated as o
@@ -31,7 +30,6 @@ after_surgery as (
     inner join ingredients as i on d.ingredient = i.ingredient
     where
         o.pathway = 'neoadjuvant'
-        and d.setting = 'curative'
         and d.dose_date > o.first_surgery_date
         and d.dose_date < coalesce(o.recurrence_date, date '9999-12-31')
     group by

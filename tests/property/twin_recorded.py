@@ -68,7 +68,7 @@ def r09_tumour(context, episode, tumour):
     t, n, whole = (recorded(rows, kind) for kind in (has_t, has_n, has_statement))
     known = [day for day in (max(t, n) if t and n else None, whole) if day]
     case.met = bool(known) and min(known) <= case.due
-    if t and not n and not whole:
+    if t and not n:
         case.exceptions += documented(context, episode, "R09", {"surgery"})
     happened = interruptions(context, episode, case.decision, case.due)
     case.exceptions += [reason for reason in happened if reason == "death-before-due"]

@@ -79,18 +79,21 @@ def r10_tumour(context, episode, tumour):
     if started and started <= case.due and not any(day <= started for day in relapses):
         case.met = True
         case.met_reason = "on-time" if started <= after(case.decision, 84) else "late"
-    topics = {TDM1, "her2-conjugate", "her2"}
+    topics, end = {TDM1, "her2-conjugate", "her2"}, facts.recurrence_date(episode, tumour)
     for reason in documented(context, episode, "R10", topics):
         if reason in ("drug-unavailable", "funding-restriction"):
             fallback = first_day(
-                episode.curative("trastuzumab"), after(case.decision, 1), after(case.decision, 63)
+                [dose for dose in episode.doses if dose.has("trastuzumab") and dose.date < end],
+                after(surgery, 1),
+                after(case.decision, 63),
             )
             case.exceptions.append(
                 "drug-unavailable-fallback-met" if fallback else "drug-unavailable"
             )
         else:
             case.exceptions.append(reason)
-    if in_trial(episode, after(surgery, 1), case.due):
+    later = [dose for dose in episode.doses if surgery < dose.date <= case.due and dose.date < end]
+    if any(dose.row.get("trial") is True for dose in later):
         case.exceptions.append("trial")
     case.exceptions += interruptions(
         context, episode, case.decision, case.due, before=after(started, 1) if started else LATE
@@ -103,5 +106,5 @@ def r10_tumour(context, episode, tumour):
 def conjugate_start(context, episode, surgery):
     """The first T-DM1 dose after surgery (or T-DXd, where and when that is accepted)."""
     accepted = DXD_AFTER_RESIDUAL.get(context.jurisdiction, LATE)
-    doses = episode.curative(TDM1) + [d for d in episode.curative(TDXD) if d.date >= accepted]
+    doses = [d for d in episode.doses if d.has(TDM1) or (d.has(TDXD) and d.date >= accepted)]
     return first_day(doses, start=after(surgery, 1))

@@ -164,7 +164,7 @@ def r08(context, episode):
     # doses from a recurrence on treat that
     last = after(surgery or facts.recurrence_date(episode, tumour), -1)
     her2 = [dose for dose in episode.curative("her2") if dose.date <= last]
-    cytotoxic = [dose for dose in episode.curative(CYTOTOXIC) if dose.date <= last]
+    cytotoxic = [dose for dose in episode.doses if dose.has(CYTOTOXIC) and dose.date <= last]
     if not her2:
         case.excluded.append("no-neoadjuvant-her2")
         return [case]

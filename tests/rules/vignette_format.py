@@ -8,6 +8,8 @@ label removes the row. Ids are made up from the labels, so that a patient never 
 treatments, `every` (days) and `times` make a row a series of doses. A date may be counted:
 `2020-01-06 + 84`. A row with a `patient_id` names a patient whom the extract does not hold.
 "Conjugates told apart: no" reads the extract through a mapping that says so.
+A verdict may be followed by its reason, `margin 3`, `due 2020-02-03` and, where it is not evaluable,
+`lacks treatments.end_date`, divided by dots.
 """
 
 import re
@@ -50,11 +52,13 @@ class Expected:
     reason: str | None = None
     margin: int | None = None
     due: date | None = None
+    lacks: list[str] | None = None
 
     def __str__(self) -> str:
         parts = [self.verdict, self.reason]
         parts += [None if self.margin is None else f"margin {self.margin}"]
         parts += [None if self.due is None else f"due {self.due}"]
+        parts += [None if self.lacks is None else f"lacks {', '.join(self.lacks)}"]
         return " · ".join(part for part in parts if part)
 
 
@@ -216,16 +220,19 @@ def _expected(text: str, place: str) -> Expected:
     reason: str | None = None
     margin: int | None = None
     due: date | None = None
+    lacks: list[str] | None = None
     for detail in details:
         if detail.startswith("margin "):
             margin = int(detail.removeprefix("margin "))
         elif detail.startswith("due "):
             due = date.fromisoformat(_cell(detail.removeprefix("due ")))
+        elif detail.startswith("lacks "):
+            lacks = detail.removeprefix("lacks ").split(", ")
         elif reason is None and re.fullmatch(r"[a-z0-9-]+", detail):
             reason = detail
         else:
-            raise VignetteError(f"{place}: '{detail}' is no reason, margin or due date")
-    return Expected(verdict, reason, margin, due)
+            raise VignetteError(f"{place}: '{detail}' is no reason, margin, due date or lack")
+    return Expected(verdict, reason, margin, due, lacks)
 
 
 def _circumstances(settings: dict[str, str], place: str) -> Circumstances:

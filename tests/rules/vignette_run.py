@@ -94,6 +94,7 @@ def _agrees(row: dict[str, object] | None, expected: Expected) -> bool:
         and expected.reason in (None, row["reason"])
         and expected.margin in (None, row["margin_days"])
         and expected.due in (None, row["due_date"])
+        and expected.lacks in (None, row["missing"])
     )
 
 

@@ -65,6 +65,8 @@ judged as (
             unclear_columns is not null
             or pathway = 'surgery-first'
             or coalesce(pathological_t, pathological_n) is not null
+            or pathological_t_unreadable
+            or pathological_n_unreadable
         ) as surgery_unclear,
         case
             when first_surgery_date is not null then first_surgery_date

@@ -52,7 +52,7 @@ spaced as (
 numbered as (
     select
         *,
-        sum(case when pertuzumab_derived or coalesce(days_since >= $merge_days, true) then 1 else 0 end) over (
+        sum(case when pertuzumab_derived or days_since >= $merge_days then 1 else 0 end) over (
             partition by episode_key
             order by dose_date
             rows between unbounded preceding and current row
@@ -116,7 +116,7 @@ judged as (
         c.*,
         coalesce(a.has_trastuzumab, false) as has_trastuzumab,
         a.first_pertuzumab_date,
-        coalesce(a.cycles_not_counted, false) as cycles_not_counted,
+        a.cycles_not_counted,
         a.derived,
         a.pertuzumab_days,
         x.taxane_days,

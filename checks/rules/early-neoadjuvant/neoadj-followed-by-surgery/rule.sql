@@ -40,7 +40,7 @@ chemotherapy as (
         bool_or(x.open_course) or count(distinct case when x.is_regimen then x.dose_date end) = 1 as last_dose_unknown
     from courses as c
     inner join fct_cytotoxic_days as x on c.episode_key = x.episode_key
-    where c.pathway = 'neoadjuvant' and x.setting = 'curative' and x.dose_date < c.before_date
+    where c.pathway = 'neoadjuvant' and x.dose_date < c.before_date
     group by c.episode_key
 ),
 

@@ -50,7 +50,7 @@ judged as (
         r.yp_n_date,
         r.statement_date,
         r.response_date,
-        coalesce(r.any_unreadable, false) as any_unreadable,
+        r.any_unreadable,
         r.yp_t_date is not null and r.yp_n_date is null as nodes_lacking,
         date_diff('day', o.last_surgery_date, r.response_date) as days_to_response
     from operated as o
@@ -82,7 +82,7 @@ select
         else ['surgeries.yp_t', 'surgeries.yp_n']
     end as missing,
     case when days_to_response <= $due_days then 'recorded' end as met,
-    case when nodes_lacking and response_date is null then ['axilla'] else cast([] as varchar[]) end as lacking,
+    case when nodes_lacking then ['axilla'] else cast([] as varchar[]) end as lacking,
     case
         when response_date is not null then 'recorded-too-late'
         when nodes_lacking then 'nodes-not-recorded'

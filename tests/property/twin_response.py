@@ -12,7 +12,6 @@ from twin_case import (
     documented,
     doubts,
     first_day,
-    in_trial,
     interruptions,
     not_invasive,
     rule,

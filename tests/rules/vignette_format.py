@@ -8,7 +8,7 @@ label removes the row. Ids are made up from the labels, so that a patient never 
 treatments, `every` (days) and `times` make a row a series of doses. A date may be counted:
 `2020-01-06 + 84`. A row with a `patient_id` names a patient whom the extract does not hold.
 "Conjugates told apart: no" reads the extract through a mapping that says so.
-A verdict may be followed by its reason, `margin 3`, `due 2020-02-03` and, where it is not evaluable,
+A verdict may be followed by its reason, `margin 3`, `due 2020-02-03` and what the record lacks,
 `lacks treatments.end_date`, divided by dots.
 """
 

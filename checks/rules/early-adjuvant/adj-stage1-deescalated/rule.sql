@@ -58,16 +58,16 @@ treated as (
         c.given,
         c.stop_reason,
         c.first_anthracycline_date,
-        coalesce(c.unnamed_taxane, false) as unnamed_taxane,
-        coalesce(c.is_open or c.named_once, false) as not_counted,
-        coalesce(c.paclitaxel, 0) as paclitaxel,
-        coalesce(c.paclitaxel >= $min_paclitaxel_doses * $weekly_days, false) as paclitaxel_enough,
+        c.unnamed_taxane,
+        c.is_open or c.named_once as not_counted,
+        c.paclitaxel,
+        c.paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_enough,
         x.episode_key is not null as has_other_tumour,
         least(h.first_her2_date, c.first_date) as decision_date,
         c.last_date + $open_course_days as closed_date
     from operated as o
     left join her2_drugs as h on o.episode_key = h.episode_key
-    left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key and o.pathway = 'surgery-first'
+    left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key
     left join other_tumours as x on o.episode_key = x.episode_key
 ),
 
@@ -91,11 +91,7 @@ select
     episode_key,
     decision_date,
     closed_date as due_date,
-    case
-        when escalated_date is not null then escalated_date
-        when has_regimen then settled_date
-        else closed_date
-    end as open_until,
+    coalesce(escalated_date, closed_date) as open_until,
     case when escalated_date is null and not has_regimen then decision_date end as clock_start,
     case when escalated_date is null then first_surgery_date end as observed_from,
     date '0001-01-01' as drugs_from,

@@ -3,7 +3,9 @@
 with neoadjuvant as (
     select
         t.*,
-        coalesce(t.first_surgery_date, date '9999-12-31') as before_date,
+        case
+            when t.pathway = 'neoadjuvant' then coalesce(t.first_surgery_date, t.recurrence_date, date '9999-12-31')
+        end as before_date,
         case
             when t.over_20_mm or t.node_positive or t.inflammatory then true
             when not t.over_20_mm and not t.node_positive then false
@@ -20,20 +22,18 @@ drugs as (
         i.is_taxane,
         i.is_anthracycline,
         i.is_cytotoxic,
-        count(distinct d.dose_date) filter (where d.dose_date < n.before_date) as days,
-        min(d.dose_date) filter (where d.dose_date < n.before_date) as first_date,
-        max(d.dose_date) filter (where d.dose_date < n.before_date) as last_date,
-        min(d.dose_date) filter (where d.dose_date > n.before_date) as date_after_surgery,
-        bool_or(d.open_course and d.dose_date < n.before_date) as is_open,
-        bool_or(d.is_regimen and d.dose_date < n.before_date) as is_regimen,
-        bool_or(d.in_trial and d.dose_date < n.before_date) as in_trial
+        count(distinct d.dose_date) as days,
+        min(d.dose_date) as first_date,
+        max(d.dose_date) as last_date,
+        bool_or(d.open_course) as is_open,
+        bool_or(d.is_regimen) as is_regimen,
+        bool_or(d.in_trial) as in_trial
     from neoadjuvant as n
     inner join fct_doses as d on n.episode_key = d.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
     where
-        n.pathway = 'neoadjuvant'
-        and d.setting = 'curative'
-        and d.dose_date < coalesce(n.recurrence_date, date '9999-12-31')
+        d.setting = 'curative'
+        and d.dose_date < n.before_date
         and (i.is_her2 or i.is_cytotoxic)
     group by
         n.episode_key,
@@ -49,18 +49,17 @@ courses as (
         episode_key,
         min(first_date) as first_date,
         max(days) filter (where is_her2_antibody) as antibody_days,
-        bool_or(is_her2_antibody and (is_open or (is_regimen and days = 1))) as antibody_not_counted,
-        coalesce(bool_or(is_cytotoxic and days > 0), false) as has_chemotherapy,
+        bool_or(is_her2_antibody and (is_open or is_regimen)) as antibody_not_counted,
+        bool_or(is_cytotoxic) as has_chemotherapy,
         min(first_date) filter (where is_taxane) as taxane_date,
         min(first_date) filter (where is_anthracycline) as anthracycline_date,
         min(first_date) filter (where ingredient = 'cyclophosphamide') as cyclophosphamide_date,
         min(first_date) filter (where ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
-        min(date_after_surgery) filter (where is_anthracycline) as anthracycline_after_surgery,
         bool_or(in_trial) as in_trial,
         list_sort(list(
             ingredient || ' on ' || cast(days as varchar) || ' days, ' || cast(first_date as varchar) || ' to '
             || cast(last_date as varchar)
-        ) filter (where days > 0)) as drugs_before_surgery
+        )) as drugs_before_surgery
     from drugs
     group by episode_key
 ),
@@ -71,14 +70,23 @@ with_carboplatin as (
     inner join fct_cytotoxic_days as a on n.episode_key = a.episode_key
     inner join fct_cytotoxic_days as c on n.episode_key = c.episode_key
     where
-        n.pathway = 'neoadjuvant'
-        and a.is_taxane
-        and a.setting = 'curative'
-        and a.dose_date < least(n.before_date, coalesce(n.recurrence_date, n.before_date))
+        a.is_taxane
+        and a.dose_date < n.before_date
         and c.ingredient = 'carboplatin'
-        and c.setting = 'curative'
-        and c.dose_date < least(n.before_date, coalesce(n.recurrence_date, n.before_date))
         and abs(date_diff('day', a.dose_date, c.dose_date)) <= $same_cycle_days
+),
+
+later_anthracyclines as (
+    select
+        n.episode_key,
+        min(c.dose_date) as anthracycline_after_surgery
+    from neoadjuvant as n
+    inner join fct_cytotoxic_days as c on n.episode_key = c.episode_key
+    where
+        c.is_anthracycline
+        and c.dose_date > n.first_surgery_date
+        and c.dose_date < coalesce(n.recurrence_date, date '9999-12-31')
+    group by n.episode_key
 ),
 
 judged as (
@@ -86,18 +94,18 @@ judged as (
         n.*,
         c.first_date,
         coalesce(c.antibody_days, 0) as antibody_days,
-        coalesce(c.antibody_not_counted, false) as antibody_not_counted,
-        coalesce(c.has_chemotherapy, false) as has_chemotherapy,
+        c.antibody_not_counted,
+        c.has_chemotherapy,
         c.taxane_date,
-        c.anthracycline_after_surgery,
-        coalesce(c.in_trial, false) as in_trial,
+        l.anthracycline_after_surgery,
+        c.in_trial,
         c.drugs_before_surgery,
         case
             when c.taxane_date is null then null
             when p.episode_key is not null then 'taxane with carboplatin'
             when c.anthracycline_date < c.taxane_date and c.cyclophosphamide_date < c.taxane_date
                 then 'anthracycline with cyclophosphamide, then taxane'
-            when c.anthracycline_date is null and c.anthracycline_after_surgery is not null
+            when c.anthracycline_date is null and l.anthracycline_after_surgery is not null
                 then 'taxane, anthracycline after surgery'
             when c.deruxtecan_date < c.taxane_date and c.deruxtecan_date >= $deruxtecan_accepted_from
                 then 'trastuzumab deruxtecan, then taxane'
@@ -106,6 +114,7 @@ judged as (
     from neoadjuvant as n
     left join courses as c on n.episode_key = c.episode_key
     left join with_carboplatin as p on n.episode_key = p.episode_key
+    left join later_anthracyclines as l on n.episode_key = l.episode_key
 )
 
 select

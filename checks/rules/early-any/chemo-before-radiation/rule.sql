@@ -6,11 +6,11 @@ with population as (
         f.end_date as first_course_end,
         p.observable_through,
         p.death_date,
-        coalesce(l.radiotherapy_indicated, false) as radiotherapy_indicated
+        l.radiotherapy_indicated
     from fct_tumours as t
     inner join fct_first_course as f on t.episode_key = f.episode_key
     inner join stg_patients as p on t.patient_key = p.patient_key
-    left join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
+    inner join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
     where t.is_index
 ),
 
@@ -28,16 +28,21 @@ beside_methotrexate as (
     from fct_first_course_chemotherapy as c
 ),
 
+-- counted_date: null on a day of exempt CMF.
 chemotherapy as (
     select
         *,
         ingredient = 'capecitabine' as is_capecitabine,
-        $cmf = 'exempt'
-        and ingredient in ('methotrexate', 'cyclophosphamide', 'fluorouracil')
-        and (
-            coalesce(date_diff('day', methotrexate_before, dose_date) <= $cmf_days, false)
-            or coalesce(date_diff('day', dose_date, methotrexate_after) <= $cmf_days, false)
-        ) as is_exempt
+        case
+            when
+                $cmf = 'exempt'
+                and ingredient in ('methotrexate', 'cyclophosphamide', 'fluorouracil')
+                and (
+                    coalesce(date_diff('day', methotrexate_before, dose_date) <= $cmf_days, false)
+                    or coalesce(date_diff('day', dose_date, methotrexate_after) <= $cmf_days, false)
+                ) then null
+            else dose_date
+        end as counted_date
     from beside_methotrexate
 ),
 
@@ -64,31 +69,18 @@ given as (
     select
         p.episode_key,
         min(c.dose_date) as first_chemotherapy_date,
-        min(c.dose_date) filter (where not c.is_exempt) as first_counted_date,
-        max(c.dose_date) filter (where not c.is_exempt) as last_counted_date,
+        min(c.counted_date) as first_counted_date,
+        max(c.counted_date) as last_counted_date,
         -- Capecitabine after radiotherapy has no part in the sequence.
-        max(c.dose_date) filter (
-            where not c.is_exempt
-            and (
-                not c.is_capecitabine
-                or c.dose_date <= coalesce(r.radiotherapy_end, r.radiotherapy_date)
-            )
+        max(c.counted_date) filter (
+            where not c.is_capecitabine
+            or c.counted_date <= coalesce(r.radiotherapy_end, r.radiotherapy_date)
         ) as last_sequence_date,
-        max(c.dose_date) filter (where not c.is_exempt and not c.is_capecitabine) as last_hard_date,
-        coalesce(bool_or(
-            not c.is_exempt
-            and c.is_capecitabine
-            and r.radiotherapy_end is null
-            and c.dose_date > r.radiotherapy_date
-            and c.dose_date <= r.radiotherapy_through
-        ), false) as capecitabine_unclear,
-        coalesce(bool_or(
-            not c.is_exempt and c.is_capecitabine and c.dose_date > r.radiotherapy_date
-        ), false) as capecitabine_later,
-        coalesce(bool_or(
-            not c.is_exempt and c.open_course and c.dose_date <= r.radiotherapy_date
-        ), false) as open_before,
-        coalesce(bool_or(not c.is_exempt and c.in_trial), false) as in_trial
+        max(c.counted_date) filter (where not c.is_capecitabine) as last_hard_date,
+        bool_or(c.counted_date > r.radiotherapy_date) as chemotherapy_later,
+        bool_or(c.counted_date > r.radiotherapy_date and c.counted_date <= r.radiotherapy_through) as perhaps_during,
+        bool_or(c.open_course and c.counted_date <= r.radiotherapy_date) as open_before,
+        bool_or(c.in_trial and c.counted_date is not null) as in_trial
     from population as p
     inner join chemotherapy as c on p.episode_key = c.episode_key
     left join radiotherapies as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id
@@ -107,19 +99,18 @@ judged as (
         g.first_counted_date,
         g.last_counted_date,
         g.last_sequence_date,
-        g.capecitabine_unclear,
-        g.capecitabine_later,
+        g.chemotherapy_later,
+        g.perhaps_during,
         g.open_before,
         g.in_trial,
         r.radiotherapy_date,
         r.radiotherapy_end,
-        coalesce(r.target_unknown, false) as target_unknown,
+        r.target_unknown,
         d.patient_key is not null as radiotherapy_seen,
-        coalesce(g.last_sequence_date + $min_gap_days > r.radiotherapy_date, false) as broken,
-        coalesce(g.last_hard_date + $min_gap_days > r.radiotherapy_date, false) as broken_by_hard,
-        -- With no radiotherapy yet: it is indicated and there is still time for it.
-        r.radiotherapy_date is null
-        and p.radiotherapy_indicated
+        g.last_sequence_date + $min_gap_days > r.radiotherapy_date as broken,
+        g.last_hard_date + $min_gap_days > r.radiotherapy_date as broken_by_hard,
+        -- Asked where there is no radiotherapy yet: it is indicated and there is still time for it.
+        p.radiotherapy_indicated
         and p.death_date is null
         and p.first_course_end is null
         and g.last_counted_date + $max_gap_days > p.observable_through as awaited
@@ -144,11 +135,11 @@ select
         when radiotherapy_date is null and not awaited then 'no-radiotherapy'
     end as excluded,
     case
-        when radiotherapy_date is null then null
         when broken and target_unknown then 'target-not-recorded'
         when broken then null
         when open_before then 'no-end-date'
-        when capecitabine_unclear then 'radiotherapy-end-not-recorded'
+        -- The order is kept: it is capecitabine, and radiotherapy's recorded end does not tell.
+        when perhaps_during then 'radiotherapy-end-not-recorded'
     end as missing_reason,
     case
         when broken then ['radiotherapy.target']
@@ -157,7 +148,7 @@ select
     end as missing,
     case
         when radiotherapy_date is null or broken then null
-        when capecitabine_later then 'capecitabine-after-radiotherapy'
+        when chemotherapy_later then 'capecitabine-after-radiotherapy'
         when date_diff('day', last_sequence_date, radiotherapy_date) > $max_gap_days then 'long-gap'
         else 'chemotherapy-first'
     end as met,

@@ -71,12 +71,13 @@ class Bench:
 
     def notices(self, rule: Rule) -> bool:
         """Whether the vignettes, or the findings as they stood, disagree with the rule's SQL."""
-        self.con.execute("truncate placed_judgements; truncate placed_exclusions")
+        results = root("sql") / "results"
+        run_sql(self.con, (results / "verdict_tables.sql").read_text(encoding="utf-8"), {})
         try:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
         except (RuleFailed, duckdb.Error):
             return True
-        findings = root("sql") / "results" / "tables" / "01_findings.sql"
+        findings = results / "tables" / "01_findings.sql"
         run_sql(self.con, findings.read_text(encoding="utf-8"), self.shared)
         if not self.vignettes:
             now, was = f"select {COMPARED} from findings", "from as_it_stands"
@@ -208,8 +209,9 @@ def _bench(settings: Settings, vignettes: tuple[Vignette, ...], stack: ExitStack
     judge_extract(con, settings, scratch, Stages())
     linked = dict(con.sql("select table_name, linked from load_counts").fetchall())
     shared: dict[str, object] = {n: p.value for n, p in Catalogue.read().definitions.items()}
+    shared |= {"cutoff": settings.cutoff, "jurisdiction": settings.jurisdiction}
     # The one mapping here is that of vignettes whose source stores conjugates under trastuzumab.
-    shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": settings.mapping is None}
+    shared["conjugates_told_apart"] = settings.mapping is None
     return Bench(con, settings, linked, shared, vignettes)
 
 

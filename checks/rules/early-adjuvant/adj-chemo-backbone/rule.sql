@@ -28,10 +28,9 @@ treated as (
         c.last_date,
         c.given,
         c.stop_reason,
-        coalesce(c.is_open, false) as is_open,
-        coalesce(c.named_once, false) as named_once,
-        coalesce(c.taxane > 0, false) as has_taxane,
-        coalesce(c.unnamed_taxane and c.anthracycline = 0, false) and $backbone = 'any-listed' as taxane_not_named,
+        c.is_open,
+        c.named_once,
+        c.unnamed_taxane and c.anthracycline = 0 and $backbone = 'any-listed' as taxane_not_named,
         coalesce(least(o.trastuzumab_date, c.first_date), o.trastuzumab_date) as decision_date,
         coalesce(c.last_date, o.trastuzumab_date) + $open_course_days as closed_date,
         coalesce(c.anthracycline, 0) as anthracycline,
@@ -41,7 +40,7 @@ treated as (
         coalesce(c.docetaxel_cyclophosphamide, 0) as docetaxel_cyclophosphamide,
         coalesce(c.paclitaxel_alone, false) as paclitaxel_alone
     from operated as o
-    left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key and o.pathway = 'surgery-first'
+    left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key
 ),
 
 -- Whether paclitaxel alone is listed for this stage; null where the stage decides and is not known.
@@ -74,7 +73,7 @@ judged as (
         end as backbone,
         (anthracycline > 0 and taxane > 0)
         or ($backbone = 'any-listed' and (docetaxel_carboplatin > 0 or docetaxel_cyclophosphamide > 0))
-        or coalesce(paclitaxel_option <> 'none', false) as is_begun,
+        or paclitaxel_option <> 'none' as is_begun,
         paclitaxel_option is null and (paclitaxel_enough or is_open or named_once) as stage_decides
     from staged
 )
@@ -86,9 +85,9 @@ select
     site_id,
     episode_key,
     case
-        when $backbone <> 'any-listed' or (anthracycline > 0 and taxane > 0) then 'default'
+        when $backbone <> 'any-listed' or anthracycline > 0 then 'default'
         when docetaxel_carboplatin > 0 then 'docetaxel-carboplatin'
-        when docetaxel_cyclophosphamide = 0 and coalesce(paclitaxel_option, 'unknown') <> 'none' then 'paclitaxel-alone'
+        when coalesce(paclitaxel_option, 'unknown') <> 'none' then 'paclitaxel-alone'
         else 'default'
     end as edition,
     decision_date,
@@ -111,23 +110,26 @@ select
         when stage_decides then 'stage-unknown'
         when is_begun and is_open then 'no-end-date'
     end as missing_reason,
-    case
-        when first_surgery_date is null then ['surgeries.surgery_date']
-        when in_scope is null and node_positive is null and over_10_mm is null
-            then ['tumours.pathological_t', 'tumours.pathological_n']
-        when in_scope is null and node_positive is null then ['tumours.pathological_n']
-        when in_scope is null then ['tumours.pathological_t']
-        when taxane_not_named then ['treatments.drug']
-        when stage_decides and node_positive is null then ['tumours.pathological_n']
-        when stage_decides then ['tumours.pathological_size_mm']
-        else ['treatments.end_date']
+    case missing_reason
+        when 'surgery-undated' then ['surgeries.surgery_date']
+        when 'taxane-not-named' then ['treatments.drug']
+        when 'no-end-date' then ['treatments.end_date']
+        when 'stage-unknown'
+            then
+                case
+                    when node_positive is null and in_scope is null and over_10_mm is null
+                        then ['tumours.pathological_t', 'tumours.pathological_n']
+                    when node_positive is null then ['tumours.pathological_n']
+                    when in_scope is null then ['tumours.pathological_t']
+                    else ['tumours.pathological_size_mm']
+                end
     end as missing,
     coalesce(backbone, case when is_begun and named_once then 'regimen-name' end) as met,
     case when in_trial then 'trial' else stop_reason end as excepted,
     ['chemotherapy'] as lacking,
     case
         when not has_chemotherapy then 'no-chemotherapy'
-        when not has_taxane then 'no-taxane'
+        when taxane = 0 then 'no-taxane'
         when is_begun or paclitaxel_option is null then 'regimen-short'
         else 'backbone-not-listed'
     end as failed,

@@ -23,6 +23,16 @@ neratinib_days as (
     where ingredient = 'neratinib'
 ),
 
+-- Between two recorded days of neratinib that are no further apart than a course's gap it went on.
+neratinib_stretches as (
+    select
+        episode_key,
+        dose_date as from_date,
+        case when date_diff('day', dose_date, next_date) <= $course_gap_days then next_date else dose_date end
+            as through_date
+    from neratinib_days
+),
+
 neratinib as (
     select
         patient_key,
@@ -51,23 +61,13 @@ anchors as (
     group by n.episode_key
 ),
 
--- A day of neratinib is a recorded one, or one between two that are no further apart than a course's gap.
 parallel as (
     select
         n.episode_key,
         min(d.dose_date) as parallel_date
-    from neratinib_days as n
+    from neratinib_stretches as n
     inner join days as d on n.episode_key = d.episode_key
-    where
-        d.ingredient <> 'neratinib'
-        and (
-            d.dose_date = n.dose_date
-            or (
-                d.dose_date > n.dose_date
-                and d.dose_date < n.next_date
-                and date_diff('day', n.dose_date, n.next_date) <= $course_gap_days
-            )
-        )
+    where d.ingredient <> 'neratinib' and d.dose_date between n.from_date and n.through_date
     group by n.episode_key
 ),
 
@@ -102,11 +102,11 @@ judged as (
         n.last_date,
         n.is_open,
         n.stop_reason,
-        coalesce(n.in_trial, false) or r.patient_key is not null as in_trial,
+        n.in_trial or r.patient_key is not null as in_trial,
         a.anchor_date,
         a.emtansine_date,
         a.pertuzumab_date,
-        coalesce(a.is_open, false) as anchor_open,
+        a.is_open as anchor_open,
         x.parallel_date,
         b.episode_key is not null as may_be_parallel,
         c.episode_key is not null as has_capecitabine,
@@ -147,7 +147,10 @@ select
         when anchor_date is null then 'antibody-end-missing'
         when may_be_parallel or (anchor_open and days_after > start_max_days) then 'no-end-date'
     end as missing_reason,
-    case when anchor_date is null then ['treatments.start_date'] else ['treatments.end_date'] end as missing,
+    case missing_reason
+        when 'antibody-end-missing' then ['treatments.start_date']
+        when 'no-end-date' then ['treatments.end_date']
+    end as missing,
     case
         when parallel_date is not null or days_after > start_max_days then null
         when not is_open and duration_days > $expected_days + $expected_tolerance_days then 'in-sequence-long'

@@ -96,36 +96,46 @@ programmes as (
         tumour_id
 ),
 
-after_surgery as (
+doses_after_surgery as (
     select
         o.patient_key,
         o.tumour_id,
-        min(d.dose_date) filter (where i.is_cytotoxic and d.ingredient <> 'methotrexate') as chemotherapy_date,
-        list_sort(list(distinct d.ingredient) filter (
-            where i.is_cytotoxic and d.ingredient <> 'methotrexate' and d.dose_date <= o.window_end
-        )) as chemotherapy,
-        min(d.dose_date) filter (where i.is_her2_conjugate) as conjugate_date,
-        min(d.dose_date) filter (where d.in_trial) as trial_date
+        d.dose_date,
+        d.ingredient,
+        d.in_trial,
+        i.is_her2_conjugate,
+        i.is_cytotoxic and d.ingredient <> 'methotrexate' as is_chemotherapy
     from operated as o
     inner join fct_doses as d on o.episode_key = d.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
     where
         o.response = 'pcr'
-        and o.pathway = 'neoadjuvant'
         and d.setting = 'curative'
         and d.dose_date > o.last_surgery_date
         and d.dose_date < o.recurs_date
-    group by
-        o.patient_key,
-        o.tumour_id
 ),
 
+after_surgery as (
+    select
+        patient_key,
+        tumour_id,
+        min(dose_date) filter (where is_chemotherapy) as chemotherapy_date,
+        list_sort(list(distinct ingredient) filter (where is_chemotherapy)) as chemotherapy,
+        min(dose_date) filter (where is_her2_conjugate) as conjugate_date,
+        min(dose_date) filter (where in_trial) as trial_date
+    from doses_after_surgery
+    group by
+        patient_key,
+        tumour_id
+),
+
+-- A tumour with a complete response needs no chemotherapy of its own, and so the judged tumour is none of them.
 other_tumours as (
     select distinct
         o.patient_key,
         o.tumour_id
     from operated as o
-    inner join fct_tumours as x on o.patient_key = x.patient_key and o.tumour_id <> x.tumour_id
+    inner join fct_tumours as x on o.patient_key = x.patient_key
     where
         x.invasive
         and coalesce(x.response, 'unknown') <> 'pcr'
@@ -146,8 +156,8 @@ judged as (
         o.*,
         c.patient_key is not null as has_chemotherapy,
         c.given,
-        coalesce(c.taxane_stopped, false) as taxane_stopped,
-        coalesce(c.not_counted, false) as not_counted,
+        c.taxane_stopped,
+        c.not_counted,
         coalesce(p.is_complete, false) as is_complete,
         round(coalesce(p.cycle_days, 0) / $three_weekly_days, 1) as equivalents,
         a.chemotherapy,

@@ -27,7 +27,8 @@ def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
         for table, table_rows in vignette.tables.items():
             if table in rows:
                 rows[table] += table_rows
-    rows["sites"] = [{"site_id": "hospital", "name": "The hospital"}]
+    hospitals = {tumour["site_id"] for tumour in rows["tumours"]} - {""}
+    rows["sites"] = [{"site_id": hospital} for hospital in sorted(hospitals)]
     for table, table_rows in rows.items():
         with (folder / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, contract()[table], restval="", lineterminator="\n")

@@ -84,8 +84,7 @@ interrupted as (
     from therapies as t
     inner join fct_interruptions as i on t.episode_key = i.episode_key
     where
-        i.kind in ('death', 'recurrence', 'progression', 'second-primary', 'pregnancy')
-        and i.event_date >= t.first_endocrine_date
+        i.event_date >= t.first_endocrine_date
         and i.event_date < t.first_endocrine_date + $due_days
 ),
 
@@ -165,9 +164,10 @@ select
         when open_course then 'no-end-date'
         when endocrine_rows = 1 and not end_recorded then 'no-refills'
     end as missing_reason,
-    case
-        when hr_status = 'unknown' then ['tumours.er_status', 'tumours.pr_status']
-        else ['treatments.end_date']
+    case missing_reason
+        when 'hr-unknown' then ['tumours.er_status', 'tumours.pr_status']
+        when 'no-end-date' then ['treatments.end_date']
+        when 'no-refills' then ['treatments.end_date']
     end as missing,
     case when reached then 'five-years' end as met,
     case

@@ -123,12 +123,16 @@ select
         when hr_status = 'unknown' then 'hr-unknown'
         when in_scope is null then 'stage-unknown'
     end as missing_reason,
-    case
-        when diagnosis_date is null then ['tumours.diagnosis_date']
-        when hr_status = 'unknown' then ['tumours.er_status', 'tumours.pr_status']
-        when over_10_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
-        when over_10_mm is null then ['tumours.clinical_t']
-        else ['tumours.clinical_n']
+    case missing_reason
+        when 'diagnosis-date-missing' then ['tumours.diagnosis_date']
+        when 'hr-unknown' then ['tumours.er_status', 'tumours.pr_status']
+        when 'stage-unknown'
+            then
+                case
+                    when over_10_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
+                    when over_10_mm is null then ['tumours.clinical_t']
+                    else ['tumours.clinical_n']
+                end
     end as missing,
     case
         when

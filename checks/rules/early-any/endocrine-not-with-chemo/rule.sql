@@ -1,4 +1,4 @@
--- Endocrine therapy of early disease is not given during chemotherapy.
+-- Endocrine therapy of early disease waits for the end of chemotherapy.
 -- denominator: index tumours, HER2-positive, M0, ER- or PR-positive, with both in the first course of treatment.
 with population as (
     select
@@ -132,10 +132,10 @@ judged as (
         e.first_endocrine_date,
         e.last_endocrine_date,
         e.drugs,
-        coalesce(c.open_course, false) as chemotherapy_open,
-        coalesce(c.named_once, false) as named_once,
+        c.open_course as chemotherapy_open,
+        c.named_once,
         -- Endocrine therapy that ended before the last known chemotherapy met all there is to meet.
-        coalesce(e.open_course or e.last_endocrine_date >= c.last_chemotherapy_date, false) as goes_on,
+        e.open_course or e.last_endocrine_date >= c.last_chemotherapy_date as goes_on,
         c.in_trial or e.in_trial as in_trial,
         coalesce(o.shown_days, 0) as shown_days,
         coalesce(o.possible_days, 0) as possible_days
@@ -164,9 +164,9 @@ select
         when shown_days > $max_overlap_days then null
         when possible_days > $max_overlap_days or (chemotherapy_open and goes_on) then 'no-end-date'
     end as missing_reason,
-    case
-        when hr_status = 'unknown' then ['tumours.er_status', 'tumours.pr_status']
-        else ['treatments.end_date']
+    case missing_reason
+        when 'hr-unknown' then ['tumours.er_status', 'tumours.pr_status']
+        when 'no-end-date' then ['treatments.end_date']
     end as missing,
     case
         when shown_days > $max_overlap_days then null

@@ -16,7 +16,7 @@ subjects as (
     select
         t.*,
         p.observable_through,
-        coalesce(l.radiotherapy_indicated, false) as radiotherapy_indicated,
+        l.radiotherapy_indicated,
         c.course_number,
         c.start_date,
         c.end_date,
@@ -26,7 +26,7 @@ subjects as (
         c.through_date as latest_end
     from sides as t
     inner join stg_patients as p on t.patient_key = p.patient_key
-    left join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
+    inner join fct_local_treatment as l on t.patient_key = l.patient_key and t.tumour_id = l.tumour_id
     left join fct_radiotherapy_courses as c
         on t.patient_key = c.patient_key and t.tumour_id = c.tumour_id
     where t.place_on_side = 1
@@ -69,7 +69,6 @@ spaced as (
         *,
         lead(dose_date) over (partition by episode_key order by dose_date) as next_dose_date,
         min(case when begins_the_year then dose_date end) over (partition by episode_key) as first_her2_date,
-        max(dose_date) over (partition by episode_key) as last_her2_date,
         count(*) filter (where is_regimen) over (partition by episode_key) as regimen_days
     from dose_days
 ),
@@ -88,40 +87,59 @@ intervals as (
     from spaced
 ),
 
-around as (
+-- breaks: the interval leaves radiotherapy without a dose, whenever its last day was. may_break: on some of the days
+-- that its last day can have been.
+spanned as (
     select
         s.tumour_id,
         s.patient_key,
         s.course_number,
-        min(d.first_her2_date) as first_her2_date,
-        max(d.last_her2_date) as last_her2_date,
-        max(d.dose_date) filter (where d.dose_date <= s.start_date) as prior_dose_date,
-        min(d.dose_date) filter (where d.dose_date > s.start_date) as next_dose_date,
-        max(d.dose_date) filter (where d.dose_date <= s.start_date and d.is_conjugate) as prior_conjugate_date,
-        max(date_diff('day', d.dose_date, d.next_dose_date)) filter (
-            where d.dose_date < s.latest_end and d.next_dose_date > s.start_date
-        ) as longest_gap_days,
-        bool_or(d.broken_if_spanning and d.dose_date <= s.start_date and d.lapses_on > s.latest_end)
-        or bool_or(d.broken_if_spanning and d.dose_date > s.start_date and d.covered_to < s.earliest_end) as broken,
-        bool_or(d.broken_if_spanning and d.dose_date <= s.start_date and d.lapses_on > s.earliest_end)
-        or bool_or(d.broken_if_spanning and d.dose_date > s.start_date and d.covered_to < s.latest_end) as maybe_broken,
-        min(d.dose_date) filter (
-            where d.broken_if_spanning
-            and (
-                (d.dose_date <= s.start_date and d.lapses_on > s.earliest_end)
-                or (d.dose_date > s.start_date and d.covered_to < s.latest_end)
-            )
-        ) as broken_from,
-        bool_or(d.dose_date < s.latest_end and (d.open_course or (d.is_regimen and d.regimen_days = 1)))
-            as open_course,
-        bool_or(d.in_trial) as in_trial
+        s.start_date,
+        s.latest_end,
+        d.dose_date,
+        d.next_dose_date,
+        d.first_her2_date,
+        d.is_conjugate,
+        d.in_trial,
+        d.open_course or (d.is_regimen and d.regimen_days = 1) as end_unknown,
+        d.broken_if_spanning
+        and case
+            when d.dose_date <= s.start_date then d.lapses_on > s.latest_end
+            else d.covered_to < s.earliest_end
+        end as breaks,
+        d.broken_if_spanning
+        and case
+            when d.dose_date <= s.start_date then d.lapses_on > s.earliest_end
+            else d.covered_to < s.latest_end
+        end as may_break
     from subjects as s
     inner join intervals as d on s.episode_key = d.episode_key
     where s.course_number is not null
+),
+
+around as (
+    select
+        tumour_id,
+        patient_key,
+        course_number,
+        min(first_her2_date) as first_her2_date,
+        max(dose_date) as last_her2_date,
+        max(dose_date) filter (where dose_date <= start_date) as prior_dose_date,
+        min(dose_date) filter (where dose_date > start_date) as next_dose_date,
+        max(dose_date) filter (where dose_date <= start_date and is_conjugate) as prior_conjugate_date,
+        max(date_diff('day', dose_date, next_dose_date)) filter (
+            where dose_date < latest_end and next_dose_date > start_date
+        ) as longest_gap_days,
+        bool_or(breaks) as broken,
+        bool_or(may_break) as maybe_broken,
+        min(dose_date) filter (where may_break) as broken_from,
+        bool_or(end_unknown and dose_date < latest_end) as open_course,
+        bool_or(in_trial) as in_trial
+    from spanned
     group by
-        s.tumour_id,
-        s.patient_key,
-        s.course_number
+        tumour_id,
+        patient_key,
+        course_number
 ),
 
 judged as (
@@ -132,18 +150,17 @@ judged as (
         a.prior_dose_date,
         a.next_dose_date,
         a.longest_gap_days,
-        coalesce(a.prior_conjugate_date = a.prior_dose_date, false) as on_conjugate,
-        coalesce(a.open_course, false) as open_course,
-        coalesce(a.in_trial, false) as in_trial,
-        coalesce(a.broken, false) as broken,
-        coalesce(a.maybe_broken, false) as maybe_broken,
+        a.open_course,
+        a.in_trial,
+        a.broken,
+        a.maybe_broken,
+        a.prior_conjugate_date = a.prior_dose_date as on_conjugate,
         coalesce(a.broken_from + $gap_days, s.latest_end) as due_date,
-        a.prior_dose_date is not null
-        and a.next_dose_date is null
+        a.next_dose_date is null
         and date_diff('day', a.prior_dose_date, s.start_date) > $gap_days as stopped_before,
         a.last_her2_date < s.latest_end
         and a.last_her2_date + $three_weekly_days >= a.first_her2_date + $year_days as ended_complete,
-        coalesce(a.broken_from = a.last_her2_date, false) as ended_early
+        a.broken_from = a.last_her2_date as ended_early
     from subjects as s
     left join around as a
         on s.patient_key = a.patient_key and s.tumour_id = a.tumour_id and s.course_number = a.course_number
@@ -229,12 +246,12 @@ select
         when s.open_course and s.maybe_broken then 'no-end-date'
         when s.broken and not s.target_recorded then 'target-not-recorded'
         when s.broken or not s.maybe_broken then null
-        when s.end_date is null and s.latest_end <= s.observable_through then 'radiotherapy-end-not-recorded'
+        when s.latest_end <= s.observable_through then 'radiotherapy-end-not-recorded'
     end as missing_reason,
-    case
-        when s.open_course and s.maybe_broken then ['treatments.end_date']
-        when s.broken then ['radiotherapy.target']
-        else ['radiotherapy.end_date']
+    case missing_reason
+        when 'no-end-date' then ['treatments.end_date']
+        when 'target-not-recorded' then ['radiotherapy.target']
+        when 'radiotherapy-end-not-recorded' then ['radiotherapy.end_date']
     end as missing,
     case
         when s.maybe_broken or s.latest_end > s.observable_through then null

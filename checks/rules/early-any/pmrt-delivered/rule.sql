@@ -7,7 +7,7 @@ with sides as (
         l.t3,
         l.locally_advanced,
         l.four_nodes,
-        l.t3 and (l.four_nodes or t.node_positive or $indication = 't3-or-4-nodes-or-la') as large_enough,
+        l.t3 and (t.node_positive or $indication = 't3-or-4-nodes-or-la') as large_enough,
         p.death_date,
         case when t.pathway = 'neoadjuvant' then t.first_surgery_date else t.diagnosis_date end as clock_start,
         row_number() over (
@@ -26,7 +26,7 @@ scoped as (
         *,
         case
             when large_enough or locally_advanced or four_nodes then true
-            when not large_enough and not locally_advanced and not four_nodes then false
+            when not locally_advanced and not four_nodes then false
         end as indicated
     from sides
 ),
@@ -38,7 +38,7 @@ node_reports as (
         bool_and(o.yp_n = '0') as nodes_cleared
     from scoped as s
     inner join stg_surgeries as o on s.patient_key = o.patient_key and s.tumour_id = o.tumour_id
-    where o.yp_n is not null and s.pathway = 'neoadjuvant' and o.surgery_date >= s.first_surgery_date
+    where s.pathway = 'neoadjuvant' and o.surgery_date >= s.first_surgery_date
     group by
         s.patient_key,
         s.tumour_id
@@ -71,7 +71,7 @@ judged as (
     select
         s.*,
         s.clock_start + $due_days as due_date,
-        coalesce(n.nodes_cleared, false) and $after_neoadjuvant = 'ypn0-spares' as nodes_cleared,
+        n.nodes_cleared and $after_neoadjuvant = 'ypn0-spares' as nodes_cleared,
         coalesce(r.irradiated_before, false) as irradiated_before,
         r.chest_wall_date,
         r.unclear_date,
@@ -110,15 +110,19 @@ select
         when laterality is null and tumour_count > 1 then 'laterality-missing'
         when unclear_in_time then 'target-not-recorded'
     end as missing_reason,
-    case
-        when clock_start is null then ['tumours.diagnosis_date']
-        when indicated is null and large_enough is null and four_nodes is null
-            then ['tumours.clinical_t', 'tumours.nodes_positive']
-        when indicated is null and large_enough is null and pathway = 'surgery-first' then ['tumours.pathological_t']
-        when indicated is null and large_enough is null then ['tumours.clinical_t']
-        when indicated is null then ['tumours.nodes_positive']
-        when laterality is null and tumour_count > 1 then ['tumours.laterality']
-        else ['radiotherapy.target']
+    case missing_reason
+        when 'diagnosis-date-missing' then ['tumours.diagnosis_date']
+        when 'laterality-missing' then ['tumours.laterality']
+        when 'target-not-recorded' then ['radiotherapy.target']
+        when 'stage-unknown'
+            then
+                case
+                    when large_enough is null and four_nodes is null
+                        then ['tumours.clinical_t', 'tumours.nodes_positive']
+                    when large_enough is null and pathway = 'surgery-first' then ['tumours.pathological_t']
+                    when large_enough is null then ['tumours.clinical_t']
+                    else ['tumours.nodes_positive']
+                end
     end as missing,
     case
         when

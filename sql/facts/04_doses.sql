@@ -73,6 +73,7 @@ select
     n.is_alone,
     n.is_pair,
     n.tells_dose,
+    i.is_endocrine,
     i.ingredient
 from drug_names as d
 inner join names as n on d.drug = n.drug
@@ -104,6 +105,7 @@ with placed as (
         r.is_alone,
         r.is_pair,
         r.tells_dose,
+        r.is_endocrine,
         r.ingredient
     from treatments as t
     inner join dose_drugs as r on t.drug = r.drug
@@ -131,20 +133,23 @@ select
     in_trial,
     stop_reason,
     is_regimen,
+    is_endocrine,
     ingredient
 from placed;
 
 -- fct_doses: one row a dated dose of one anticancer ingredient, in the episode that it counts for.
--- A course with both ends stands as three-weekly doses, the last on its end date (derived); a course without an end
--- is one dose on its first day (open_course). setting: curative, or metastatic from the metastatic date on.
+-- A course with both ends stands as three-weekly doses, an endocrine one as dispensings, the last on its end date
+-- (derived); a course without an end is one dose on its first day (open_course). setting: curative, or metastatic from
+-- the metastatic date on.
 create or replace table fct_doses as
 with counted as (
     select
         *,
+        case when is_endocrine then $dispensing_days else $three_weekly_days end as step_days,
         case
-            when is_course and end_date > start_date
-                then cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer)
-            else 0
+            when not is_course or end_date is null or end_date <= start_date then 0
+            when is_endocrine then cast(ceil(date_diff('day', start_date, end_date) / $dispensing_days) as integer)
+            else cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer)
         end as last_number
     from dose_rows
 ),
@@ -162,7 +167,7 @@ dated as (
         case
             when dose_number = 0 then start_date
             when dose_number = last_number then end_date
-            else start_date + cast(dose_number as integer) * $three_weekly_days
+            else start_date + cast(dose_number as integer) * step_days
         end as dose_date
     from unfolded
 )

@@ -6,6 +6,7 @@ specification alone and shares nothing with sql/ or checks/.
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from math import ceil
 
 EITHER_TAXANE = "docetaxel-or-paclitaxel"  # what regimen names such as TH leave open
 FAMILIES = {
@@ -197,8 +198,10 @@ def doses_of_row(row, drugs):
         return [Dose(start, row, drug)]
     if end is None:
         return [Dose(start, row, drug, open=True)]
-    count = round(between(start, end) / 21) + 1
-    days = [after(start, 21 * number) for number in range(count - 1)]
+    endocrine = drug.ingredients & FAMILIES["endocrine"]
+    step = 90 if endocrine else 21
+    count = 1 + (ceil(between(start, end) / 90) if endocrine else round(between(start, end) / 21))
+    days = [after(start, step * number) for number in range(count - 1)]
     days.append(end if count > 1 else start)
     return [Dose(day, row, drug) for day in days]
 

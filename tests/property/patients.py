@@ -10,12 +10,13 @@ from datetime import date
 from patients_aftercare import AfterCare
 from patients_care import Care
 from patients_drugs import EDITIONS, UNKNOWN_DRUGS
+from patients_metastatic import Metastatic
 from patients_record import Record
 from patients_registry import ALL_TABLES, KEYS, Registry
 from twin_record import after, between
 
 
-class Maker(Care, AfterCare, Record):
+class Maker(Care, AfterCare, Metastatic, Record):
     """Makes the patients of one registry."""
 
     def __init__(self, seed, cutoff, start, imprecise):
@@ -186,7 +187,7 @@ def generate(
     start: date = date(2005, 1, 1),
     imprecise: bool = True,
 ) -> Registry:
-    """A registry of `n` patients.
+    """A registry of `n` patients, and a fifth as many more with metastatic disease.
 
     Args:
         n: patients.
@@ -198,6 +199,10 @@ def generate(
     maker = Maker(seed, cutoff, start, imprecise)
     for number in range(n):
         maker.patient(number)
+    distant = Maker(f"{seed}-metastatic", cutoff, start, imprecise)
+    distant.tables, distant.serial = maker.tables, maker.serial
+    for number in range(n // 5):
+        distant.metastatic_patient(number)
     return Registry(maker.tables, cutoff)
 
 

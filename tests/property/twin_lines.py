@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import twin_facts as facts
 from twin_aftercare import hormone_receptors
 from twin_facts import EQUIVOCAL, LATE, NEGATIVE, POSITIVE
-from twin_record import EITHER_TAXANE, FAMILIES, SYSTEMIC, after, between
+from twin_record import EITHER_TAXANE, FAMILIES, SYSTEMIC, after, between, doses_of_row
 
 JOIN, GAP = 42, 90
 ENDOCRINE = FAMILIES["endocrine"]
@@ -124,8 +124,13 @@ def clock(episode):
     if not is_recurrent(episode):
         return Clock("de-novo")
     end = episode.metastatic_date
-    doses = episode.curative("her2-antibody", "trastuzumab-emtansine")
-    before = [dose for dose in doses if dose.date <= end]
+    before = [
+        dose
+        for dose in episode.doses
+        if dose.has("her2-antibody", "trastuzumab-emtansine")
+        and dose.date <= end
+        and dose.row.get("intent") != "palliative"
+    ]
     if not before:
         return Clock("no-her2")
     last = before[-1].date
@@ -312,7 +317,7 @@ def resumed(before, today, day, progressed):
     for drug in today:
         earlier = [one.day for one in before if one.drug == drug]
         paused = earlier and between(earlier[-1], day) > GAP
-        if paused and any(earlier[-1] <= one <= day for one in progressed):
+        if paused and any(earlier[-1] < one <= day for one in progressed):
             return True
     return False
 
@@ -334,9 +339,14 @@ def mark_certainty(context, found):
 
 
 def prior_regimens(context, episode, number):
-    """(earlier lines with a HER2 drug, those and each HER2 class given in early disease)."""
-    earlier = [
-        line for line in lines(context, episode) if line.number < number and line.has("her2")
-    ]
-    classes = [name for name in CLASSES if episode.curative(name)]
-    return len(earlier), len(earlier) + len(classes)
+    """(earlier lines with a HER2 drug, those and each HER2 class given before the first line)."""
+    every = lines(context, episode)
+    earlier = [line for line in every if line.number < number and line.has("her2")]
+    before = {
+        drug
+        for row in context.patient.treatments
+        for dose in doses_of_row(row, context.drugs)
+        for drug in dose.drug.ingredients
+        if dose.date < every[0].start
+    }
+    return len(earlier), len(earlier) + sum(bool(before & FAMILIES[name]) for name in CLASSES)

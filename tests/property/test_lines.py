@@ -25,6 +25,7 @@ def described(context, episode):
     """What the twin says of each line, under the names of the table's columns."""
     clock = twin_lines.clock(episode)
     for line in twin_lines.lines(context, episode):
+        prior = twin_lines.prior_regimens(context, episode, line.number)
         yield {
             "tumour_id": episode.index["tumour_id"],
             "line_number": line.number,
@@ -32,8 +33,6 @@ def described(context, episode):
             "last_dose_date": line.last,
             "next_start_date": line.next_start,
             "began_by": line.began_by,
-            "certainty": "low" if line.low else "stated",
-            "progression_date": line.progression,
             "drugs": sorted(line.drugs),
             "first_drugs": sorted(line.first_drugs),
             "in_trial": line.in_trial,
@@ -42,10 +41,8 @@ def described(context, episode):
             "clock": clock.name,
             "her2_at_line": twin_lines.her2_at(episode, line),
             "hr_status": twin_lines.hr_status(episode),
-            "prior_metastatic_regimens": twin_lines.prior_regimens(context, episode, line.number)[
-                0
-            ],
-            "prior_her2_regimens": twin_lines.prior_regimens(context, episode, line.number)[1],
+            "prior_metastatic_regimens": prior[0],
+            "prior_her2_regimens": prior[1],
         }
 
 

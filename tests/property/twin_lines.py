@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import twin_facts as facts
 from twin_aftercare import hormone_receptors
-from twin_facts import EQUIVOCAL, LATE, NEGATIVE, POSITIVE
+from twin_facts import LATE, NEGATIVE, POSITIVE
 from twin_record import EITHER_TAXANE, FAMILIES, SYSTEMIC, after, between, doses_of_row
 
 JOIN, GAP = 42, 90
@@ -121,14 +121,16 @@ class Clock:
 
 
 def clock(episode):
+    """The clock of an episode; what the first line holds is not adjuvant."""
     if not is_recurrent(episode):
         return Clock("de-novo")
-    end = episode.metastatic_date
+    end, first = episode.metastatic_date, first_start(episode) or LATE
     before = [
         dose
         for dose in episode.doses
         if dose.has("her2-antibody", "trastuzumab-emtansine")
         and dose.date <= end
+        and dose.date < first
         and dose.row.get("intent") != "palliative"
     ]
     if not before:
@@ -180,9 +182,7 @@ def her2_at(episode, line):
     if not found:
         return episode.status[episode.index["tumour_id"]]
     newest = found[max(found)]
-    if EQUIVOCAL in newest and POSITIVE not in newest:
-        return "unknown"
-    return POSITIVE if POSITIVE in newest else NEGATIVE
+    return next((result for result in (POSITIVE, NEGATIVE) if result in newest), "unknown")
 
 
 def hr_status(episode):
@@ -253,10 +253,8 @@ def lines(context, episode):
     if not is_metastatic(episode):
         return []
     everything = given_days(episode)
-    carried = carried_over(episode, everything)
     given = [one for one in everything if one.day >= considered_from(episode, one.drug)]
-    start = min((one.day for one in given if one not in carried), default=None)
-    began_by, found = "first", []
+    start, began_by, found = first_start(episode), "first", []
     while start:
         now = [one for one in given if one.day >= start]
         progressed = progressions(episode, everything, start)
@@ -269,6 +267,14 @@ def lines(context, episode):
         start, began_by = following, why
     mark_certainty(context, found)
     return found
+
+
+def first_start(episode):
+    """The first day of a drug that was not given before the metastasis, or None."""
+    given = given_days(episode)
+    carried = carried_over(episode, given)
+    new = [one for one in given if one not in carried]
+    return min((o.day for o in new if o.day >= considered_from(episode, o.drug)), default=None)
 
 
 def next_line(now, start, progressed, observable):
@@ -317,7 +323,7 @@ def resumed(before, today, day, progressed):
     for drug in today:
         earlier = [one.day for one in before if one.drug == drug]
         paused = earlier and between(earlier[-1], day) > GAP
-        if paused and any(earlier[-1] < one <= day for one in progressed):
+        if paused and any(earlier[-1] <= one <= day for one in progressed):
             return True
     return False
 

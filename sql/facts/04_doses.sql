@@ -80,18 +80,43 @@ inner join names as n on d.drug = n.drug
 inner join ingredients as i on d.ingredient = i.ingredient
 where i.is_her2 or i.is_cytotoxic or i.is_endocrine;
 
--- dose_rows: one row a dated treatment row and ingredient, in the episode that it counts for.
+-- placed_treatments: the dated treatment rows, whatever the drug, each in the episode that it counts for.
 -- What names no tumour and was given long before the diagnosis counts for none: it treated something else.
+create or replace temp view placed_treatments as
+select
+    p.patient_key,
+    coalesce(v.episode_key, p.episode_key) as episode_key,
+    case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
+    coalesce(m.start_date, t.start_date) as start_date,
+    coalesce(m.end_date, t.end_date) as end_date,
+    t.drug,
+    t.record_kind,
+    t.route,
+    t.intent,
+    coalesce(t.trial, false) as in_trial,
+    t.dose,
+    t.dose_unit,
+    t.infusion_minutes,
+    t.stop_reason
+from treatments as t
+inner join dose_places as p on t.patient_id = p.patient_id
+left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
+left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
+where
+    coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
+    and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date);
+
+-- dose_rows: one row a placed treatment row and anticancer ingredient.
 -- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null. dose_form: iv, sc, oral
 -- or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route is recorded.
 create or replace temp view dose_rows as
 with placed as (
     select
-        p.patient_key,
-        coalesce(v.episode_key, p.episode_key) as episode_key,
-        case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
-        coalesce(m.start_date, t.start_date) as start_date,
-        coalesce(m.end_date, t.end_date) as end_date,
+        t.patient_key,
+        t.episode_key,
+        t.metastatic_date,
+        t.start_date,
+        t.end_date,
         coalesce(t.record_kind = 'course', t.end_date > t.start_date, false) as is_course,
         coalesce(t.route = 'sc', false) or coalesce(r.route_hint = 'sc', false) as is_sc,
         coalesce(r.route_hint, t.route) as route,
@@ -99,7 +124,7 @@ with placed as (
         t.dose_unit,
         t.infusion_minutes,
         t.intent,
-        coalesce(t.trial, false) as in_trial,
+        t.in_trial,
         replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
         r.via = 'regimen' as is_regimen,
         r.is_alone,
@@ -107,14 +132,8 @@ with placed as (
         r.tells_dose,
         r.is_endocrine,
         r.ingredient
-    from treatments as t
+    from placed_treatments as t
     inner join dose_drugs as r on t.drug = r.drug
-    inner join dose_places as p on t.patient_id = p.patient_id
-    left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
-    left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
-    where
-        coalesce(m.start_date, t.start_date) between p.from_date and p.through_date
-        and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date)
 )
 
 select

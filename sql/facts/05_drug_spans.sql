@@ -55,7 +55,6 @@ select
     min(first_dose_date) filter (where setting = 'curative' and is_trastuzumab) as first_trastuzumab_date,
     min(first_dose_date) filter (where setting = 'curative' and is_taxane) as first_taxane_date,
     min(first_dose_date) filter (where setting = 'curative' and is_cytotoxic) as first_cytotoxic_date,
-    min(first_trial_date) filter (where setting = 'curative') as first_trial_date,
     bool_and(all_palliative) as all_palliative,
     bool_or(any_adjuvant_intent) as any_adjuvant_intent,
     bool_or(any_neoadjuvant_intent) as any_neoadjuvant_intent

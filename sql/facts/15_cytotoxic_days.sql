@@ -80,8 +80,9 @@ from scheduled;
 -- recurrence. The cycle_days are sums: three-weekly equivalents times 21.
 -- docetaxel_carboplatin and docetaxel_cyclophosphamide: of docetaxel days with the partner close by.
 -- paclitaxel: any taxane but docetaxel, so nab-paclitaxel too. unnamed_taxane: a regimen's name left open which.
--- paclitaxel_alone: no other cytotoxic beside it (methotrexate is passed over). named_once: a regimen's name stands
--- once, for a number of cycles that is not recorded. is_open: a course without an end.
+-- paclitaxel_alone: nothing of what makes another listed backbone beside it. named_once: a regimen's name stands
+-- once, for a number of cycles that is not recorded. is_open: a course without an end. paclitaxel_not_counted: either
+-- is true of paclitaxel.
 create or replace table fct_adjuvant_chemotherapy as
 with given as (
     select c.*
@@ -129,6 +130,7 @@ drugs as (
         ingredient,
         is_taxane,
         is_anthracycline,
+        is_platinum,
         sum(cycle_days) as cycle_days,
         min(dose_date) as first_date,
         max(dose_date) as last_date,
@@ -142,7 +144,8 @@ drugs as (
         episode_key,
         ingredient,
         is_taxane,
-        is_anthracycline
+        is_anthracycline,
+        is_platinum
 )
 
 select
@@ -159,14 +162,23 @@ select
         ),
         0
     ) as paclitaxel,
-    bool_and(d.is_taxane or d.ingredient = 'methotrexate')
-    and not bool_or(d.ingredient in ('docetaxel', 'docetaxel-or-paclitaxel'))
-    and bool_or(d.is_taxane) as paclitaxel_alone,
+    bool_or(d.is_taxane)
+    and not bool_or(
+        d.is_anthracycline
+        or d.is_platinum
+        or d.ingredient in ('cyclophosphamide', 'docetaxel', 'docetaxel-or-paclitaxel')
+    ) as paclitaxel_alone,
     bool_or(d.ingredient = 'docetaxel-or-paclitaxel') as unnamed_taxane,
     coalesce(max(p.docetaxel_carboplatin), 0) as docetaxel_carboplatin,
     coalesce(max(p.docetaxel_cyclophosphamide), 0) as docetaxel_cyclophosphamide,
     bool_or(d.is_open) as is_open,
     bool_or(d.named_once) as named_once,
+    coalesce(
+        bool_or(d.is_open or d.named_once) filter (
+            where d.is_taxane and d.ingredient not in ('docetaxel', 'docetaxel-or-paclitaxel')
+        ),
+        false
+    ) as paclitaxel_not_counted,
     max(d.stop_reason) as stop_reason,
     list_sort(list(
         d.ingredient || ' on ' || cast(d.days as varchar) || ' days, ' || cast(d.first_date as varchar) || ' to '

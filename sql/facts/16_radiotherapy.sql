@@ -56,7 +56,8 @@ where
     and (s.same_episode or coalesce(r.start_date < s.diagnosis_date - $before_diagnosis_days, false));
 
 -- fct_radiotherapy_courses: one row a course of radiotherapy of a tumour's side in its first course of treatment.
--- end_date: null where some row's end is not recorded; through_date: the last day that it can have been.
+-- end_date: null where some row's end is not recorded; reached_date and through_date: the first and the last day that
+-- it can have been.
 create or replace table fct_radiotherapy_courses as
 with local_rows as (
     select
@@ -88,6 +89,7 @@ select
     cast(course_number as integer) as course_number,
     min(start_date) as start_date,
     case when bool_and(end_date is not null) then max(end_date) end as end_date,
+    max(coalesce(end_date, start_date)) as reached_date,
     max(coalesce(end_date, start_date + $radiotherapy_longest_days)) as through_date,
     coalesce(bool_or(is_local), false) as target_recorded
 from numbered

@@ -74,7 +74,7 @@ def r14(context, episode):
     case.met = in_time and len(counted) >= 15
     case.exceptions += documented(context, episode, "R14", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
-    if in_trial(episode, surgery, LATE):
+    if in_trial(episode, date.min, LATE):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
     partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]

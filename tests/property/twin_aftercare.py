@@ -1,5 +1,7 @@
 """The twin's facts on what follows surgery: sides, radiotherapy, first course, receptors."""
 
+from datetime import date
+
 import twin_facts as facts
 from twin_facts import LATE
 from twin_record import FAMILIES, after, between
@@ -84,7 +86,7 @@ def postmastectomy(episode, tumour, variant):
     few = operated_on == "N1mi" or (
         operated_on is not None and not facts.node_positive(operated_on)
     )
-    many = False if few or count is not None else None
+    many = False if few or (count is not None and n is not None) else None
     large = None if t is None else facts.at_least(t, "T3")
     if variant == "t3n1-or-higher" and large is not False:
         positive = None if n is None and count is None else facts.node_positive(n) or bool(count)
@@ -98,17 +100,23 @@ def postmastectomy(episode, tumour, variant):
 # --- the first course ------------------------------------------------------------------------
 
 
-def first_course_end(episode, tumour):
+def first_course_recurrence(episode):
+    """The day of the first recurrence after the episode's diagnosis, or LATE."""
+    start = episode.first_diagnosis or date.min
+    return min((day for day in episode.days_of(*facts.RECURRENCES) if day > start), default=LATE)
+
+
+def first_course_end(episode):
     """The day of the first recurrence or second primary after diagnosis, or LATE."""
-    start = tumour.get("diagnosis_date")
-    seconds = [day for day in episode.days_of("second_primary") if start and day > start]
-    return min([facts.recurrence_date(episode, tumour), *seconds])
+    start = episode.first_diagnosis or date.min
+    seconds = [day for day in episode.days_of("second_primary") if day > start]
+    return min([first_course_recurrence(episode), *seconds])
 
 
-def first_course_chemotherapy(episode, tumour):
+def first_course_chemotherapy(episode):
     """Cytotoxic doses of the first course: begun within a year of the episode's diagnosis, without
     a pause of over 183 days, before a recurrence or second primary."""
-    start, end = episode.first_diagnosis, first_course_end(episode, tumour)
+    start, end = episode.first_diagnosis, first_course_end(episode)
     doses = [d for d in episode.curative("chemotherapy") if d.date < end]
     if start and doses and between(start, doses[0].date) > 365:
         return []

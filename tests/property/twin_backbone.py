@@ -106,7 +106,7 @@ def recommended(context, episode, given, surgery, begun):
         return True
     cyclophosphamide = {dose.date for dose in given if dose.has("cyclophosphamide")}
     partnered = paired(days["anthracycline"], cyclophosphamide)
-    if partnered and min(days["anthracycline"]) < min(days["taxane"]):
+    if partnered and min(partnered) < min(days["taxane"]):
         return True
     if surgery and not days["anthracycline"] and anthracycline_after(episode, surgery):
         return True

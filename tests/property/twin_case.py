@@ -171,15 +171,25 @@ def interruptions(context, episode, anchor, due, before=LATE):
 
 
 def in_trial(episode, first, last, *names):
-    """Whether a curative dose (of the drugs or families named) was given in a trial.
+    """Whether a curative dose of the drugs or families named was given in a trial.
 
-    Its row starts from first to last, both inclusive.
+    Its row starts from first to last, both inclusive. Without names any row counts that reaches
+    into these days, whatever its drug, known or not.
     """
-    doses = [dose for dose in episode.doses if not names or dose.has(*names)]
+    if not names:
+        return any(
+            row.get("trial") is True
+            and row["start_date"] <= last
+            and (row.get("end_date") or row["start_date"]) >= first
+            for row in episode.rows
+            if row.get("start_date")
+            and row.get("intent") != "palliative"
+            and row["start_date"] < episode.metastatic_date
+        )
     return any(
         dose.row.get("trial") is True and first <= dose.row["start_date"] <= last
-        for dose in doses
-        if not episode.is_metastatic(dose)
+        for dose in episode.doses
+        if dose.has(*names) and not episode.is_metastatic(dose)
     )
 
 
@@ -205,12 +215,11 @@ def doubts(context, episode, rule, needs, window, opened, reads=()):
         if row.get("start_date") is None:
             if drug is None or drug.ingredients & needed:
                 found.append("undated-row")
-        elif drug is None and window and window[0] <= row["start_date"] <= window[1]:
+        elif drug is None and window and overlaps(row, window):
             found.append("unrecognised-drug")
     for row in episode.rows_elsewhere:
         drug = context.drugs.get(row.get("drug"))
-        in_window = window and window[0] <= row["start_date"] <= window[1]
-        if drug and drug.ingredients & needed and in_window:
+        if drug and drug.ingredients & needed and window and overlaps(row, window):
             found.append("names-another-tumour")
     if any(
         row.get("surgery_date") and facts.may_be_definitive(row) and not facts.is_definitive(row)
@@ -230,6 +239,12 @@ def doubts(context, episode, rule, needs, window, opened, reads=()):
     order = ["names-another-tumour", "quarantined-row", "undated-row", "unlinked-row"]
     order += ["unrecognised-drug", "unspecified-surgery", "transferred-in"]
     return sorted(found, key=order.index)
+
+
+def overlaps(row, window):
+    """Whether a treatment row may reach into the window: an unended course or trial may go on."""
+    unended = LATE if row.get("record_kind") == "course" or row.get("trial") else row["start_date"]
+    return row["start_date"] <= window[1] and (row.get("end_date") or unended) >= window[0]
 
 
 def status_reasons(episode, tumour, *, negative=True):
@@ -301,3 +316,9 @@ def is_systemic(row, context):
     """Whether a treatment row, dated or not, is a systemic drug."""
     drug = context.drugs.get(row.get("drug"))
     return bool(drug and drug.ingredients & SYSTEMIC)
+
+
+def systemic_intents(context, episode):
+    """The intents of the episode's systemic rows; an undated one may be of any episode."""
+    undated = [r for r in context.patient.treatments if not (r["start_date"] or r.get("tumour_id"))]
+    return {row.get("intent") for row in episode.rows + undated if is_systemic(row, context)}

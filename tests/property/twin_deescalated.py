@@ -18,7 +18,6 @@ from twin_case import (
     stops,
 )
 from twin_chemotherapy import weights
-from twin_facts import LATE
 from twin_record import EITHER_TAXANE, after
 from twin_regimen import PACLITAXEL, PACLITAXEL_DOSES, adjuvant, named_once
 
@@ -72,10 +71,12 @@ def r16(context, episode):
     overtreated = case.failure in ("anthracycline-given", "pertuzumab-given")
     if overtreated:
         opened = None  # what was given elsewhere takes nothing of this away
-    case.exceptions += documented(context, episode, "R16", TOPICS)
-    if in_trial(episode, surgery or date.min, LATE):
-        case.exceptions.append("trial")
-    if not overtreated:
+    wanted = not complete(given) or overtreated  # else there is nothing that a reason excuses
+    if wanted:
+        case.exceptions += documented(context, episode, "R16", TOPICS)
+        if in_trial(episode, date.min, after(facts.recurrence_date(episode, tumour), -1)):
+            case.exceptions.append("trial")
+    if wanted and not overtreated:
         case.exceptions += stops(cytotoxic)
         case.exceptions += interruptions(context, episode, case.decision, case.due)
     needs = ["trastuzumab", "taxane"]
@@ -102,12 +103,18 @@ def small(episode, tumour):
     return t is not None and not facts.at_least(t, "T2") and (n or "").startswith("N0")
 
 
+def complete(given):
+    """Whether trastuzumab and enough weekly doses of paclitaxel are recorded."""
+    own = [dose for dose in given if dose.has(*PACLITAXEL)]
+    doses = sum(1 if weight < 1 else 3 for weight in weights(own, *PACLITAXEL).values())
+    return doses >= PACLITAXEL_DOSES and any(dose.has("trastuzumab") for dose in given)
+
+
 def judge_regimen(context, episode, case, given, cytotoxic):
     """Paclitaxel with trastuzumab, no anthracycline, and no pertuzumab until it is closed."""
     case.due = after(cytotoxic[-1].date, 90)
     pertuzumab = [d for d in given if d.has("pertuzumab") and d.date <= case.due]
     own = [dose for dose in given if dose.has(*PACLITAXEL)]
-    doses = sum(1 if weight < 1 else 3 for weight in weights(own, *PACLITAXEL).values())
     either = any(dose.has(EITHER_TAXANE) for dose in given)
     anthracycline = [dose for dose in given if dose.has("anthracycline")]
     if anthracycline or pertuzumab:
@@ -117,7 +124,7 @@ def judge_regimen(context, episode, case, given, cytotoxic):
         case.open = True
     elif not any(dose.has("trastuzumab") for dose in given):
         case.failure = "no-trastuzumab"
-    elif doses >= PACLITAXEL_DOSES:
+    elif complete(given):
         case.met, case.met_reason = True, "deescalated"
     elif either:
         case.missing.append("taxane-not-named")

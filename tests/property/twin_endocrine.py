@@ -7,6 +7,7 @@ import twin_facts as facts
 from twin_aftercare import (
     endocrine_rows,
     first_course_chemotherapy,
+    first_course_recurrence,
     hormone_receptors,
     hr_reasons,
     is_open,
@@ -25,7 +26,7 @@ from twin_case import (
     status_reasons,
 )
 from twin_chemotherapy import exposure
-from twin_record import FAMILIES, RULES, SYSTEMIC, after, between, read_topic
+from twin_record import FAMILIES, RULES, after, between, read_topic
 
 SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
 GATE = Fraction(4, 5)
@@ -78,7 +79,7 @@ def r33(context, episode):
         case.missing.append("diagnosis-date-missing")
     rows = endocrine_rows(context, episode, palliative=True)
     positive = hormone_receptors(episode, tumour) == "positive"
-    recurrence = facts.recurrence_date(episode, tumour)
+    recurrence = first_course_recurrence(episode)
     systemic = any(is_systemic(row, context) for row in episode.rows)
     case.expected = not case.excluded and positive and systemic
     case.seen = any(start < recurrence for start, _, _, _ in rows)
@@ -104,7 +105,7 @@ def r33(context, episode):
     ):
         case.met, case.met_reason = True, "recommended"
     case.exceptions += said
-    if in_trial(episode, date.min, case.due, *SYSTEMIC):
+    if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
     case.failure = "not-recorded-in-time"
@@ -122,8 +123,8 @@ def r34(context, episode):
     case = opening(context, episode, "R34")
     if not context.linked("treatments"):
         return [case]
-    end = facts.recurrence_date(episode, tumour)
-    doses = first_course_chemotherapy(episode, tumour)
+    end = first_course_recurrence(episode)
+    doses = first_course_chemotherapy(episode)
     since = tumour.get("diagnosis_date") or date.min
     rows = [one for one in endocrine_rows(context, episode) if one[0] < end and one[1] >= since]
     if not doses:
@@ -160,7 +161,7 @@ def r34(context, episode):
     if in_trial(episode, date.min, date.max, "endocrine", "chemotherapy"):
         case.exceptions.append("trial")
     needs = ["endocrine", "chemotherapy"]
-    case.doubts = doubts(context, episode, "R34", needs, None, min(first, rows[0][0]))
+    case.doubts = doubts(context, episode, "R34", needs, None, first)
     return [case]
 
 
@@ -188,7 +189,7 @@ def r35(context, episode):
         return [case]
     diagnosis = tumour.get("diagnosis_date")
     since = after(diagnosis, -30) if diagnosis else date.min  # dates of biopsy and report differ
-    end = facts.recurrence_date(episode, tumour)
+    end = first_course_recurrence(episode)
     rows = [one for one in endocrine_rows(context, episode) if since <= one[0] < end]
     if not rows:
         case.excluded.append("no-endocrine")
@@ -208,11 +209,10 @@ def r35(context, episode):
         length = max(between(*span) + 1 for span in merged(spans))
         case.met = length >= (1826 if target == "60-months" else 1643)
     case.met_reason = "five-years"
-    stopped = r35_stops(rows, due) + ended
-    case.exceptions += r35_documented(context, episode, due) + stopped
-    if any(row.get("stop_reason") == "progression" for _, _, row, _ in rows):
+    case.exceptions += r35_documented(context, episode, due) + r35_stops(rows, due) + ended
+    if any(row.get("stop_reason") == "progression" for day, _, row, _ in rows if day < due):
         case.exceptions.append("progression")
-    if not case.met and not stopped and due <= context.observable:
+    if not case.met and not ended and due <= context.observable:
         if any(is_open(row) for _, _, row, _ in rows):
             case.missing.append("no-end-date")
         elif len(rows) == 1 and not rows[0][3]:

@@ -98,6 +98,18 @@ def episode_of_day(start, groups):
     return None if long_before else candidates[0]  # None: it treated something else
 
 
+def episodes_of_days(row, groups):
+    """The episodes that the row's days would belong to, from their diagnosis on."""
+    start, end = row["start_date"], row.get("end_date") or row["start_date"]
+    candidates = [e for e in groups if POSITIVE in e.status.values()] or groups
+    starts = [*(e.first_diagnosis or date.min for e in candidates), LATE]
+    return [
+        e
+        for e, own, following in zip(candidates, starts, starts[1:], strict=False)
+        if own <= end and start < following
+    ]
+
+
 def metastatic_date(episode):
     """(metastatic at diagnosis, the metastatic date or LATE)."""
     metastases = episode.days_of("distant_metastasis")
@@ -144,10 +156,10 @@ def episodes(patient, drugs):
         by_name = episode_of_row(row, groups)
         if by_name:
             by_name.rows.append(row)
-        start = row.get("start_date")
-        by_day = episode_of_day(start, groups) if row.get("tumour_id") and start else by_name
-        if by_day and by_day is not by_name and start >= (by_day.first_diagnosis or date.min):
-            by_day.rows_elsewhere.append(row)
+        if row.get("tumour_id") and row.get("start_date"):
+            for other in episodes_of_days(row, groups):
+                if other is not by_name:
+                    other.rows_elsewhere.append(row)
     for episode in groups:
         doses = [dose for row in episode.rows for dose in doses_of_row(row, drugs)]
         episode.doses = sorted(doses, key=lambda dose: dose.date)

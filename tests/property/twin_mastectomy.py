@@ -8,7 +8,6 @@ from twin_aftercare import (
     first_series,
     local_radiotherapy,
     postmastectomy,
-    radiotherapy,
     same_side,
 )
 from twin_case import SHARED_REASONS, documented, doubts, interruptions, rule
@@ -41,9 +40,16 @@ def r32_tumour(context, episode, tumour):
         return case
     diagnosis = tumour.get("diagnosis_date")
     neoadjuvant = facts.pathway(episode, tumour) == "neoadjuvant"
-    rows = radiotherapy(context, episode, tumour)
     opened = after(diagnosis, -30) if diagnosis else date.min  # dates of biopsy and report differ
-    if any(r["start_date"] < opened and r.get("target") in LOCAL for r in rows):
+    everywhere = {one["tumour_id"]: one for one in patient.tumours}
+    if any(
+        row.get("start_date")
+        and row["start_date"] < opened
+        and row.get("target") in (None, *LOCAL)
+        and (owner := everywhere.get(facts.tumour_of(row, patient)))
+        and same_side(tumour, owner)
+        for row in patient.radiotherapy
+    ):
         case.excluded.append("previous-radiotherapy")
     needed = postmastectomy(episode, tumour, variant)
     if needed is False:

@@ -75,7 +75,7 @@ def r05(context, episode):
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
-    if in_trial(episode, course[0].date, min(last, case.due)):
+    if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, given[0], case.due)
     partner_open = any(dose.open for dose in partners)

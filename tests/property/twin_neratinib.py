@@ -15,6 +15,7 @@ from twin_case import (
 from twin_record import RULES, after, between, read_topic
 
 TOPICS = {"neratinib", "her2"}
+CAPECITABINE_DAYS = 14  # of exposure from a dispensing
 
 
 @rule(
@@ -42,12 +43,13 @@ def r19(context, episode):
         case.excluded.append("after-recurrence" if every else "no-neratinib")
         return [case]
     first = case.decision = doses[0].date
-    case.open, case.closed = first > context.observable, True
     if not context.in_force("R19", first):
         case.excluded.append("not-in-force")
     spans = neratinib_spans(doses)
-    capecitabine = {dose.date for dose in episode.curative("capecitabine")}
-    if any(start <= day <= end for day in capecitabine for start, end in spans):
+    if any(
+        dose.date <= doses[-1].date and after(dose.date, CAPECITABINE_DAYS - 1) >= first
+        for dose in episode.curative("capecitabine")
+    ):
         case.excluded.append("with-capecitabine")
     said = [
         row
@@ -61,7 +63,12 @@ def r19(context, episode):
 
     before = [d for d in episode.curative(ANTIBODY, "her2-conjugate") if d.date < first]
     others = [d for d in episode.curative("her2") if d.drug.ingredients - {"neratinib"}]
-    beside = any(start <= d.date <= end for d in others for start, end in spans)
+    beside = [
+        d.date
+        for d in others
+        if d.date < recurrence and any(start <= d.date <= end for start, end in spans)
+    ]
+    case.open, case.closed = min(beside, default=first) > context.observable, True
     limit = 730 if context.jurisdiction == "US" else 365
     case.due = after(before[-1].date, limit) if before else None
     if beside:
@@ -70,12 +77,14 @@ def r19(context, episode):
         case.missing.append("antibody-end-missing")
     else:
         in_time = between(before[-1].date, first) <= limit
-        undecided = any(d.open for d in before) or (doses[-1].open and later(others, doses))
+        ended = not any(d.open and (d.date == before[-1].date or not in_time) for d in before)
+        undecided = not ended or (any(d.open for d in doses) and later(others, doses))
         if undecided:
             case.missing.append("no-end-date")
         case.met = in_time
         case.failure = "started-late"
-    case.exceptions += documented(context, episode, "R19", TOPICS)
+    if not beside:
+        case.exceptions += documented(context, episode, "R19", TOPICS)
     needs = [ANTIBODY, "her2-conjugate", "neratinib"]
     window = (before[-1].date, first) if before and not beside else None
     case.doubts = doubts(context, episode, "R19", needs, window, first)

@@ -76,7 +76,7 @@ def unknown_count(doses):
     """Whether an open course or a regimen recorded on one day leaves the cycles unknown."""
     for drug in FAMILIES["taxane"] | FAMILIES["anthracycline"]:
         own = [dose for dose in doses if dose.has(drug)]
-        named = all(dose.drug.regimen for dose in own) and len({dose.date for dose in own}) == 1
+        named = any(dose.drug.regimen for dose in own) and len({dose.date for dose in own}) == 1
         if named or any(dose.open for dose in own):
             return True
     return False
@@ -121,9 +121,9 @@ def r13_window(context, episode, tumour, case, surgery):
         if any(day <= case.due for day in episode.days_of("second_primary")):
             case.exceptions.append("other-tumour")
         case.exceptions += documented(context, episode, "R13", TOPICS)
-        if in_trial(episode, after(case.decision, 1), case.due, CYTOTOXIC):
+        if in_trial(episode, after(case.decision, 1), case.due):
             case.exceptions.append("trial")
-    case.doubts = doubts(context, episode, "R13", ["taxane"], None, case.decision)
+    case.doubts = doubts(context, episode, "R13", ["taxane"], None, None)  # what is there is there
 
 
 def found_meanwhile(context, episode, tumour, through):

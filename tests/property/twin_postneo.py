@@ -17,6 +17,7 @@ from twin_case import (
     first_day,
     in_trial,
     interruptions,
+    named_once,
     not_invasive,
     rule,
     status_reasons,
@@ -97,9 +98,6 @@ def r11(context, episode):
         case.excluded.append("no-conjugate")
         return [case]
     first, last = doses[0].date, doses[-1].date
-    moved = context.patient.row.get("transfer_in_date")
-    if moved and moved > first:
-        case.excluded.append("transferred-in-treated")
     case.decision, case.due = first, after(first, 400)
     if not context.in_force("R11", first):
         case.excluded.append("not-in-force")
@@ -122,6 +120,9 @@ def r11(context, episode):
             facts.response(episode, one) == "residual" for one in episode.tumours
         ):
             case.missing.append("response-unknown")
+    moved = context.patient.row.get("transfer_in_date")
+    if moved and moved > first and not case.met:
+        case.excluded.append("transferred-in-treated")
     case.open = between(last, context.observable) <= 90
     case.exceptions += said
     if in_trial(episode, first, LATE, TDM1, TDXD):
@@ -130,8 +131,8 @@ def r11(context, episode):
     if any(first <= day < case.due for day in episode.days_of("second_primary")):
         case.exceptions.append("second-primary")
     case.failure = "too-few-cycles"
-    window = (first, LATE)
-    case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, first)
+    window, opened = (first, LATE), facts.last_surgery(episode, tumour, first)
+    case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened)
     return [case]
 
 
@@ -148,9 +149,9 @@ def r12(context, episode):
     case, surgery, guess = opening(context, episode, "R12", tumour["tumour_id"])
     if not surgery:
         return [case]
-    before = after(surgery, -1)
+    before, recurrence = after(surgery, -1), facts.recurrence_date(episode, tumour)
     for drug in ("trastuzumab", "pertuzumab"):
-        if not first_day(episode.curative(drug), end=before):
+        if not first_day(episode.curative(drug), end=min(before, after(recurrence, -1))):
             case.excluded.append(f"no-neoadjuvant-{drug}")
     if case.excluded:
         return [case]
@@ -170,11 +171,10 @@ def r12(context, episode):
     case.decision = max(cleared, default=None if surgery == LATE else surgery)
     if not context.in_force("R12", case.decision):
         case.excluded.append("not-in-force")
-    restricted = r12_nodes(context, episode, case, tumour)
+    restricted, uncertain = r12_nodes(context, episode, case, tumour)
     if guess:
         return [case]
 
-    recurrence = facts.recurrence_date(episode, tumour)
     case.due = after(first_day(episode.curative("trastuzumab")), 540)
     conjugates = [d.date for d in episode.curative("her2-conjugate") if d.date <= case.due]
     if any(surgery < day < recurrence for day in conjugates):
@@ -193,16 +193,20 @@ def r12(context, episode):
     if case.met:
         late = restart and between(max(cleared), restart) > 63
         case.met_reason = "dual-continued-late-restart" if late else "dual-continued"
-    elif any(d.open and d.date < recurrence for d in episode.curative("pertuzumab")):
+    elif uncertain:
+        case.missing.append("stage-unknown")
+    elif any(d.open and d.date < recurrence for d in episode.curative("pertuzumab")) or named_once(
+        episode, [d for d in episode.curative("pertuzumab") if d.date in pertuzumab]
+    ):
         case.missing.append("no-end-date")
     lacking = max(0, 8 - len(pertuzumab))
     left = between(context.observable, case.due)
-    case.closed = lacking > 0 and 21 * (lacking - 1) > left - 1
+    case.closed = lacking > 0 and 21 * (lacking - 1) > left
 
     topics = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS
     case.exceptions += documented(context, episode, "R12", topics)
     drugs = [d for d in episode.curative("pertuzumab", "trastuzumab") if d.date <= case.due]
-    case.exceptions += stops(drugs) + hurt(context, drugs[0].date, drugs[-1].date)
+    case.exceptions += stops(drugs) + hurt(context, drugs[0].date, after(case.due, -63))
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, surgery, case.due)
@@ -215,13 +219,13 @@ def r12(context, episode):
         if lacking
         else "pertuzumab-stopped-early"
     )
-    needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)
+    needs, window = ["trastuzumab", "pertuzumab"], (surgery, case.due)
     case.doubts = doubts(context, episode, "R12", needs, window, surgery)
     return [case]
 
 
 def r12_nodes(context, episode, case, tumour):
-    """Whether the tumour is in only by the variant, and England doesn't fund it."""
+    """Whether England doesn't fund the tumour, in only by the variant, and whether it may not."""
     n = facts.read_n(tumour.get("clinical_n"))
     treated = min((dose.date for dose in episode.systemic), default=LATE)
     sampled = any(
@@ -233,11 +237,12 @@ def r12_nodes(context, episode, case, tumour):
         for test in episode.tests.get(tumour["tumour_id"], [])
     )
     if facts.node_positive(n) or sampled:
-        return False
+        return False, False
     if context.variant("R12", "population", "node-positive") == "all":
-        return context.jurisdiction == "ENGLAND" and n is not None
+        england = context.jurisdiction == "ENGLAND"
+        return england and n is not None, england and n is None
     if n is None:
         case.missing.append("stage-unknown")
     else:
         case.excluded.append("node-negative")
-    return False
+    return False, False

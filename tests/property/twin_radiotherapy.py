@@ -8,6 +8,7 @@ import twin_facts as facts
 from twin_aftercare import (
     first_course_chemotherapy,
     first_course_end,
+    first_course_recurrence,
     indicated,
     local_radiotherapy,
     same_side,
@@ -29,10 +30,8 @@ from twin_record import FAMILIES, after, between
 
 SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
 GATE = Fraction(4, 5)
-HELD_TOPICS = {
-    *("trastuzumab", "pertuzumab", "margetuximab", "her2-antibody", "her2"),
-    *("trastuzumab-emtansine", "trastuzumab-deruxtecan", "her2-conjugate"),
-}
+ANTIBODIES = {"trastuzumab", "pertuzumab", "margetuximab", "her2-antibody", "her2"}
+CONJUGATES = {"trastuzumab-emtansine", "trastuzumab-deruxtecan", "her2-conjugate", "her2"}
 LONGEST = 63  # days that a course of radiotherapy without an end may have lasted
 
 
@@ -63,7 +62,7 @@ def r30(context, episode):
     case = opening(context, episode, "R30", tumour, tumour["tumour_id"], streams)
     if case.missing:
         return [case]
-    every = first_course_chemotherapy(episode, tumour)
+    every = first_course_chemotherapy(episode)
     doses = every
     if context.variant("R30", "cmf", "exempt") == "exempt":
         doses = without_cmf(every)
@@ -71,8 +70,8 @@ def r30(context, episode):
         case.excluded.append("cmf" if every else "no-chemotherapy")
         return [case]
     last = doses[-1].date
-    end = first_course_end(episode, tumour)
-    limit = facts.recurrence_date(episode, tumour)
+    end = first_course_end(episode)
+    limit = first_course_recurrence(episode)
     rows = [r for r in local_radiotherapy(context, episode, tumour) if r["start_date"] < limit]
     rows = [row for row in rows if row.get("target")] or rows  # a known target decides
     start = rows[0]["start_date"] if rows else None
@@ -118,7 +117,7 @@ def r30_sequence(case, doses, rows):
     start = rows[0]["start_date"]
     during = [dose for dose in doses if dose.date > start]
     if not during:
-        if any(dose.open for dose in doses if dose.date < start):
+        if any(dose.open for dose in doses if dose.date <= start):
             case.missing.append("no-end-date")
         case.met = True
         long = between(doses[-1].date, start) > 183
@@ -173,7 +172,12 @@ def r31(context, episode):
 def one_a_side(episode):
     """The tumours in order of risk, without those of a side that a riskier one stands for."""
     kept = []
-    for tumour in sorted(episode.tumours, key=lambda one: facts.risk_key(episode, one)):
+
+    def rank(tumour):
+        outside = bool(status_reasons(episode, tumour)) or not_invasive(episode, tumour)
+        return outside, facts.risk_key(episode, tumour)
+
+    for tumour in sorted(episode.tumours, key=rank):
         if not any(same_side(tumour, other) for other in kept):
             kept.append(tumour)
     return kept
@@ -181,7 +185,7 @@ def one_a_side(episode):
 
 def r31_courses(context, episode, tumour):
     """Courses of radiotherapy before a recurrence: rows of a side no more than 30 days apart."""
-    end = facts.recurrence_date(episode, tumour)
+    end = first_course_recurrence(episode)
     courses = []
     for row in local_radiotherapy(context, episode, tumour, before=30):
         if row["start_date"] >= end:
@@ -211,28 +215,28 @@ def r31_course(context, episode, tumour, case, course):
         return
     if between(first, start) >= 350:
         case.excluded.append("year-complete-before")
-    stop = facts.recurrence_date(episode, tumour)
+    stop = first_course_recurrence(episode)
     days = sorted({dose.date for dose in doses if dose.date < stop})
     last = max(day for day in days if day <= start)
-    earlier = [dose for dose in doses if dose.date <= start]
-    named = {d.date for d in earlier if d.drug.regimen and d.row.get("end_date") is None}
-    unended = any(dose.open for dose in earlier) or len(named) == 1
-    if between(last, start) > 42 and days[-1] <= start and not unended:
-        case.excluded.append("stopped-before")
-
     ends = [row.get("end_date") for row in course]
     known = max([start, *(end for end in ends if end)])
     end = max(row.get("end_date") or after(row["start_date"], LONGEST) for row in course)
-    outcomes = [r31_outcome(days, start, one) for one in (known, end)]
+    named = {d.date for d in doses if d.drug.regimen and d.date < stop}
+    unended = any(d.date < end and (d.open or {d.date} == named) for d in doses)
+    if between(last, start) > 42 and days[-1] <= start and not unended:
+        case.excluded.append("stopped-before")
+
+    possible = [after(known, n) for n in range(between(known, end) + 1)]
+    outcomes = [r31_outcome(days, start, one) for one in possible]
     failures = [one for one in outcomes if one[0] in ("paused", "stopped")]
     case.open = end > context.observable
     if failures:
-        case.failure, gap_start = failures[0]
+        case.failure, gap_start = min(failures, key=lambda one: one[1])
         case.due = after(gap_start, 42)
     else:
         case.met, case.met_reason = not case.open, outcomes[-1][0]
         case.due = end
-    r31_exceptions(context, episode, case, last, end)
+    r31_exceptions(context, episode, case, last, end, start)
     if failures and unended:
         case.missing.append("no-end-date")
     if len(failures) == len(outcomes):
@@ -240,9 +244,9 @@ def r31_course(context, episode, tumour, case, course):
             case.missing.append("target-not-recorded")
     elif failures and not case.open and case.due <= context.observable:
         case.missing.append("radiotherapy-end-not-recorded")
-    window = (last, max(end, case.due))
+    window = (last, after(end, 42))
     streams = ("radiotherapy", "cardiac_assessments")
-    case.doubts = doubts(context, episode, "R31", ["her2"], window, start, reads=streams)
+    case.doubts = doubts(context, episode, "R31", ["her2"], window, last, reads=streams)
 
 
 def r31_outcome(days, start, end):
@@ -264,18 +268,30 @@ def r31_outcome(days, start, end):
     return "year-complete" if whole and days[-1] <= end else "continued", start
 
 
-def r31_exceptions(context, episode, case, last, end):
+def r31_topics(doses, start):
+    """What a documented reason may name: the drugs given last before radiotherapy and next."""
+    days = [
+        [dose for dose in doses if dose.date == day]
+        for day in (
+            max((d.date for d in doses if d.date <= start), default=None),
+            min((d.date for d in doses if d.date > start), default=None),
+        )
+    ]
+    last, following = (any(dose.has("her2-conjugate") for dose in one) for one in days)
+    return CONJUGATES if last else ANTIBODIES | CONJUGATES if following else ANTIBODIES
+
+
+def r31_exceptions(context, episode, case, last, end, start):
     """Documented reasons, and what was recorded from three weeks before the last dose on."""
     since, through = after(last, -21), after(end, 63)
-    case.exceptions += documented(context, episode, "R31", HELD_TOPICS)
-    case.exceptions += stops(
-        [
-            dose
-            for dose in episode.curative("her2")
-            if since <= dose.date <= through
-            and dose.date == (dose.row.get("end_date") or dose.row["start_date"])
-        ]
-    )
+    limit = first_course_recurrence(episode)
+    doses = [dose for dose in episode.curative("her2") if dose.date < limit]
+    case.exceptions += documented(context, episode, "R31", r31_topics(doses, start))
+    if case.failure:
+        said = [dose for dose in doses if last <= dose.date <= end]
+        case.exceptions += stops(said)
+        if any(dose.row.get("stop_reason") == "death" for dose in said):
+            case.exceptions.append("death-before-due")
     for event in context.patient.events:
         kind, day = event["event"], event.get("event_date")
         actions = set((event.get("action") or "").split(";"))
@@ -288,8 +304,7 @@ def r31_exceptions(context, episode, case, last, end):
         low = lvef < 50 if lvef is not None else row.get("result") == "abnormal"
         if day and since <= day <= through and low:
             case.exceptions.append("contraindication-cardiac")
-    limit = after(facts.recurrence_date(episode, episode.index), -1)
-    if in_trial(episode, date.min, limit, "her2"):
+    if in_trial(episode, date.min, after(limit, -1), "her2"):
         case.exceptions.append("trial")
     if case.due:
-        case.exceptions += interruptions(context, episode, case.decision, case.due)
+        case.exceptions += interruptions(context, episode, last, case.due)

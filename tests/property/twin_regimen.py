@@ -20,7 +20,6 @@ from twin_case import (
     stops,
 )
 from twin_chemotherapy import equivalents, weights
-from twin_facts import LATE
 from twin_record import EITHER_TAXANE, FAMILIES, after
 
 DOCETAXEL_CARBOPLATIN_FROM = date(2008, 5, 1)
@@ -65,7 +64,7 @@ def r15(context, episode):
     judge_backbone(context, episode, case, cytotoxic)
     case.exceptions += documented(context, episode, "R15", CHEMOTHERAPY_TOPICS)
     case.exceptions += stops(cytotoxic)
-    if in_trial(episode, surgery, LATE):
+    if in_trial(episode, date.min, after(facts.recurrence_date(episode, tumour), -1)):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
     case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), surgery)
@@ -110,25 +109,26 @@ def judge_backbone(context, episode, case, given):
             case.met, case.met_reason = True, name
             break
     alone = None if strict else paclitaxel_alone(given)
-    if not case.met and SHORT in found.values() and named_once(given, CYTOTOXIC):
+    if not case.met and SHORT in found.values() and by_name(given, CYTOTOXIC):
         case.met = True  # a source that names the regimen once may record its other parts once
     suits = alone and paclitaxel_suits(episode)
     if alone and not case.met:
         judge_alone(case, alone, suits)
-    if case.met and named_once(given, CYTOTOXIC):
+    if case.met and by_name(given, CYTOTOXIC):
         case.met_reason = None  # part of it stands behind a regimen's name
     either = any(dose.has(EITHER_TAXANE) for dose in given)
     decides = either and not strict and not any(dose.has("anthracycline") for dose in given)
     if decides and not case.met_reason:
         case.missing.append("taxane-not-named")
-    if not case.met and UNKNOWN in found.values():
+    unended = any(dose.open for dose in given)
+    if not case.met and unended and any(found.values()):
         case.missing.append("no-end-date")
     case.failure = why_not(given, [*found.values(), suits is not False and alone])
 
 
 def judge_alone(case, alone, suits):
     """Paclitaxel alone: enough where node-negative up to 30 mm, flagged where node-positive."""
-    if suits and case.decision < PACLITAXEL_ALONE_FROM:
+    if suits is not False and case.decision < PACLITAXEL_ALONE_FROM:
         case.excluded.append("not-in-force")
     if alone == SHORT or suits is False:
         return
@@ -177,11 +177,16 @@ def named_once(given, *names):
     return False
 
 
+def by_name(given, *names):
+    """Whether a regimen's name stands for the cycles of one of the drugs: no course is open."""
+    return named_once(given, *names) and not any(dose.open for dose in given)
+
+
 def amount(given, doses, least, *names):
     """Whether the doses are enough: a regimen's name recorded once stands for its cycles."""
     if not doses:
         return None
-    if equivalents(doses, *names) >= least or named_once(given, *names):
+    if equivalents(doses, *names) >= least or by_name(given, *names):
         return SURE
     return UNKNOWN if any(dose.open for dose in doses) else SHORT
 
@@ -204,7 +209,7 @@ def with_partner(given, partner):
     days = paired({dose.date for dose in docetaxel}, others)
     if not days:
         return None
-    if named_once(given, "docetaxel"):
+    if by_name(given, "docetaxel"):
         return SURE
     weight = weights(docetaxel, "docetaxel")
     if sum(weight[day] for day in days) >= ENOUGH[partner]:

@@ -14,10 +14,10 @@ from twin_case import (
     first_day,
     in_trial,
     interruptions,
-    is_systemic,
     not_invasive,
     rule,
     status_reasons,
+    systemic_intents,
 )
 from twin_facts import LATE, POSITIVE
 from twin_record import after
@@ -50,7 +50,7 @@ def r04_tumour(context, episode, tumour):
     if not context.in_force("R04", case.decision):
         case.excluded.append("not-in-force")
     r04_stage(context, episode, case, tumour)
-    intents = {row.get("intent") for row in episode.rows if is_systemic(row, context)}
+    intents = systemic_intents(context, episode)
     if not surgery and intents == {"palliative"}:
         case.excluded.append("palliative-intent")
 

@@ -17,10 +17,10 @@ from twin_case import (
     first_day,
     in_trial,
     interruptions,
-    is_systemic,
     not_invasive,
     rule,
     status_reasons,
+    systemic_intents,
 )
 from twin_record import after, between
 
@@ -52,10 +52,7 @@ def r03(context, episode):
     pregnancies = days_of_pregnancy(context)
     if diagnosis and any(-280 <= between(diagnosis, day) <= 42 for day in pregnancies):
         case.excluded.append("pregnancy-at-diagnosis")
-    undated = [r for r in context.patient.treatments if not (r["start_date"] or r.get("tumour_id"))]
-    rows = [row for row in episode.rows + undated if is_systemic(row, context)]
-    intents = {row.get("intent") for row in rows}
-    if intents == {"palliative"}:
+    if systemic_intents(context, episode) == {"palliative"}:
         case.excluded.append("palliative-intent")
     moved = patient.get("transfer_in_date")
     if moved and systemic and moved > systemic[0]:

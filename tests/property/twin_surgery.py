@@ -90,12 +90,14 @@ def pathway(episode, tumour):
         operated = read_t(tumour.get("pathological_t")) or pathological_n(tumour)
     if "neoadjuvant" not in intents and ("adjuvant" in intents or operated):
         return "surgery-first-undated"
-    return "neoadjuvant" if doses else "none"
+    return "neoadjuvant" if doses or "neoadjuvant" in intents else "none"
 
 
 def response(episode, tumour):
     """residual, pcr or None (unknown), from the surgeries within 180 days of the first."""
     first = first_surgery(episode, tumour)
+    if not first:
+        return None
     rows = [
         row
         for row in counted_surgeries(episode, tumour)

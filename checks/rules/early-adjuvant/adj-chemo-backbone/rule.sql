@@ -6,7 +6,7 @@ with operated as (
         case
             when d.first_trastuzumab_date < coalesce(t.recurrence_date, date '9999-12-31') then d.first_trastuzumab_date
         end as trastuzumab_date,
-        coalesce(d.first_trial_date < coalesce(t.recurrence_date, date '9999-12-31'), false) as in_trial,
+        coalesce(y.first_trial_date < coalesce(t.recurrence_date, date '9999-12-31'), false) as in_trial,
         case
             when t.over_10_mm or t.node_positive or t.inflammatory then true
             when not t.over_10_mm and not t.node_positive then false
@@ -18,6 +18,7 @@ with operated as (
         end as within_paclitaxel_limit
     from fct_tumours as t
     left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     where t.is_index
 ),
 

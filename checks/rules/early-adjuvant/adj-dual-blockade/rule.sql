@@ -4,13 +4,14 @@ with operated as (
     select
         t.*,
         d.first_cytotoxic_date,
-        d.first_trial_date,
+        y.first_trial_date,
         case
             when t.pathological_n in ('1mi', '1', '2', '3') then true
             when t.pathological_n is not null then false
         end as pathological_node_positive
     from fct_tumours as t
     left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     where t.is_index
 ),
 

@@ -6,7 +6,7 @@ with operated as (
         p.observable_through,
         p.death_date,
         coalesce(t.recurrence_date, date '9999-12-31') as recurs_date,
-        d.first_trial_date,
+        y.first_trial_date,
         case
             when t.inflammatory then false
             when t.pathological_t in ('1', '1a', '1b', '1c') then true
@@ -19,7 +19,7 @@ with operated as (
         end as is_pn0
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
-    left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     where t.is_index
 ),
 
@@ -59,7 +59,7 @@ treated as (
         c.stop_reason,
         c.first_anthracycline_date,
         c.unnamed_taxane,
-        c.is_open or c.named_once as not_counted,
+        c.paclitaxel_not_counted as not_counted,
         c.paclitaxel,
         c.paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_enough,
         x.episode_key is not null as has_other_tumour,
@@ -108,7 +108,7 @@ select
     case
         when first_surgery_date is null then 'surgery-undated'
         when in_scope is null then 'stage-unknown'
-        when escalated_date is not null or paclitaxel_enough then null
+        when escalated_date is not null or paclitaxel_enough or closed_date > observable_through then null
         when unnamed_taxane then 'taxane-not-named'
         when not_counted then 'no-end-date'
     end as missing_reason,

@@ -54,7 +54,8 @@ anchors as (
         max(d.dose_date) as anchor_date,
         max(d.dose_date) filter (where d.ingredient = 'trastuzumab-emtansine') as emtansine_date,
         max(d.dose_date) filter (where d.ingredient = 'pertuzumab') as pertuzumab_date,
-        bool_or(d.open_course) as is_open
+        bool_or(d.open_course) as is_open,
+        max(d.dose_date) filter (where d.open_course) as open_from
     from neratinib as n
     inner join days as d on n.episode_key = d.episode_key
     where d.is_anchor and d.dose_date < n.first_date
@@ -67,7 +68,11 @@ parallel as (
         min(d.dose_date) as parallel_date
     from neratinib_stretches as n
     inner join days as d on n.episode_key = d.episode_key
-    where d.ingredient <> 'neratinib' and d.dose_date between n.from_date and n.through_date
+    inner join fct_first_course as f on n.episode_key = f.episode_key
+    where
+        d.ingredient <> 'neratinib'
+        and d.dose_date between n.from_date and n.through_date
+        and d.dose_date < coalesce(f.recurrence_date, date '9999-12-31')
     group by n.episode_key
 ),
 
@@ -106,7 +111,8 @@ judged as (
         a.anchor_date,
         a.emtansine_date,
         a.pertuzumab_date,
-        a.is_open as anchor_open,
+        a.is_open as any_anchor_open,
+        a.open_from = a.anchor_date as last_anchor_open,
         x.parallel_date,
         b.episode_key is not null as may_be_parallel,
         c.episode_key is not null as has_capecitabine,
@@ -145,7 +151,8 @@ select
     case
         when parallel_date is not null then null
         when anchor_date is null then 'antibody-end-missing'
-        when may_be_parallel or (anchor_open and days_after > start_max_days) then 'no-end-date'
+        when may_be_parallel or last_anchor_open then 'no-end-date'
+        when any_anchor_open and days_after > start_max_days then 'no-end-date'
     end as missing_reason,
     case missing_reason
         when 'antibody-end-missing' then ['treatments.start_date']

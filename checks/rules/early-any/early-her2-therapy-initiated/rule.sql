@@ -6,7 +6,7 @@ with population as (
         p.transfer_in_date,
         d.first_antibody_date,
         d.first_cytotoxic_date,
-        d.first_trial_date,
+        y.first_trial_date,
         case
             when t.over_10_mm or t.node_positive or t.inflammatory then true
             when not t.over_10_mm and not t.node_positive then false
@@ -15,6 +15,7 @@ with population as (
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
     left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     where t.is_index
 ),
 

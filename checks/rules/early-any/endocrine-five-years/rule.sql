@@ -74,7 +74,10 @@ therapies as (
         bool_or(c.open_course) as open_course,
         bool_or(c.end_recorded) as end_recorded,
         bool_or(c.in_trial) as in_trial,
-        max(c.stop_reason) filter (where c.through_date = c.reached) as stop_reason
+        coalesce(
+            max(c.stop_reason) filter (where c.through_date = c.reached),
+            max(c.stop_reason) filter (where c.stop_reason = 'progression')
+        ) as stop_reason
     from counted as c
     group by c.episode_key
 ),

@@ -8,7 +8,7 @@ with population as (
         h.er_percent,
         h.pr_percent,
         h.hr_status,
-        d.first_trial_date,
+        y.first_trial_date,
         case
             when t.over_10_mm or t.node_positive or t.inflammatory then true
             when not t.over_10_mm and not t.node_positive then false
@@ -17,7 +17,7 @@ with population as (
         + case when t.pathway = 'neoadjuvant' then $due_days + $neoadjuvant_days else $due_days end as due_date
     from fct_tumours as t
     inner join fct_hormone_receptors as h on t.patient_key = h.patient_key and t.tumour_id = h.tumour_id
-    left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     where t.is_index
 ),
 

@@ -22,7 +22,7 @@ subjects as (
         c.end_date,
         c.target_recorded,
         -- Where the last day is not recorded: the earliest and the latest that it can have been.
-        coalesce(c.end_date, c.start_date) as earliest_end,
+        c.reached_date as earliest_end,
         c.through_date as latest_end
     from sides as t
     inner join stg_patients as p on t.patient_key = p.patient_key
@@ -127,6 +127,7 @@ around as (
         max(dose_date) filter (where dose_date <= start_date) as prior_dose_date,
         min(dose_date) filter (where dose_date > start_date) as next_dose_date,
         max(dose_date) filter (where dose_date <= start_date and is_conjugate) as prior_conjugate_date,
+        min(dose_date) filter (where dose_date > start_date and is_conjugate) as next_conjugate_date,
         max(date_diff('day', dose_date, next_dose_date)) filter (
             where dose_date < latest_end and next_dose_date > start_date
         ) as longest_gap_days,
@@ -155,6 +156,7 @@ judged as (
         a.broken,
         a.maybe_broken,
         a.prior_conjugate_date = a.prior_dose_date as on_conjugate,
+        a.next_conjugate_date = a.next_dose_date as onto_conjugate,
         coalesce(a.broken_from + $gap_days, s.latest_end) as due_date,
         a.next_dose_date is null
         and date_diff('day', a.prior_dose_date, s.start_date) > $gap_days as stopped_before,
@@ -174,7 +176,7 @@ reasons as (
         max(d.stop_reason) as stop_reason
     from judged as s
     inner join dose_days as d on s.episode_key = d.episode_key
-    where d.dose_date between s.prior_dose_date and s.latest_end
+    where s.maybe_broken and d.dose_date between s.prior_dose_date and s.latest_end
     group by
         s.patient_key,
         s.tumour_id,
@@ -264,7 +266,11 @@ select
         case when h.patient_key is not null then 'contraindication-cardiac' end,
         case when s.in_trial then 'trial' end
     ) as excepted,
-    case when s.on_conjugate then ['conjugate'] else ['antibody'] end as lacking,
+    case
+        when s.on_conjugate then ['conjugate']
+        when s.onto_conjugate then ['antibody', 'conjugate']
+        else ['antibody']
+    end as lacking,
     case when s.ended_early then 'stopped' else 'paused' end as failed,
     $gap_days - s.longest_gap_days as margin_days,
     s.outside_early_her2 is null and t.episode_key is not null and s.radiotherapy_indicated as gate_expected,

@@ -27,7 +27,7 @@ staged as (
         p.observable_through,
         p.death_date,
         h.first_her2_date,
-        d.first_trial_date,
+        y.first_trial_date,
         n.first_node_sample_date,
         u.missing as unclear_columns,
         case
@@ -46,7 +46,7 @@ staged as (
         end as node_positive_before_treatment
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
-    left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     left join her2_doses as h on t.episode_key = h.episode_key
     left join fct_node_samples as n on t.patient_key = n.patient_key and t.tumour_id = n.tumour_id
     left join first_operations as o on t.patient_key = o.patient_key and t.tumour_id = o.tumour_id

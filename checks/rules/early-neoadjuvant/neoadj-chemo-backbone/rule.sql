@@ -26,8 +26,7 @@ drugs as (
         min(d.dose_date) as first_date,
         max(d.dose_date) as last_date,
         bool_or(d.open_course) as is_open,
-        bool_or(d.is_regimen) as is_regimen,
-        bool_or(d.in_trial) as in_trial
+        bool_or(d.is_regimen) as is_regimen
     from neoadjuvant as n
     inner join fct_doses as d on n.episode_key = d.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
@@ -55,7 +54,6 @@ courses as (
         min(first_date) filter (where is_anthracycline) as anthracycline_date,
         min(first_date) filter (where ingredient = 'cyclophosphamide') as cyclophosphamide_date,
         min(first_date) filter (where ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
-        bool_or(in_trial) as in_trial,
         list_sort(list(
             ingredient || ' on ' || cast(days as varchar) || ' days, ' || cast(first_date as varchar) || ' to '
             || cast(last_date as varchar)
@@ -98,7 +96,7 @@ judged as (
         c.has_chemotherapy,
         c.taxane_date,
         l.anthracycline_after_surgery,
-        c.in_trial,
+        y.first_trial_date < n.before_date as in_trial,
         c.drugs_before_surgery,
         case
             when c.taxane_date is null then null
@@ -115,6 +113,7 @@ judged as (
     left join courses as c on n.episode_key = c.episode_key
     left join with_carboplatin as p on n.episode_key = p.episode_key
     left join later_anthracyclines as l on n.episode_key = l.episode_key
+    left join fct_first_trials as y on n.episode_key = y.episode_key
 )
 
 select

@@ -92,7 +92,6 @@ taxanes as (
 other_reasons as (
     select
         c.episode_key,
-        min(s.first_trial_date) as first_trial_date,
         min(s.first_progression_stop_date) as first_progression_stop_date
     from courses as c
     inner join fct_drug_spans as s on c.episode_key = s.episode_key
@@ -122,7 +121,7 @@ judged as (
         x.taxane_days,
         n.cycles,
         n.cycles < $min_cycles as too_few,
-        coalesce(o.first_trial_date < c.before_date, false) as in_trial,
+        coalesce(y.first_trial_date < c.before_date, false) as in_trial,
         coalesce(
             a.pertuzumab_stop,
             a.trastuzumab_stop,
@@ -134,6 +133,7 @@ judged as (
     left join counted as n on c.episode_key = n.episode_key
     left join taxanes as x on c.episode_key = x.episode_key
     left join other_reasons as o on c.episode_key = o.episode_key
+    left join fct_first_trials as y on c.episode_key = y.episode_key
     left join toxicities as v on c.episode_key = v.episode_key
 )
 

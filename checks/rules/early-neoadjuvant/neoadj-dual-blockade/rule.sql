@@ -56,7 +56,6 @@ progressions as (
 before_surgery as (
     select
         n.episode_key,
-        bool_or(s.first_trial_date < coalesce(n.first_surgery_date, date '9999-12-31')) as in_trial,
         min(s.first_dose_date) filter (where s.ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
         bool_or(s.first_progression_stop_date < coalesce(n.first_surgery_date, date '9999-12-31'))
             as stopped_for_progression
@@ -81,7 +80,7 @@ judged as (
         d.pertuzumab_stop,
         d.trastuzumab_dates < $min_cycles
         and (b.stopped_for_progression or p.episode_key is not null) as progressed_early,
-        b.in_trial,
+        y.first_trial_date < coalesce(n.first_surgery_date, date '9999-12-31') as in_trial,
         coalesce(b.deruxtecan_date between $deruxtecan_accepted_from and d.first_trastuzumab_date, false)
             as after_deruxtecan,
         coalesce(n.first_surgery_date, n.last_curative_date + $open_course_days) as course_end
@@ -89,6 +88,7 @@ judged as (
     left join doses as d on n.episode_key = d.episode_key
     left join progressions as p on n.episode_key = p.episode_key
     left join before_surgery as b on n.episode_key = b.episode_key
+    left join fct_first_trials as y on n.episode_key = y.episode_key
 )
 
 select

@@ -4,7 +4,7 @@ with courses as (
     select
         t.*,
         u.missing as unclear_columns,
-        d.first_trial_date,
+        y.first_trial_date,
         t.first_surgery_date is null
         and (
             u.tumour_id is not null
@@ -16,6 +16,7 @@ with courses as (
         coalesce(t.first_surgery_date, t.recurrence_date, date '9999-12-31') as before_date
     from fct_tumours as t
     left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     left join fct_unclear_surgeries as u on t.patient_key = u.patient_key and t.tumour_id = u.tumour_id
     where t.is_index
 ),

@@ -5,7 +5,7 @@ with operated as (
         t.*,
         p.observable_through,
         d.first_trastuzumab_date,
-        d.first_trial_date,
+        y.first_trial_date,
         r.any_residual,
         n.first_node_sample_date,
         u.tumour_id is not null as surgery_unclear,
@@ -18,6 +18,7 @@ with operated as (
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
     left join fct_first_doses as d on t.episode_key = d.episode_key
+    left join fct_first_trials as y on t.episode_key = y.episode_key
     left join fct_episode_responses as r on t.episode_key = r.episode_key
     left join fct_node_samples as n on t.patient_key = n.patient_key and t.tumour_id = n.tumour_id
     left join fct_unclear_surgeries as u on t.patient_key = u.patient_key and t.tumour_id = u.tumour_id
@@ -110,7 +111,7 @@ select
     case when still_possible then due_date else least(due_date, observable_through) end as open_until,
     last_surgery_date as clock_start,
     last_surgery_date as observed_from,
-    last_surgery_date as drugs_from,
+    first_surgery_date as drugs_from,
     due_date as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2
@@ -121,13 +122,15 @@ select
         when any_residual then 'residual-disease'
         when not in_scope then 'node-negative'
         when switched then 'switched-to-conjugate'
-        when restart_date is null and recurrence_date < due_date then 'recurrence-before-restart'
+        when first_surgery_date is not null and restart_date is null and recurrence_date < due_date
+            then 'recurrence-before-restart'
     end as excluded,
     case
         when last_surgery_date is null then 'surgery-unclear'
         when response = 'unknown' then 'response-unknown'
         when in_scope is null then 'stage-unknown'
-        when node_positive_at_diagnosis is null and decision_date < $node_negative_from then 'stage-unknown'
+        when node_positive_at_diagnosis is null and decision_date < $node_negative_from and not is_met
+            then 'stage-unknown'
         when doses_not_counted and not is_met then 'no-end-date'
     end as missing_reason,
     case missing_reason

@@ -102,7 +102,6 @@ doses_after_surgery as (
         o.tumour_id,
         d.dose_date,
         d.ingredient,
-        d.in_trial,
         i.is_her2_conjugate,
         i.is_cytotoxic and d.ingredient <> 'methotrexate' as is_chemotherapy
     from operated as o
@@ -121,12 +120,20 @@ after_surgery as (
         tumour_id,
         min(dose_date) filter (where is_chemotherapy) as chemotherapy_date,
         list_sort(list(distinct ingredient) filter (where is_chemotherapy)) as chemotherapy,
-        min(dose_date) filter (where is_her2_conjugate) as conjugate_date,
-        min(dose_date) filter (where in_trial) as trial_date
+        min(dose_date) filter (where is_her2_conjugate) as conjugate_date
     from doses_after_surgery
     group by
         patient_key,
         tumour_id
+),
+
+trials as (
+    select distinct
+        o.patient_key,
+        o.tumour_id
+    from operated as o
+    inner join fct_trials as y on o.episode_key = y.episode_key
+    where y.through_date > o.last_surgery_date and y.from_date <= o.window_end
 ),
 
 -- A tumour with a complete response needs no chemotherapy of its own, and so the judged tumour is none of them.
@@ -164,12 +171,13 @@ judged as (
         a.chemotherapy_date,
         coalesce(a.chemotherapy_date <= o.window_end, false) as chemotherapy_given,
         case when a.conjugate_date <= o.window_end then a.conjugate_date end as conjugate_date,
-        coalesce(a.trial_date <= o.window_end, false) as in_trial,
+        y.patient_key is not null as in_trial,
         x.patient_key is not null or s.patient_key is not null as has_other_tumour
     from operated as o
     left join courses as c on o.patient_key = c.patient_key and o.tumour_id = c.tumour_id
     left join programmes as p on o.patient_key = p.patient_key and o.tumour_id = p.tumour_id
     left join after_surgery as a on o.patient_key = a.patient_key and o.tumour_id = a.tumour_id
+    left join trials as y on o.patient_key = y.patient_key and o.tumour_id = y.tumour_id
     left join other_tumours as x on o.patient_key = x.patient_key and o.tumour_id = x.tumour_id
     left join second_primaries as s on o.patient_key = s.patient_key and o.tumour_id = s.tumour_id
 )

@@ -23,8 +23,7 @@ after_surgery as (
             or (d.ingredient = 'trastuzumab-deruxtecan' and d.dose_date >= $deruxtecan_accepted_from)
         ) as conjugate_date,
         min(d.dose_date) filter (where d.ingredient = 'trastuzumab') as trastuzumab_date,
-        min(d.dose_date) filter (where i.is_her2) as first_her2_date,
-        min(d.dose_date) filter (where d.in_trial) as trial_date
+        min(d.dose_date) filter (where i.is_her2) as first_her2_date
     from operated as o
     inner join fct_doses as d on o.episode_key = d.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
@@ -37,6 +36,15 @@ after_surgery as (
         o.tumour_id
 ),
 
+trials as (
+    select distinct
+        o.patient_key,
+        o.tumour_id
+    from operated as o
+    inner join fct_trials as y on o.episode_key = y.episode_key
+    where y.through_date > o.first_surgery_date and y.from_date <= o.last_surgery_date + $late_days
+),
+
 judged as (
     select
         o.*,
@@ -45,11 +53,12 @@ judged as (
         a.trastuzumab_date,
         date_diff('day', o.last_surgery_date, a.conjugate_date) as days_to_conjugate,
         coalesce(date_diff('day', o.last_surgery_date, a.trastuzumab_date) <= $fallback_days, false) as fallback_met,
-        coalesce(a.trial_date <= o.last_surgery_date + $late_days, false) as in_trial,
+        y.patient_key is not null as in_trial,
         not $conjugates_told_apart
         and coalesce(a.trastuzumab_date <= o.last_surgery_date + $late_days, false) as drug_ambiguous
     from operated as o
     left join after_surgery as a on o.patient_key = a.patient_key and o.tumour_id = a.tumour_id
+    left join trials as y on o.patient_key = y.patient_key and o.tumour_id = y.tumour_id
 )
 
 select

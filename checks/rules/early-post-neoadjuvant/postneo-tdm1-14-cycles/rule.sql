@@ -162,7 +162,7 @@ select
     first_conjugate_date as clock_start,
     last_surgery_date as observed_from,
     first_conjugate_date as drugs_from,
-    open_until as drugs_through,
+    date '9999-12-31' as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'neoadjuvant' then 'not-neoadjuvant'

@@ -10,7 +10,7 @@ from patients import KEYS, Registry, generate
 from run_pipeline import PATIENTS, pipeline_findings
 from twin_record import DATES, after, between
 
-SHARE = max(40, PATIENTS // 16)
+SHARE = max(90, PATIENTS // 50)
 JUDGED = ("verdict", "reason", "decision_date", "due_date", "margin_days")
 
 

@@ -90,7 +90,7 @@ def r33(context, episode):
         start
         for start, last, _, ended in rows
         if start < recurrence
-        and (diagnosis <= start <= case.due or (start < diagnosis and last > diagnosis))
+        and (diagnosis <= start <= case.due or (start < diagnosis and last >= diagnosis))
     ]
     said = documented(context, episode, "R33", TOPICS)
     chemotherapy = [d.date for d in episode.curative("chemotherapy")]

@@ -6,16 +6,15 @@ import twin_facts as facts
 from twin_case import (
     CYTOTOXIC,
     NEOADJUVANT_PERTUZUMAB,
-    Case,
     documented,
     doubts,
     in_trial,
     not_invasive,
     rule,
-    status_reasons,
 )
 from twin_chemotherapy import equivalents
 from twin_facts import LATE
+from twin_operated import leave_unclear, opening
 from twin_record import FAMILIES, after
 from twin_response import conjugate_start
 
@@ -28,20 +27,10 @@ def r13(context, episode):
 
 
 def r13_tumour(context, episode, tumour):
-    case = Case("R13", tumour["tumour_id"], tumour["tumour_id"])
-    case.excluded += status_reasons(episode, tumour)
-    if not_invasive(episode, tumour):
-        case.excluded.append("in-situ")
-    if not (context.linked("treatments") and context.linked("surgeries")):
-        case.missing.append("stream-not-linked")
+    case, surgery, end = opening(context, episode, "R13", tumour)
+    if not end:
         return case
-    surgery = facts.first_surgery(episode, tumour)
-    unclear = [] if surgery else facts.unclear_surgeries(context.patient, episode, tumour)
-    if facts.pathway(episode, tumour) != "neoadjuvant" or not (surgery or unclear):
-        case.excluded.append("no-surgery")
-        return case
-    maybe = max([row.get("surgery_date") or LATE for row in unclear], default=LATE)
-    before = [d for d in episode.curative(CYTOTOXIC) if d.date < (surgery or maybe)]
+    before = [d for d in episode.curative(CYTOTOXIC) if d.date < end]
     if not before:
         case.excluded.append("no-neoadjuvant-chemotherapy")
     if any(
@@ -58,11 +47,7 @@ def r13_tumour(context, episode, tumour):
     elif not enough:
         case.excluded.append("incomplete-programme")
     if not surgery:
-        case.decision = None if maybe == LATE else maybe
-        if not context.in_force("R13", case.decision):
-            case.excluded.append("not-in-force")
-        case.missing.append("surgery-unclear")
-        return case
+        return leave_unclear(context, case, "R13", end)
     answer = facts.response(episode, tumour)
     if answer == "residual":
         case.excluded.append("residual-disease")

@@ -5,15 +5,12 @@ from datetime import date
 import twin_facts as facts
 from twin_case import (
     ANTIBODY,
-    Case,
     documented,
     doubts,
     interruptions,
-    not_invasive,
     rule,
-    status_reasons,
 )
-from twin_facts import LATE
+from twin_operated import leave_unclear, opening
 from twin_record import after
 from twin_response import conjugate_start
 
@@ -31,27 +28,13 @@ def r09(context, episode):
 
 
 def r09_tumour(context, episode, tumour):
-    case = Case("R09", tumour["tumour_id"], tumour["tumour_id"])
-    case.excluded += status_reasons(episode, tumour)
-    if not_invasive(episode, tumour):
-        case.excluded.append("in-situ")
-    if not (context.linked("treatments") and context.linked("surgeries")):
-        case.missing.append("stream-not-linked")
+    case, first, end = opening(context, episode, "R09", tumour)
+    if not end:
         return case
-    first = facts.first_surgery(episode, tumour)
-    unclear = [] if first else facts.unclear_surgeries(context.patient, episode, tumour)
-    if facts.pathway(episode, tumour) != "neoadjuvant" or not (first or unclear):
-        case.excluded.append("no-surgery")
-        return case
-    end = first or max([row.get("surgery_date") or LATE for row in unclear])
     if not any(dose.date < end for dose in episode.curative(ANTIBODY)):
         case.excluded.append("no-neoadjuvant-antibody")
     if not first:
-        case.decision = None if end == LATE else end
-        if not context.in_force("R09", case.decision):
-            case.excluded.append("not-in-force")
-        case.missing.append("surgery-unclear")
-        return case
+        return leave_unclear(context, case, "R09", end)
     rows = [
         row
         for row in facts.counted_surgeries(episode, tumour)

@@ -80,7 +80,26 @@ left join newest as n on l.episode_key = n.episode_key and l.line_number = n.lin
 -- progression_date, last_progression_date: the first and last on record from the line's start to the next line's.
 -- drugs: all given in the line; first_drugs: those begun in its join window, which the regimen is named by.
 create or replace table fct_lines as
-with contents as (
+with late_drugs as (
+    select
+        d.episode_key,
+        d.line_number
+    from fct_line_drugs as d
+    left join fct_line_drugs as o
+        on
+            d.episode_key = o.episode_key
+            and d.line_number = o.line_number
+            and d.first_date > o.first_date
+            and (d.ingredient = 'docetaxel-or-paclitaxel' or o.ingredient = 'docetaxel-or-paclitaxel')
+            and d.ingredient in ('docetaxel', 'paclitaxel', 'docetaxel-or-paclitaxel')
+            and o.ingredient in ('docetaxel', 'paclitaxel', 'docetaxel-or-paclitaxel')
+    where d.is_joined and (d.is_her2 or d.is_cytotoxic) and o.ingredient is null
+    group by
+        d.episode_key,
+        d.line_number
+),
+
+contents as (
     select
         episode_key,
         line_number,
@@ -92,7 +111,6 @@ with contents as (
         bool_or(is_endocrine) as has_endocrine,
         bool_or(is_her2_conjugate) as has_conjugate,
         bool_or(in_trial) as in_trial,
-        bool_or(is_joined and (is_her2 or is_cytotoxic)) as has_late_drug,
         count(*) filter (where not is_joined) as size,
         count(*) filter (where not is_joined and is_taxane) as taxanes,
         count(*) filter (where not is_joined and is_cytotoxic) as cytotoxics,
@@ -224,7 +242,7 @@ gathered as (
             0
         ) as prior_metastatic_regimens,
         coalesce(
-            bool_or(s.began_by in ('gap', 'drug-change') or n.has_late_drug) over (
+            bool_or(s.began_by in ('gap', 'drug-change') or a.line_number is not null) over (
                 partition by s.episode_key
                 order by s.line_number
                 rows between unbounded preceding and current row
@@ -240,7 +258,7 @@ gathered as (
                     order by s.line_number
                     rows between unbounded preceding and current row
                 )
-            or bool_or(n.has_late_drug) over (
+            or bool_or(a.line_number is not null) over (
                 partition by s.episode_key
                 order by s.line_number
                 rows between unbounded preceding and 1 preceding
@@ -256,6 +274,7 @@ gathered as (
         p.death_date
     from line_spans as s
     inner join named as n on s.episode_key = n.episode_key and s.line_number = n.line_number
+    left join late_drugs as a on s.episode_key = a.episode_key and s.line_number = a.line_number
     inner join fct_metastatic_episodes as m on s.episode_key = m.episode_key
     inner join line_her2 as h on s.episode_key = h.episode_key and s.line_number = h.line_number
     inner join stg_patients as p on s.patient_key = p.patient_key

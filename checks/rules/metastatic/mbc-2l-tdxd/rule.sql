@@ -1,0 +1,128 @@
+-- The second metastatic line is T-DXd.
+-- denominator: lines that count as second, after a line with trastuzumab or an early relapse, without T-DXd before.
+with drugs as (
+    select
+        episode_key,
+        line_number,
+        bool_or(ingredient = 'trastuzumab') as has_trastuzumab,
+        bool_or(ingredient = 'trastuzumab-deruxtecan' and days_from_start <= $component_days) as has_deruxtecan,
+        bool_or(ingredient = 'trastuzumab-emtansine' and days_from_start <= $component_days) as has_emtansine,
+        bool_or(ingredient = 'tucatinib' and days_from_start <= $component_days) as has_tucatinib,
+        bool_or((is_cytotoxic or is_her2_conjugate) and days_from_start <= $component_days) as has_chemotherapy,
+        bool_or(is_endocrine and days_from_start <= $component_days) as has_endocrine
+    from fct_line_drugs
+    group by
+        episode_key,
+        line_number
+),
+
+lacks as (
+    select distinct l.episode_key
+    from fct_lines as l
+    inner join stg_exceptions as x on l.patient_key = x.patient_key
+    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
+    where
+        x.reason in ('drug-unavailable', 'funding-restriction')
+        and x.topic_name in ('mbc-2l-tdxd', 'trastuzumab-deruxtecan', 'her2-conjugate', 'her2')
+        and (x.tumour_id is null or l.episode_key = o.episode_key)
+),
+
+lungs as (
+    select
+        patient_key,
+        min(event_date) as ild_date
+    from stg_events
+    where event = 'ild'
+    group by patient_key
+),
+
+judged as (
+    select
+        l.*,
+        b.drugs as drugs_before,
+        b.progression_date as progression_before,
+        coalesce(d.has_trastuzumab, l.line_number = 1) as after_trastuzumab,
+        h.first_date as deruxtecan_before,
+        n.has_deruxtecan,
+        n.has_emtansine,
+        n.has_tucatinib,
+        n.has_endocrine and not n.has_chemotherapy as is_endocrine_based,
+        c.cns_date,
+        i.ild_date,
+        k.episode_key is not null as deruxtecan_unavailable,
+        cast(l.start_date + $component_days as date) as due_date
+    from fct_lines as l
+    inner join drugs as n on l.episode_key = n.episode_key and l.line_number = n.line_number
+    left join fct_lines as b on l.episode_key = b.episode_key and l.line_number = b.line_number + 1
+    left join drugs as d on b.episode_key = d.episode_key and b.line_number = d.line_number
+    left join fct_prior_her2 as h
+        on
+            l.episode_key = h.episode_key
+            and l.line_number = h.line_number
+            and h.ingredient = 'trastuzumab-deruxtecan'
+    left join fct_cns as c on l.patient_key = c.patient_key and l.start_date >= c.cns_date
+    left join lungs as i on l.patient_key = i.patient_key and l.start_date >= i.ild_date
+    left join lacks as k on l.episode_key = k.episode_key
+    where l.counts_as - 1 = 1
+),
+
+answered as (
+    select
+        *,
+        case
+            when has_deruxtecan then 'deruxtecan'
+            when has_tucatinib and cns_date is not null and $brain = 'tucatinib-accepted' then 'tucatinib-for-brain'
+            when has_emtansine and start_date < $default_from then 'emtansine-of-its-day'
+            when has_emtansine and deruxtecan_unavailable then 'emtansine-deruxtecan-unavailable'
+        end as met
+    from judged
+)
+
+select
+    'line-' || line_number as subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    start_date as decision_date,
+    'emtansine' as edition,
+    due_date,
+    due_date as open_until,
+    cast(start_date + 1 as date) as clock_start,
+    coalesce(diagnosis_date, start_date) as observed_from,
+    start_date as drugs_from,
+    due_date as drugs_through,
+    case
+        when outside_metastatic_her2 is not null then outside_metastatic_her2
+        when not after_trastuzumab then 'no-trastuzumab-before'
+        when deruxtecan_before is not null then 'deruxtecan-before'
+        when met is null and is_endocrine_based then 'endocrine-based'
+        when met is null and start_date >= $emtansine_from and start_date < $default_from then 'before-deruxtecan'
+    end as excluded,
+    case
+        when not $conjugates_told_apart then 'conjugate-not-told-apart'
+        when met is null and (not number_certain or clock = 'unclear') and due_date <= observable_through
+            then 'line-uncertain'
+    end as missing_reason,
+    case when not $conjugates_told_apart then ['treatments.drug'] else ['events.event_date'] end as missing,
+    met,
+    case
+        when in_trial then 'trial'
+        when ild_date is not null then 'previous-ild'
+    end as excepted,
+    ['deruxtecan'] as lacking,
+    'deruxtecan-not-recorded' as failed,
+    to_json(struct_pack(
+        line_start := start_date,
+        counts_as_line := counts_as,
+        drugs := first_drugs,
+        drugs_of_the_line_before := drugs_before,
+        progression_before := progression_before,
+        began_by := began_by,
+        last_her2_dose_before_relapse := last_her2_date,
+        months_to_relapse := interval_months,
+        disease_in_the_brain_since := cns_date,
+        interstitial_lung_disease_on := ild_date,
+        line_certainty := certainty
+    )) as evidence
+from answered

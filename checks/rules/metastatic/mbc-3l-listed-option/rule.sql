@@ -1,0 +1,126 @@
+-- From the third metastatic line on a listed HER2-directed regimen is given.
+-- denominator: lines that count as third or later in HER2-positive disease, outside trials.
+with drugs as (
+    select
+        episode_key,
+        line_number,
+        bool_or(ingredient = 'trastuzumab') as trastuzumab,
+        bool_or(ingredient = 'pertuzumab') as pertuzumab,
+        bool_or(ingredient = 'margetuximab') as margetuximab,
+        bool_or(ingredient = 'trastuzumab-emtansine') as emtansine,
+        bool_or(ingredient = 'trastuzumab-deruxtecan') as deruxtecan,
+        bool_or(ingredient = 'tucatinib') as tucatinib,
+        bool_or(ingredient = 'lapatinib') as lapatinib,
+        bool_or(ingredient = 'neratinib') as neratinib,
+        bool_or(ingredient = 'capecitabine') as capecitabine,
+        bool_or(is_cytotoxic) as chemotherapy,
+        bool_or(is_endocrine) as endocrine,
+        bool_and(is_endocrine) as endocrine_alone
+    from fct_line_drugs
+    where days_from_start <= $component_days
+    group by
+        episode_key,
+        line_number
+),
+
+naive as (
+    select
+        l.episode_key,
+        l.line_number,
+        not coalesce(bool_or(h.ingredient = 'trastuzumab-emtansine'), false) as of_emtansine,
+        not coalesce(bool_or(h.ingredient = 'trastuzumab-deruxtecan'), false) as of_deruxtecan,
+        not coalesce(bool_or(h.ingredient = 'pertuzumab'), false) as of_pertuzumab,
+        not coalesce(bool_or(h.ingredient = 'tucatinib'), false) as of_tucatinib
+    from fct_lines as l
+    left join fct_prior_her2 as h on l.episode_key = h.episode_key and l.line_number = h.line_number
+    group by
+        l.episode_key,
+        l.line_number
+),
+
+offered as (
+    select
+        l.*,
+        d.endocrine_alone,
+        p.transfer_in_date,
+        case
+            when d.tucatinib and d.capecitabine and d.trastuzumab and l.start_date >= $tucatinib_from then 'tucatinib'
+            when d.lapatinib and (d.capecitabine or d.trastuzumab) then 'lapatinib'
+            when d.trastuzumab and d.chemotherapy then 'trastuzumab-chemotherapy'
+            when d.margetuximab and d.chemotherapy and l.start_date >= $margetuximab_from then 'margetuximab'
+            when d.neratinib and d.capecitabine and l.start_date >= $neratinib_from then 'neratinib'
+            when d.trastuzumab and d.endocrine and l.hr_status = 'positive' then 'trastuzumab-endocrine'
+            when d.endocrine_alone and l.hr_status = 'positive' and $endocrine = 'alone-too' then 'endocrine'
+        end as option_whatever_before,
+        case
+            when d.emtansine and n.of_emtansine and l.start_date >= $emtansine_from then 'emtansine'
+            when d.deruxtecan and n.of_deruxtecan and l.start_date >= $deruxtecan_from then 'deruxtecan'
+            when d.pertuzumab and d.trastuzumab and n.of_pertuzumab then 'pertuzumab'
+        end as option_if_new,
+        d.trastuzumab and d.endocrine and l.hr_status = 'unknown' as needs_hr,
+        $preference = 'any-listed' or l.start_date < $tucatinib_from or not n.of_tucatinib as any_order,
+        cast(l.start_date + $component_days as date) as due_date
+    from fct_lines as l
+    inner join drugs as d on l.episode_key = d.episode_key and l.line_number = d.line_number
+    inner join naive as n on l.episode_key = n.episode_key and l.line_number = n.line_number
+    inner join stg_patients as p on l.patient_key = p.patient_key
+    where l.counts_as - 1 > 1
+),
+
+answered as (
+    select
+        *,
+        case
+            when any_order or option_whatever_before = 'tucatinib'
+                then coalesce(option_whatever_before, option_if_new)
+        end as met,
+        option_whatever_before is null
+        and option_if_new is not null
+        and transfer_in_date > coalesce(diagnosis_date, start_date) as history_unknown
+    from offered
+)
+
+select
+    'line-' || line_number as subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    start_date as decision_date,
+    due_date,
+    due_date as open_until,
+    cast(start_date + 1 as date) as clock_start,
+    coalesce(diagnosis_date, start_date) as observed_from,
+    start_date as drugs_from,
+    due_date as drugs_through,
+    case
+        when outside_metastatic_her2 is not null then outside_metastatic_her2
+        when in_trial then 'trial'
+        when endocrine_alone and hr_status = 'negative' then 'endocrine-alone-hr-negative'
+    end as excluded,
+    case
+        when not $conjugates_told_apart then 'conjugate-not-told-apart'
+        when history_unknown then 'history-unknown'
+        when met is not null or due_date > observable_through then null
+        when needs_hr then 'hr-unknown'
+        when not number_certain or clock = 'unclear' then 'line-uncertain'
+    end as missing_reason,
+    case
+        when not $conjugates_told_apart then ['treatments.drug']
+        when history_unknown then ['patients.transfer_in_date']
+        when needs_hr then ['tumours.er_status']
+        else ['events.event_date']
+    end as missing,
+    met,
+    ['her2'] as lacking,
+    'outside-every-option' as failed,
+    to_json(struct_pack(
+        line_start := start_date,
+        counts_as_line := counts_as,
+        drugs := first_drugs,
+        her2_drugs_before := prior_her2,
+        hormone_receptors := hr_status,
+        began_by := began_by,
+        line_certainty := certainty
+    )) as evidence
+from answered

@@ -1,0 +1,234 @@
+"""The twin: R02, R36 and R37: the first line of treatment of metastatic disease."""
+
+from datetime import date
+
+import twin_facts as facts
+import twin_lines as lines
+from twin_case import Case, documented, doubts, interruptions, not_invasive, rule
+from twin_record import FAMILIES, after
+
+METASTATIC_BIOPSY = {
+    "US": date(2015, 7, 1),
+    "EU": date(2015, 7, 1),
+    "ENGLAND": date(2015, 7, 1),
+}
+TRASTUZUMAB = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
+PERTUZUMAB = {"US": date(2012, 6, 8), "EU": date(2013, 3, 1), "ENGLAND": date(2018, 3, 1)}
+TDXD_PERTUZUMAB = {"US": date(2025, 12, 15)}
+REASONS = {
+    *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
+    *("drug-unavailable", "funding-restriction", "death-before-due", "progression", "toxicity"),
+    *("transfer-out", "frailty-documented", "mdt-documented-deviation"),
+}
+HER2_TOPICS = {"her2", "her2-antibody", "her2-conjugate", "her2-tki", "trastuzumab", "pertuzumab"}
+JOIN = 42
+
+
+def interrupted(context, episode, start, due):
+    """Death or progression after the start and before the due date, as reasons."""
+    reasons = interruptions(context, episode, after(start, 1), due)
+    return [reason for reason in reasons if reason != "recurrence-before-due"]
+
+
+def heart_trouble(context, due, low=None):
+    """Whether heart failure, or an LVEF below `low`, is on record by the due date."""
+    failed = any(
+        event["event"] == "heart_failure" and event.get("event_date") and event["event_date"] <= due
+        for event in context.patient.events
+    )
+    return failed or any(
+        low
+        and row.get("lvef_percent") is not None
+        and row["lvef_percent"] < low
+        and row.get("assessment_date")
+        and row["assessment_date"] <= due
+        for row in context.patient.tables.get("cardiac_assessments", [])
+    )
+
+
+def brain_alone_treated_locally(context, episode, due):
+    """Whether every metastasis by then is one of the brain, with brain radiotherapy on record."""
+    sites = {
+        event.get("site")
+        for event in episode.events
+        if event["event"] == "distant_metastasis" and event["event_date"] <= due
+    }
+    treated = any(
+        row.get("target") == "brain" and row.get("start_date") and row["start_date"] <= due
+        for row in context.patient.radiotherapy
+    )
+    return sites == {"brain"} and treated
+
+
+@rule(
+    "R02",
+    since=METASTATIC_BIOPSY,
+    accepts={
+        *("contraindication-medical", "patient-refusal", "frailty-documented"),
+        *("mdt-documented-deviation", "death-before-due"),
+    },
+)
+def r02(context, episode):
+    if not lines.is_recurrent(episode) or not lines.is_metastatic(episode):
+        return []
+    tumour, spread = episode.index, episode.metastatic_date
+    case = Case("R02", tumour["tumour_id"], tumour["tumour_id"], decision=spread)
+    status = episode.status[tumour["tumour_id"]]
+    found = lines.lines(context, episode)
+    start = found[0].start if found else None
+    case.due = after(max(start, spread), 42) if start else None
+
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if status != facts.POSITIVE:
+        case.excluded.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
+    if facts.m_status(episode, tumour) is None:
+        case.excluded.append("m-unknown")
+    if not found:
+        case.excluded.append("no-line")
+        return [case]
+    reasons = documented(context, episode, "R02", {"biopsy"})
+    sites = {
+        event.get("site")
+        for event in episode.events
+        if event["event"] == "distant_metastasis" and event["event_date"] <= case.due
+    }
+    out_of_reach = reasons and sites <= {"bone", "brain"}
+    if not context.in_force("R02", spread):
+        case.excluded.append("not-in-force")
+    for table in ("events", "receptor_tests", "treatments"):
+        if not context.linked(table):
+            case.missing.append("stream-not-linked")
+
+    results, unclear = [], False
+    for rows in specimens(episode):
+        taken, result = facts.specimen_day(rows[0]), facts.specimen_result(rows)
+        if not (result and taken and after(spread, -60) <= taken <= case.due):
+            continue
+        if rows[0].get("specimen_site") in ("metastasis", "node"):
+            results.append(result)
+        else:
+            unclear = True
+    case.met = bool(results)
+    if out_of_reach and not results:
+        case.excluded.append("out-of-reach")
+    if unclear and not results:
+        case.missing.append("specimen-site-unclear")
+    case.exceptions = reasons + interruptions_of_death(context, spread, case.due)
+    case.doubts = doubts(context, episode, "R02", [], None, spread)
+    case.failure = "not-retested"
+    return [case]
+
+
+def specimens(episode):
+    for tumour_id in episode.ids:
+        tests = [t for t in episode.tests.get(tumour_id, []) if t.get("invasive") is not False]
+        yield from facts.specimens(tests)
+
+
+def interruptions_of_death(context, start, due):
+    death = context.patient.row.get("death_date")
+    return ["death-before-due"] if death and start <= death < due else []
+
+
+@rule("R36", since=TRASTUZUMAB, accepts=REASONS)
+def r36(context, episode):
+    tumour = episode.index
+    m_unknown = facts.m_status(episode, tumour) is None and not lines.is_metastatic(episode)
+    found = lines.lines(context, episode)
+    if not found:
+        if not (m_unknown and episode.systemic):
+            return []
+        case = Case("R36", tumour["tumour_id"], tumour["tumour_id"])
+        if not_invasive(episode, tumour):
+            case.excluded.append("in-situ")
+        if episode.status[tumour["tumour_id"]] == facts.NEGATIVE:
+            case.excluded.append("her2-negative")
+        case.missing.append("m-unknown")
+        return [case]
+    first = found[0]
+    spread = episode.metastatic_date if episode.metastatic_date > date.min else first.start
+    case = Case("R36", tumour["tumour_id"], tumour["tumour_id"], decision=spread)
+    case.due = max(after(spread, 180), after(first.start, JOIN))
+    status = lines.her2_at(episode, first)
+    if not_invasive(episode, tumour):
+        case.excluded.append("in-situ")
+    if status == facts.NEGATIVE:
+        case.excluded.append("her2-negative")
+    elif status != facts.POSITIVE:
+        case.missing.append("her2-unknown")
+    if not context.in_force("R36", spread):
+        case.excluded.append("not-in-force")
+    given = min(
+        (d.date for d in episode.doses if d.has("her2") and d.date >= min(spread, first.start)),
+        default=None,
+    )
+    case.met = bool(given and given <= case.due)
+    case.exceptions = documented(context, episode, "R36", HER2_TOPICS)
+    if first.in_trial:
+        case.exceptions.append("trial")
+    if heart_trouble(context, case.due, low=50):
+        case.exceptions.append("heart")
+    if brain_alone_treated_locally(context, episode, case.due):
+        case.exceptions.append("cns-only-local")
+    case.exceptions += interrupted(context, episode, spread, case.due)
+    case.doubts = doubts(context, episode, "R36", ["her2"], (spread, case.due), spread)
+    case.failure = "her2-too-late" if given else "her2-not-recorded"
+    return [case]
+
+
+def endocrine_without_chemotherapy(line):
+    return line.begun_with("endocrine") and not line.begun_with("chemotherapy", "her2-conjugate")
+
+
+def add_status(case, episode, line):
+    """In-situ carcinoma, and HER2 that is not known to be positive at the time of the line."""
+    if not_invasive(episode, episode.index):
+        case.excluded.append("in-situ")
+    status = lines.her2_at(episode, line)
+    if status != facts.POSITIVE:
+        case.excluded.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
+
+
+@rule("R37", since=PERTUZUMAB, accepts=REASONS)
+def r37(context, episode):
+    found = lines.lines(context, episode)
+    if not found:
+        return []
+    line, tumour_id = found[0], episode.index["tumour_id"]
+    case = Case("R37", f"{tumour_id}/line-1", tumour_id, decision=line.start)
+    case.due = after(line.start, JOIN)
+    clock = lines.clock(episode).name
+    add_status(case, episode, line)
+    if clock in ("early", "grey-zone"):
+        case.excluded.append("early-relapse")
+    if endocrine_without_chemotherapy(line):
+        case.excluded.append("endocrine-based")
+    if not context.in_force("R37", line.start):
+        case.excluded.append("not-in-force")
+    if clock == "unclear":
+        case.missing.append("interval-unclear")
+
+    lacking = [
+        name for name in ("trastuzumab", "pertuzumab", "taxane") if not line.begun_with(name)
+    ]
+    dxd_from = TDXD_PERTUZUMAB.get(context.jurisdiction, facts.LATE)
+    dxd = line.begun_with("trastuzumab-deruxtecan") and line.begun_with("pertuzumab")
+    case.met = not lacking or (dxd and line.start >= dxd_from)
+    topics = {
+        "trastuzumab": {"trastuzumab", "her2-antibody", "her2"},
+        "pertuzumab": {"pertuzumab", "her2-antibody", "her2"},
+        "taxane": {"taxane", "chemotherapy", *FAMILIES["taxane"]},
+    }
+    asked = set().union(*(topics[name] for name in lacking))
+    case.exceptions = documented(context, episode, "R37", asked)
+    if line.in_trial:
+        case.exceptions.append("trial")
+    if heart_trouble(context, case.due):
+        case.exceptions.append("heart")
+    case.exceptions += interrupted(context, episode, line.start, case.due)
+    case.doubts = doubts(
+        context, episode, "R37", ["her2", "chemotherapy"], (line.start, case.due), line.start
+    )
+    case.failure = f"{lacking[0]}-not-recorded" if lacking else None
+    return [case]

@@ -1,0 +1,184 @@
+"""The twin: R40 and R44: early relapse, and endocrine treatment without chemotherapy."""
+
+from datetime import date
+
+import twin_facts as facts
+import twin_lines as lines
+from twin_case import Case, documented, doubts, rule
+from twin_first_line import (
+    HER2_TOPICS,
+    JOIN,
+    REASONS,
+    add_status,
+    brain_alone_treated_locally,
+    endocrine_without_chemotherapy,
+    heart_trouble,
+    interrupted,
+)
+from twin_record import FAMILIES, RULES, after, read_topic
+
+INTERVAL_RULE = {
+    "US": date(2014, 5, 1),
+    "EU": date(2014, 5, 1),
+    "ENGLAND": date(2017, 7, 1),
+}
+ENDOCRINE_RULE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2014, 5, 1))
+TDM1_FROM = {"US": date(2013, 2, 22), "EU": date(2013, 11, 1), "ENGLAND": date(2017, 7, 1)}
+TDXD_FROM = {"US": date(2022, 5, 4), "EU": date(2022, 7, 1), "ENGLAND": date(2023, 2, 1)}
+TUCATINIB_FROM = {"US": date(2020, 4, 17), "EU": date(2021, 2, 1), "ENGLAND": date(2022, 4, 1)}
+TDXD, TDM1 = "trastuzumab-deruxtecan", "trastuzumab-emtansine"
+TDXD_TOPICS = {TDXD, "her2-conjugate", "her2"}
+
+
+def unavailable(context, episode, rule_id, topics):
+    """Whether a drug is documented as not to be had, for want of supply or of money."""
+    return any(
+        row.get("reason") in ("drug-unavailable", "funding-restriction")
+        and read_topic(row.get("topic"), context.drugs) & (topics | {RULES[rule_id]})
+        for row in context.patient.exceptions
+        if not row.get("tumour_id") or row["tumour_id"] in episode.ids
+    )
+
+
+def given_in(line, drug):
+    """The first day of a drug in the line where it begins within the join window, or None."""
+    day = line.first_day(drug)
+    return day if day and day <= after(line.start, JOIN) else None
+
+
+@rule("R40", since=INTERVAL_RULE, accepts=REASONS)
+def r40(context, episode):
+    clock = lines.clock(episode) if lines.is_metastatic(episode) else None
+    if not clock or clock.name not in ("early", "grey-zone", "unclear"):
+        return []
+    found, spread = lines.lines(context, episode), episode.metastatic_date
+    tumour_id = episode.index["tumour_id"]
+    case = Case("R40", f"{tumour_id}/line-1", tumour_id)
+    line = found[0] if found else None
+    case.decision = line.start if line else spread
+    case.due = after(line.start, JOIN) if line else after(spread, 90)
+    if not line and case.due <= context.observable:
+        case.excluded.append("no-line")
+    if line:
+        add_status(case, episode, line)
+    elif not_positive := status_without_line(episode):
+        case.excluded += not_positive
+    if not context.in_force("R40", case.decision):
+        case.excluded.append("not-in-force")
+    if clock.name == "unclear":
+        case.missing.append("interval-unclear")
+    lacking = set(TDXD_TOPICS)
+    if line:
+        place = context.jurisdiction
+        tdxd, tdm1 = given_in(line, TDXD), given_in(line, TDM1)
+        historic = line.start < TDXD_FROM[place]
+        if historic:
+            lacking |= {TDM1}
+        fallback = historic or unavailable(context, episode, "R40", TDXD_TOPICS)
+        brain = lines.brain_date(context, episode)
+        tucatinib = given_in(line, "tucatinib")
+        case.met = bool(
+            (tdxd and tdxd >= TDXD_FROM[place])
+            or (tdm1 and tdm1 >= TDM1_FROM[place] and fallback)
+            or (
+                tucatinib
+                and tucatinib >= TUCATINIB_FROM[place]
+                and given_in(line, "trastuzumab")
+                and given_in(line, "capecitabine")
+                and brain
+                and brain <= case.due
+            )
+        )
+        if line.in_trial:
+            case.exceptions.append("trial")
+    case.exceptions += documented(context, episode, "R40", lacking)
+    if brain_alone_treated_locally(context, episode, case.due):
+        case.exceptions.append("cns-only-local")
+    start = line.start if line else spread
+    case.exceptions += interrupted(context, episode, start, case.due)
+    needs = ["her2-antibody", "her2-conjugate", "tucatinib"]
+    case.doubts = doubts(context, episode, "R40", needs, (date.min, case.due), date.min)
+    case.failure = "second-line-agent-not-recorded"
+    return [case]
+
+
+def status_without_line(episode):
+    """What the tumour's own status excludes, where no line says when to look."""
+    status = episode.status[episode.index["tumour_id"]]
+    found = [] if facts.is_invasive(episode, episode.index) else ["in-situ"]
+    if status != facts.POSITIVE:
+        found.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
+    return found
+
+
+CHEMOTHERAPY_TOPICS = {"chemotherapy", "taxane", *FAMILIES["taxane"]}
+AGAINST_HER2 = {"contraindication-medical", "contraindication-cardiac", "patient-refusal"}
+CRITERIA_REASONS = {
+    *("low-disease-burden", "contraindication-medical", "contraindication-cardiac"),
+    *("patient-refusal", "frailty-documented", "trial", "toxicity", "drug-unavailable"),
+    *("funding-restriction", "mdt-documented-deviation", "pregnancy"),
+}
+
+
+def reasons_on(context, episode, topics):
+    """The reasons documented on the rule itself or one of the topics."""
+    return set(documented(context, episode, "R44", topics))
+
+
+def long_interval(episode):
+    """Whether at least 36 calendar months lie between early treatment and the metastasis."""
+    if not lines.is_recurrent(episode):
+        return False
+    spread = episode.metastatic_date
+    early = lines.clock(episode).last or episode.index.get("diagnosis_date")
+    return bool(early) and lines.full_months(early, spread) >= 36
+
+
+@rule("R44", since=ENDOCRINE_RULE, accepts=CRITERIA_REASONS)
+def r44(context, episode):
+    found = lines.lines(context, episode)
+    return [
+        endocrine_line(context, episode, line, found[line.number - 2] if line.number > 1 else None)
+        for line in found
+        if line.number <= 2 and endocrine_without_chemotherapy(line)
+    ]
+
+
+def endocrine_line(context, episode, line, before):
+    tumour_id = episode.index["tumour_id"]
+    case = Case("R44", f"{tumour_id}/line-{line.number}", tumour_id, decision=line.start)
+    case.due = after(line.start, JOIN)
+    receptors = lines.hr_status(episode)
+    add_status(case, episode, line)
+    if receptors != facts.POSITIVE:
+        case.excluded.append("hr-negative" if receptors == facts.NEGATIVE else "hr-unknown")
+    induced = before and before.has("chemotherapy") and before.has("her2")
+    if induced and line.began_by != "progression":
+        case.excluded.append("maintenance")
+    if not context.in_force("R44", line.start):
+        case.excluded.append("not-in-force")
+
+    on_chemotherapy = reasons_on(context, episode, CHEMOTHERAPY_TOPICS)
+    on_her2 = reasons_on(context, episode, HER2_TOPICS)
+    on_endocrine = reasons_on(context, episode, {"endocrine"})
+    everywhere = on_chemotherapy | on_her2 | on_endocrine
+    heart = heart_trouble(context, case.due)
+    low_burden = "low-disease-burden" in everywhere
+    against_her2 = bool(on_her2 & AGAINST_HER2) or heart
+    unsuited = {"contraindication-medical", "contraindication-cardiac", "frailty-documented"}
+    against_chemotherapy = bool(on_chemotherapy & (unsuited | {"patient-refusal"}))
+    any_criterion = low_burden or against_her2 or against_chemotherapy or long_interval(episode)
+    strict = "low-burden-and-her2-unsuitable"
+    if line.begun_with("her2") or context.variant("R44", "endocrine_alone", strict) != strict:
+        case.met = any_criterion
+    else:
+        case.met = low_burden and against_her2
+        if any_criterion:
+            case.exceptions.append("criterion")
+    case.exceptions += sorted(everywhere)
+    if line.in_trial:
+        case.exceptions.append("trial")
+    settled = case.due <= context.observable
+    if settled and not (case.met or case.exceptions):
+        case.missing.append("no-criterion-documented")
+    return case

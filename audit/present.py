@@ -13,6 +13,7 @@ from audit.completeness import Completeness, completeness
 from audit.disclosure import THRESHOLD, Cell, Sum, protect, single
 from audit.figures import Group, RuleFigures, Tables, all_figures
 from audit.guideline import Card, Catalogue, Edition, Parameter
+from audit.lines import Window, windows
 from audit.quality_page import Quality, present_quality
 from audit.repairs import AtSite, Mending, first_at_sites, mendings
 from audit.verdicts import VERDICTS
@@ -121,6 +122,7 @@ class Page:
     headline: list[Finding]
     rules: list[RulePage]
     facts: dict[str, list[Worded]]
+    windows: list[Window]
     loads: list[Load]
     not_linked: list[tuple[str, str]]
     quarantine: list[tuple[str, str, int]]
@@ -173,6 +175,7 @@ def present(
         headline=_headline(rules),
         rules=rules,
         facts=_facts(tables["registry_facts"], threshold),
+        windows=windows(tables["window_lines"], threshold),
         loads=loads,
         not_linked=[
             (load.label, words()["not_linked"].get(load.name, ""))

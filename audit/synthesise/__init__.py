@@ -25,7 +25,7 @@ from audit.synthesise.disease import NEOADJUVANT, POSITIVE, SURGERY_FIRST, draw_
 from audit.synthesise.doses import draw_treatments
 from audit.synthesise.files import Layout, TableFile, suffix_of
 from audit.synthesise.mess import Counts, Tables, make_untidy
-from audit.synthesise.metastatic import draw_metastatic
+from audit.synthesise.metastatic import Metastatic, planted_later
 from audit.synthesise.planted import KINDS, planted
 from audit.synthesise.sites import Sites, draw_sites
 
@@ -76,9 +76,9 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
         add("sites", sites.table)
         for number, first in enumerate(range(0, patients, PATIENTS_A_BATCH)):
             size = min(PATIENTS_A_BATCH, patients - first)
-            batch, tables = _draw(sites, seed, number, first, size, treatment_rows)
+            batch, lines, tables = _draw(sites, seed, number, first, size, treatment_rows)
             treatment_rows += tables["treatments"].height
-            truths.append(_truth(batch, rule_ids))
+            truths.append(_truth(batch, lines, rule_ids))
             for name, table in make_untidy(tables, batch, counts).items():
                 add(name, table)
         for file in files.values():
@@ -89,8 +89,8 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
 
 def _draw(
     sites: Sites, seed: int, number: int, first: int, size: int, treatment_rows: int
-) -> tuple[Batch, Tables]:
-    """Draw one batch of patients, from `first` on, and the tables about them."""
+) -> tuple[Batch, Metastatic, Tables]:
+    """Draw one batch of patients, from `first` on, their metastatic lines, and the tables."""
 
     def chance(topic: str) -> Chance:
         return Chance(seed, number, topic, size)
@@ -123,27 +123,25 @@ def _draw(
         unassayed=positive & ~second & (deviations.mess == Mess.MISSING) & records.yes(0.4),
         chance=records,
     )
-    lines = draw_metastatic(disease, course, fate, deviations, chance("metastatic"))
-    given = draw_treatments(
-        disease, course, fate, delivered, deviations, aftercare, lines, chance("doses")
-    )
+    chances = chance("doses"), chance("metastatic"), chance("metastatic-departures")
+    given, lines = draw_treatments(disease, course, fate, delivered, deviations, aftercare, chances)
     tables = {
         "patients": streams.patients(batch),
         "tumours": streams.tumours(batch),
-        "receptor_tests": streams.receptor_tests(batch),
-        "treatments": follow_up.treatments(batch, given, treatment_rows),
+        "receptor_tests": streams.receptor_tests(batch, lines),
+        "treatments": follow_up.treatments(batch, given, lines, treatment_rows),
         "surgeries": streams.surgeries(batch),
         "radiotherapy": streams.radiotherapy(batch),
         "cardiac_assessments": follow_up.cardiac_assessments(batch, given),
         "events": follow_up.events(batch, given, lines),
-        "exceptions": follow_up.exceptions(batch),
+        "exceptions": follow_up.exceptions(batch, lines),
         "observations": follow_up.observations(batch),
         "imaging": follow_up.imaging(batch, given),
     }
-    return batch, tables
+    return batch, lines, tables
 
 
-def _truth(batch: Batch, rule_ids: Mapping[str, str]) -> pl.DataFrame:
+def _truth(batch: Batch, lines: Metastatic, rule_ids: Mapping[str, str]) -> pl.DataFrame:
     """Give the planted deviations of a batch."""
     parts = []
     found = planted(
@@ -154,7 +152,8 @@ def _truth(batch: Batch, rule_ids: Mapping[str, str]) -> pl.DataFrame:
         batch.deviations,
         batch.aftercare,
     )
-    for rule, codes in (found | batch.aftercare.planted).items():
+    later = planted_later(lines, batch.fate, batch.disease.diagnosed)
+    for rule, codes in (found | batch.aftercare.planted | later).items():
         who = np.flatnonzero(codes)
         kinds = [KINDS[rule][code - 1] for code in codes[who]]
         rows = pl.DataFrame(

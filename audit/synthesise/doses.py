@@ -23,7 +23,7 @@ from audit.synthesise.disease import (
     SURGERY_FIRST,
     Disease,
 )
-from audit.synthesise.metastatic import Metastatic, give_metastatic
+from audit.synthesise.metastatic import Metastatic, draw_metastatic, give_metastatic
 from audit.synthesise.names import Drug
 from audit.synthesise.rows import (
     ADJUVANT_INTENT,
@@ -41,6 +41,11 @@ FIXED_DOSE = day("2020-06-29")
 SUBCUTANEOUS = day("2019-03-01")
 MENOPAUSE_DAYS = 51 * 365
 NO_TAXANE = -1
+CLOCK_DRUGS = (
+    Drug.TRASTUZUMAB, Drug.TRASTUZUMAB_SC, Drug.PERTUZUMAB, Drug.FIXED_DOSE, Drug.TDM1, Drug.TCHP,
+    Drug.TCH,
+)  # fmt: skip
+"""Their last dose for early disease starts the clock of a relapse."""
 
 
 def draw_treatments(
@@ -50,10 +55,23 @@ def draw_treatments(
     delivered: Delivered,
     deviations: Deviations,
     aftercare: Aftercare,
-    lines: Metastatic,
-    chance: Chance,
-) -> pl.DataFrame:
-    """Give every treatment row of a batch as codes: whose, when, what, how much and why."""
+    chances: tuple[Chance, Chance, Chance],
+) -> tuple[pl.DataFrame, Metastatic]:
+    """Give every treatment row of a batch as codes: whose, when, what, how much and why.
+
+    The lines of metastatic disease come with them: what they are hangs on the last HER2 dose for
+    early disease.
+
+    Args:
+        disease: the patients.
+        course: the treatment meant.
+        fate: recurrence, death and the last day on record.
+        delivered: the treatment of early disease given.
+        deviations: departures in early disease.
+        aftercare: what follows it.
+        chances: draws of doses, of metastatic lines and of departures in these.
+    """
+    chance, *later_chances = chances
     treatments = Treatments(disease, chance)
     until = np.minimum(fate.end, fate.metastasis - 1)
     unoperated = (disease.pathway != SURGERY_FIRST) & (course.surgery >= NEVER)
@@ -80,8 +98,22 @@ def draw_treatments(
     _endocrine(treatments, disease, aftercare, later)
     taken = np.flatnonzero(aftercare.neratinib < NEVER)
     treatments.run(Drug.NERATINIB, taken, aftercare.neratinib, aftercare.neratinib_end, later)
+    lines = draw_metastatic(
+        disease, course, fate, deviations, aftercare.departs, _last_her2(treatments),
+        (later_chances[0], later_chances[1]),
+    )  # fmt: skip
     give_metastatic(treatments, lines, fate.end)
-    return treatments.rows()
+    return treatments.rows(), lines
+
+
+def _last_her2(treatments: Treatments) -> Ints:
+    """Day of each patient's last HER2 antibody or T-DM1 dose, a course's last day included."""
+    last = np.full(treatments.chance.size, -NEVER)
+    rows = treatments.rows().filter(pl.col("drug").is_in([int(drug) for drug in CLOCK_DRUGS]))
+    ends = rows["end"].to_numpy()
+    days = np.where(ends < NEVER, ends, rows["day"].to_numpy())
+    np.maximum.at(last, rows["who"].to_numpy(), days)
+    return last
 
 
 def _chemotherapy(

@@ -7,7 +7,7 @@ from audit.synthesise.batch import MISSING, Batch, numbers, shown, words
 from audit.synthesise.chance import NEVER, Bools, Ints, as_dates
 from audit.synthesise.departures import Excuse, Lacking, Partner, Route, StopGiven
 from audit.synthesise.disease import METASTATIC, NEOADJUVANT
-from audit.synthesise.metastatic import Metastatic
+from audit.synthesise.metastatic import UNTIL_PROGRESSION, Later, Metastatic
 from audit.synthesise.names import Drug, write_names
 from audit.synthesise.rows import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS
 
@@ -48,12 +48,13 @@ DOCUMENTED = {
 }
 
 
-def treatments(batch: Batch, rows: pl.DataFrame, first_row: int) -> pl.DataFrame:
+def treatments(batch: Batch, rows: pl.DataFrame, lines: Metastatic, first_row: int) -> pl.DataFrame:
     """Give the treatments table.
 
     Args:
         batch: the patients.
         rows: treatment rows as codes.
+        lines: the treatment of metastatic disease.
         first_row: how many treatment rows earlier batches had; it numbers the rows.
     """
     chance = batch.chance
@@ -63,6 +64,7 @@ def treatments(batch: Batch, rows: pl.DataFrame, first_row: int) -> pl.DataFrame
     silent_intent = chance.yes(0.05)[who]
     no_dose = chance.yes(0.04, count)
     in_trial = ~batch.deviations.any & ~batch.aftercare.departs & chance.yes(0.015)
+    in_trial &= ~lines.departing
     trial = (batch.deviations.trial | in_trial)[who]
     course = rows["course"].to_numpy() > 0
     return pl.DataFrame(
@@ -163,7 +165,7 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
         return batch.table(found, columns)
 
     # Nothing befalls whose departure must be found.
-    quiet = ~batch.aftercare.departs & ~deviations.any
+    quiet = ~batch.aftercare.departs & ~deviations.any & ~lines.departing
     local = quiet & chance.yes(0.02) & (disease.pathway != METASTATIC) & (late < fate.metastasis)
     regional = local & chance.yes(0.3)
     organ = chance.pick((15, 35, 22, 20, 6, 2))
@@ -176,6 +178,7 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
             occurred("distant_metastasis", everyone, fate.metastasis, site=organ),
             occurred("progression", everyone, lines.second - 10),
             occurred("progression", everyone, lines.third - 10),
+            occurred("progression", everyone, lines.last + UNTIL_PROGRESSION),
             occurred("local_recurrence", local, late),
             occurred("regional_recurrence", regional, late + 30),
             occurred("second_primary", quiet & chance.yes(0.006), late + 45),
@@ -187,7 +190,7 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
     )
 
 
-def exceptions(batch: Batch) -> pl.DataFrame:
+def exceptions(batch: Batch, lines: Metastatic) -> pl.DataFrame:
     """Give documented exceptions, and some on matters no rule here judges."""
     chance, deviations, disease = batch.chance, batch.deviations, batch.disease
     told = deviations.excuse == Excuse.DOCUMENTED
@@ -237,6 +240,10 @@ def exceptions(batch: Batch) -> pl.DataFrame:
     in_trial = deviations.excuse == Excuse.TRIAL
     parts.append(written(both & in_trial, ("R03",), ("trial",)))
     parts.append(written(route & in_trial, ("R04",), ("trial",)))
+    justified = lines.departs == Later.ENDOCRINE
+    parts.append(written(justified, ("R44", "endocrine"), ("low-disease-burden",)))
+    untested = batch.unassayed & lines.recurred
+    parts.append(written(untested, ("R02", "biopsy"), ("patient-refusal",)))
     refused = ~batch.aftercare.departs & chance.yes(0.02)
     parts.append(written(refused, ("radiotherapy", "endocrine"), ("patient-refusal",)))
     return pl.concat(parts)

@@ -24,6 +24,7 @@ from audit.synthesise.disease import (
     UNTESTED,
     UNTREATED,
 )
+from audit.synthesise.metastatic import Later, Metastatic
 
 IHC = ("0", "1+", "2+", "3+")
 MONTH_OF_BIRTH_ONLY = (4, 1)  # every fourth hospital, from the second on
@@ -123,7 +124,7 @@ def tumours(batch: Batch) -> pl.DataFrame:
     return pl.concat([first, other.cast(first.schema)])
 
 
-def receptor_tests(batch: Batch) -> pl.DataFrame:
+def receptor_tests(batch: Batch, lines: Metastatic) -> pl.DataFrame:
     """Give the receptor tests: diagnosis, in-situ parts, residual disease, metastases."""
     disease, chance, deviations = batch.disease, batch.chance, batch.deviations
     positive, negative = disease.her2 == POSITIVE, disease.her2 == NEGATIVE
@@ -173,6 +174,9 @@ def receptor_tests(batch: Batch) -> pl.DataFrame:
 
     metastasis = np.where(batch.fate.metastasis < NEVER, batch.fate.metastasis + 3, NEVER)
     residual = (disease.pathway == NEOADJUVANT) & batch.course.residual & positive
+    some = positive & assayed & chance.yes(0.4)
+    retested = some | (positive & assayed & (lines.start < NEVER))
+    retested &= lines.departs != Later.NOT_RETESTED
     surgery = batch.course.surgery
     parts = [
         tests(
@@ -191,7 +195,7 @@ def receptor_tests(batch: Batch) -> pl.DataFrame:
             np.where(chance.yes(0.1), IHC_1, IHC_3),
         ),
         tests(
-            "-H5", positive & assayed & chance.yes(0.4), metastasis, metastasis + 6,
+            "-H5", retested, metastasis, metastasis + 6,
             np.full(chance.size, IHC_3), site="metastasis",
         ),
         tests(

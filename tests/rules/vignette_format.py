@@ -75,7 +75,10 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Vignette:
-    """One patient: `tables` as rows of the extract, `expected` by subject (None: the only one)."""
+    """One patient: `tables` as rows of the extract, `expected` by subject (None: the only one).
+
+    `lines` are rows of a table headed "line": what is expected of each line of treatment.
+    """
 
     rule: str
     title: str
@@ -84,6 +87,7 @@ class Vignette:
     circumstances: Circumstances
     tables: dict[str, list[Row]]
     expected: dict[str | None, Expected]
+    lines: list[Row]
 
     @property
     def slug(self) -> str:
@@ -103,6 +107,7 @@ class Section:
     )
     settings: dict[str, str] = field(default_factory=dict)
     expected: dict[str | None, Expected] = field(default_factory=dict)
+    lines: list[Row] = field(default_factory=list)
 
 
 def slug(text: str) -> str:
@@ -135,7 +140,7 @@ def read(path: Path) -> list[Vignette]:
             raise VignetteError(f"{place}: the title '{section.title}' stands twice")
         if not section.words:
             raise VignetteError(f"{place}: '{section.title}' says nothing in words")
-        if not section.expected:
+        if not (section.expected or section.lines):
             raise VignetteError(f"{place}: '{section.title}' has no verdict")
     return [
         Vignette(
@@ -148,6 +153,7 @@ def read(path: Path) -> list[Vignette]:
             ),
             tables=_expand(_merge(base, section, where), f"v{number:02d}", where, section.line),
             expected=section.expected,
+            lines=section.lines,
         )
         for number, section in enumerate(vignettes, start=1)
     ]
@@ -169,7 +175,7 @@ def _sections(text: str, where: str) -> Iterator[Section]:
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             if table is None:
                 table = (cells[0], number, cells[1:], [])
-                if cells[0] != "subject":
+                if cells[0] not in ("subject", "line"):
                     _check_header(cells, place)
                     section.tables.append(table)
                 elif section.expected:
@@ -182,11 +188,14 @@ def _sections(text: str, where: str) -> Iterator[Section]:
                 )
             elif table[0] == "subject":
                 section.expected[cells[0]] = _expected(cells[1], place)
+            elif table[0] == "line":
+                told = dict(zip(["line", *table[2]], map(_cell, cells), strict=True))
+                section.lines.append(told)
             else:
                 table[3].append((number, cells))
         elif not line:
             table = None
-        elif section.expected:
+        elif section.expected or section.lines:
             raise VignetteError(f"{place}: the verdict must stand last")
         elif line.startswith("**Verdict:**"):
             section.expected[None] = _expected(line.removeprefix("**Verdict:**"), place)

@@ -156,6 +156,18 @@ def tables(found=None, patients=15_000):
             schema=["rule_id", "site_id", "stream", "expected", "seen", "share", "gated"],
         ),
         "variant_rates": pl.DataFrame([], VARIANT_RATES),
+        "window_lines": pl.DataFrame(
+            [
+                (True, 42, 90, 412, 338, 235, 4),
+                (False, 28, 90, 412, 345, 235, 0),
+                (False, 56, 90, 412, 320, 200, 0),
+            ],
+            orient="row",
+            schema=[
+                "is_default", "join_days", "gap_days",
+                "first_lines", "second_lines", "third_lines", "later_lines",
+            ],
+        ),
         "exception_reasons": reasons.filter(pl.col("verdict") == "excepted").drop("verdict"),
         "repairs": repairs(found),
         "completeness": completeness(),

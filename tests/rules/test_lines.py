@@ -45,7 +45,9 @@ def lines(circumstances: Circumstances) -> pl.DataFrame:
 def shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value) or "none"
-    return {None: "-", True: "yes", False: "no"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 @pytest.mark.parametrize("vignette", VIGNETTES, ids=lambda v: v.slug)

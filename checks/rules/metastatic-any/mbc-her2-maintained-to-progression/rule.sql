@@ -152,7 +152,8 @@ select
     ) as excepted,
     ['antibody'] as lacking,
     'stopped-without-progression' as failed,
-    date_diff('day', least(next_date, progression_date, next_start_date, observable_through), due_date) as margin_days,
+    date_diff('day', least(next_date, progression_date, next_start_date, death_date, observable_through), due_date)
+        as margin_days,
     true as gate_expected,
     progression_date is not null or death_date is not null as gate_seen,
     case when has_both then to_json(struct_pack(

@@ -1,0 +1,241 @@
+"""The twin: R41, R42 and R43: what the second and later lines are, and what follows progression."""
+
+from datetime import date
+
+import twin_facts as facts
+import twin_lines as lines
+from twin_case import TDM1, TDXD, Case, documented, doubts, rule
+from twin_first_line import JOIN, add_status, endocrine_without_chemotherapy, interrupted
+from twin_record import FAMILIES, after, between
+from twin_relapse import TDM1_FROM, TDXD_FROM, TUCATINIB_FROM, unavailable
+
+EVERYWHERE = ("US", "EU", "ENGLAND")
+REASONS = {
+    *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
+    *("toxicity", "progression", "death-before-due", "drug-unavailable", "funding-restriction"),
+    *("frailty-documented", "pregnancy", "transfer-out", "mdt-documented-deviation"),
+}
+TDXD_LATE = {"US": date(2019, 12, 20), "EU": date(2021, 1, 1), "ENGLAND": date(2021, 5, 1)}
+MARGETUXIMAB = {"US": date(2020, 12, 16)}
+NERATINIB = {"US": date(2020, 2, 25)}
+TDXD_TOPICS = {TDXD, "her2-conjugate", "her2"}
+
+
+def counts_as(episode, line):
+    """The line's number by the guideline: an early relapse's first line is the second."""
+    return line.number + (lines.clock(episode).name in ("early", "grey-zone"))
+
+
+def number_uncertain(context, episode, found, line):
+    """Whether something up to the line's start leaves open which line it is."""
+    if not context.linked("events") or lines.clock(episode).name == "unclear":
+        return True
+    before = found[: line.number - 1]
+    by_change = any(one.began_by in ("gap", "drug-change") for one in [*before, line])
+    return by_change or any(took_late(one) for one in before)
+
+
+def took_late(line):
+    """Whether a new cytotoxic or HER2 drug joined the line after its first six weeks."""
+    window = after(line.start, JOIN)
+    return any(
+        one.day > window
+        and one.drug in lines.LINE_DRUGS
+        and not lines.known(one.drug, {o.drug for o in line.given if o.day < one.day})
+        for one in line.given
+    )
+
+
+def had_before(episode, context, line, drug):
+    """Whether the patient had the drug before the line, in any of her diseases."""
+    return any(
+        dose.date < line.start and dose.has(drug)
+        for other in facts.episodes(context.patient, context.drugs)
+        for dose in other.doses
+    )
+
+
+def start_case(number, context, episode, line):
+    tumour_id = episode.index["tumour_id"]
+    case = Case(number, f"{tumour_id}/line-{line.number}", tumour_id, decision=line.start)
+    case.due = after(line.start, JOIN)
+    add_status(case, episode, line)
+    return case
+
+
+@rule("R41", since=TDM1_FROM, accepts=REASONS)
+def r41(context, episode):
+    found = lines.lines(context, episode)
+    return [
+        second_line(context, episode, found, line)
+        for line in found
+        if counts_as(episode, line) == 2
+    ]
+
+
+def second_line(context, episode, found, line):
+    case, place = start_case("R41", context, episode, line), context.jurisdiction
+    tdxd_came = line.start >= TDXD_FROM[place]
+    brain = lines.brain_date(context, episode)
+    tucatinib = context.variant("R41", "brain", "tucatinib-accepted") == "tucatinib-accepted"
+    fallback = not tdxd_came or unavailable(context, episode, "R41", TDXD_TOPICS)
+    case.met = (
+        line.begun_with(TDXD)
+        or (tucatinib and line.begun_with("tucatinib") and bool(brain) and brain <= line.start)
+        or (line.begun_with(TDM1) and fallback)
+    )
+    if line.number > 1 and not found[line.number - 2].has("trastuzumab"):
+        case.excluded.append("no-trastuzumab-before")
+    if had_before(episode, context, line, TDXD):
+        case.excluded.append("deruxtecan-before")
+    if not case.met and endocrine_without_chemotherapy(line):
+        case.excluded.append("endocrine-based")
+    if not context.in_force("R41", line.start):
+        case.excluded.append("not-in-force")
+    elif not case.met and not tdxd_came:
+        case.excluded.append("before-deruxtecan")
+    settled = case.due <= context.observable
+    if not case.met and settled and number_uncertain(context, episode, found, line):
+        case.missing.append("line-uncertain")
+    if line.in_trial:
+        case.exceptions.append("trial")
+    lungs = [e for e in context.patient.events if e["event"] == "ild" and e.get("event_date")]
+    if any(event["event_date"] <= line.start for event in lungs):
+        case.exceptions.append("previous-ild")
+    case.exceptions += documented(context, episode, "R41", TDXD_TOPICS)
+    case.exceptions += interrupted(context, episode, line.start, case.due)
+    add_doubts(case, context, episode, ["her2"], line, ["radiotherapy"])
+    case.failure = "deruxtecan-not-recorded"
+    return case
+
+
+def add_doubts(case, context, episode, needs, line, reads=()):
+    opened = episode.first_diagnosis or line.start
+    window = (line.start, case.due)
+    case.doubts = doubts(context, episode, case.rule, needs, window, opened, reads)
+
+
+@rule("R42", since=dict.fromkeys(EVERYWHERE, date(2013, 2, 22)), accepts=REASONS)
+def r42(context, episode):
+    found = lines.lines(context, episode)
+    return [
+        later_line(context, episode, found, line) for line in found if counts_as(episode, line) >= 3
+    ]
+
+
+def later_line(context, episode, found, line):
+    case, place = start_case("R42", context, episode, line), context.jurisdiction
+    has, receptors = line.begun_with, lines.hr_status(episode)
+
+    def come(dates):
+        return line.start >= dates.get(place, facts.LATE)
+
+    def new(drug):
+        return not had_before(episode, context, line, drug)
+
+    endocrine_only = line.first_drugs <= FAMILIES["endocrine"]
+    alone_too = context.variant("R42", "endocrine", "with-trastuzumab") == "alone-too"
+    tucatinib = (
+        has("tucatinib") and has("capecitabine") and has("trastuzumab") and come(TUCATINIB_FROM)
+    )
+    whatever = (
+        tucatinib
+        or (has("lapatinib") and (has("capecitabine") or has("trastuzumab")))
+        or (has("trastuzumab") and has("chemotherapy"))
+        or (has("margetuximab") and has("chemotherapy") and come(MARGETUXIMAB))
+        or (has("neratinib") and has("capecitabine") and come(NERATINIB))
+        or (has("trastuzumab") and has("endocrine") and receptors == facts.POSITIVE)
+        or (endocrine_only and alone_too and receptors == facts.POSITIVE)
+    )
+    if_new = (
+        (has(TDM1) and new(TDM1) and come(TDM1_FROM))
+        or (has(TDXD) and new(TDXD) and come(TDXD_LATE))
+        or (has("pertuzumab") and has("trastuzumab") and new("pertuzumab"))
+    )
+    first = context.variant("R42", "preference", "any-listed") == "tucatinib-first"
+    passed_over = first and come(TUCATINIB_FROM) and new("tucatinib") and not tucatinib
+    case.met = (whatever or if_new) and not passed_over
+    if line.in_trial:
+        case.excluded.append("trial")
+    if endocrine_only and receptors == facts.NEGATIVE:
+        case.excluded.append("endocrine-alone-hr-negative")
+    if not context.in_force("R42", line.start):
+        case.excluded.append("not-in-force")
+    moved = context.patient.row.get("transfer_in_date")
+    if if_new and not whatever and moved and moved > (episode.first_diagnosis or line.start):
+        case.missing.append("history-unknown")
+    if not case.met and case.due <= context.observable:
+        if has("trastuzumab") and has("endocrine") and receptors == "unknown":
+            case.missing.append("hr-unknown")
+        if number_uncertain(context, episode, found, line):
+            case.missing.append("line-uncertain")
+    case.exceptions = documented(context, episode, "R42", {"her2"})
+    case.exceptions += interrupted(context, episode, line.start, case.due)
+    add_doubts(case, context, episode, ["her2", "chemotherapy", "endocrine"], line)
+    case.failure = "outside-every-option"
+    return case
+
+
+@rule(
+    "R43",
+    since=dict.fromkeys(EVERYWHERE, date(2014, 5, 1)),
+    accepts=REASONS | {"low-disease-burden"},
+    gate=0.2,
+)
+def r43(context, episode):
+    found = lines.lines(context, episode)
+    following = [*found[1:], None]
+    return [
+        change(context, episode, line, after_it)
+        for line, after_it in zip(found, following, strict=True)
+    ]
+
+
+def change(context, episode, line, following):
+    tumour_id, death = episode.index["tumour_id"], context.patient.row.get("death_date")
+    case = Case("R43", f"{tumour_id}/after-line-{line.number}", tumour_id)
+    until = line.next_start or facts.LATE
+    everything = lines.given_days(episode)
+    progressed = [d for d in lines.progressions(episode, everything, line.start) if d <= until]
+    last = max(progressed, default=None)
+    case.decision = last or line.next_start or line.start
+    case.site, case.expected = episode.index.get("site_id"), line.has("her2")
+    case.seen = bool(progressed or death)
+    add_status(case, episode, line)
+    if not line.has("her2"):
+        case.excluded.append("no-her2-drug")
+    if not last and not following:
+        case.excluded.append("no-progression")
+        return case
+    if following and lines.her2_at(episode, following) == facts.NEGATIVE:
+        case.excluded.append("her2-negative")
+    if last and death and death <= after(last, 60):
+        case.excluded.append("death-soon-after")
+    if last and following and line.next_start > after(last, 180):
+        case.excluded.append("no-next-line")
+    if not following and (death or after(last, 180) <= context.observable):
+        case.excluded.append("no-next-line")
+    if not context.in_force("R43", case.decision):
+        case.excluded.append("not-in-force")
+
+    case.due = after(following.start, JOIN) if following else after(last, 180)
+    begun = following.first_drugs & FAMILIES["her2"] if following else set()
+    case.met = bool(begun - line.drugs)
+    if not last:
+        case.missing.append("progression-not-recorded")
+    elif line.low and not case.met and case.due <= context.observable:
+        case.missing.append("line-uncertain")
+    if last and following:
+        case.margin = between(line.next_start, after(last, 180))
+    if following and following.in_trial:
+        case.exceptions.append("trial")
+    case.exceptions += documented(context, episode, "R43", {"her2"})
+    if last and death and last <= death < case.due:
+        case.exceptions.append("death-before-due")
+    if not context.linked("events"):
+        case.doubts.append("stream-not-linked")
+    window = (following.start if following else last, case.due)
+    opened = episode.metastatic_date if episode.metastatic_date > date.min else None
+    case.doubts += doubts(context, episode, "R43", ["her2"], window, opened)
+    case.failure = "same-her2-drugs" if begun else "her2-dropped"
+    return case

@@ -38,6 +38,7 @@ TUCATINIB = day("2020-04-17")
 TDXD_SECOND_LINE = day("2022-05-04")
 TDXD_HER2_LOW = day("2022-08-05")
 EARLY_RELAPSE = "12mo"
+AT_DIAGNOSIS = 150
 SHORT_CHEMOTHERAPY = 3
 UNTIL_PROGRESSION = 15
 LONG_FIRST_LINE, YEAR_OF_FIRST_LINE = 9, 12  # doses
@@ -132,6 +133,8 @@ def draw_metastatic(
     treated = chance.yes(0.87) | (deviations.unproven > Unproven.NONE)
     recurred = fate.metastasis < NEVER
     start = np.where(recurred, fate.metastasis + chance.between(14, 35), NEVER)
+    # Found so soon, the metastasis was there at diagnosis.
+    start = np.where(fate.metastasis <= disease.diagnosed + AT_DIAGNOSIS, NEVER, start)
     start = np.where(de_novo, course.start, start)
     # Who went without any treatment of early disease goes without it later as well.
     start = np.where(treated & (deviations.lacking != Lacking.BOTH), start, NEVER)

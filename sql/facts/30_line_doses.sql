@@ -39,6 +39,7 @@ select
     bool_or(d.is_regimen) as is_regimen,
     bool_or(d.in_trial) as in_trial,
     bool_or(coalesce(d.intent = 'palliative', false)) as palliative,
+    bool_or(coalesce(d.intent in ('neoadjuvant', 'adjuvant', 'curative'), false)) as curative_intent,
     bool_or(coalesce(d.stop_reason = 'progression', false)) as stopped_at_progression,
     max(d.stop_reason) as stop_reason
 from metastatic_episodes as m
@@ -54,12 +55,13 @@ group by
     i.is_endocrine;
 
 -- drug_courses: one row an ingredient's doses without a long gap: from when on they can open a line (null: never, as
--- they began in early disease and run on), and the day on which the drug was stopped for progression.
+-- they began in early disease, or for it by their recorded intent, and run on), and the day on which the drug was stopped for progression.
 create or replace temp table drug_courses as
 with considered as (
     select
         d.*,
         m.de_novo,
+        m.metastatic_date,
         case when d.is_endocrine then m.endocrine_from else m.drugs_from end as considered_from,
         date_diff(
             'day',
@@ -85,7 +87,12 @@ select
     episode_key,
     ingredient,
     case
-        when de_novo or min(dose_date) >= considered_from
+        when
+            de_novo
+            or (
+                min(dose_date) >= considered_from
+                and not coalesce(bool_or(curative_intent and dose_date < metastatic_date), false)
+            )
             then min(dose_date) filter (where dose_date >= considered_from)
         else min(dose_date) filter (where dose_date >= considered_from and palliative)
     end as opening_date,

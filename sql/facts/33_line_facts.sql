@@ -33,7 +33,11 @@ with samples as (
         l.episode_key,
         l.line_number,
         m.specimen_date,
-        max(m.result) as result
+        case
+            when bool_or(m.result = 'positive') then 'positive'
+            when bool_or(m.result = 'equivocal') then 'equivocal'
+            else 'negative'
+        end as result
     from line_spans as l
     inner join fct_episodes as e on l.episode_key = e.episode_key
     inner join fct_specimens as m on e.patient_key = m.patient_key and e.tumour_id = m.tumour_id

@@ -55,7 +55,8 @@ group by
     i.is_endocrine;
 
 -- drug_courses: one row an ingredient's doses without a long gap: from when on they can open a line (null: never, as
--- they began in early disease, or for it by their recorded intent, and run on), and the day on which the drug was stopped for progression.
+-- they began in early disease, or for it by their recorded intent, and run on), and the day on which the drug was
+-- stopped for progression.
 create or replace temp table drug_courses as
 with considered as (
     select

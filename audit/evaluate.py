@@ -72,6 +72,7 @@ def evaluate(
     shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
     shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
     shared["jurisdiction"] = settings.jurisdiction
+    shared["radiotherapy_linked"] = linked["radiotherapy"]
     other_readings = [
         _reading(con, rule, settings, name, choice, linked, shared)
         for rule in rules

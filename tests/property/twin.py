@@ -11,6 +11,7 @@ import twin_cycles
 import twin_deescalated
 import twin_endocrine
 import twin_facts as facts
+import twin_maintained
 import twin_mastectomy
 import twin_neoadjuvant
 import twin_neratinib
@@ -23,6 +24,7 @@ import twin_response
 import twin_sequence
 import twin_started
 import twin_status
+import twin_switch
 import twin_year
 from twin_case import GATES, JUDGES, Context, verdict
 from twin_record import RULES, STREAMS, Drug, Patient, dated, imprecise_cells
@@ -32,6 +34,7 @@ MODULES = (twin_status, twin_started, twin_neoadjuvant, twin_response, twin_adju
 MODULES += (twin_sequence, twin_cycles, twin_recorded, twin_overtreated, twin_backbone)
 MODULES += (twin_regimen, twin_deescalated)
 MODULES += (twin_postneo, twin_neratinib, twin_radiotherapy, twin_mastectomy, twin_endocrine)
+MODULES += (twin_maintained, twin_switch)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 

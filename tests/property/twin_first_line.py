@@ -4,7 +4,19 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import Case, documented, doubts, interruptions, not_invasive, rule
+from twin_case import Case, documented, doubts, not_invasive, rule
+from twin_metastatic import (
+    HER2_TOPICS,
+    JOIN,
+    REASONS,
+    TDXD_PERTUZUMAB,
+    TRASTUZUMAB,
+    add_status,
+    brain_alone_treated_locally,
+    endocrine_without_chemotherapy,
+    heart_trouble,
+    interrupted,
+)
 from twin_record import FAMILIES, after
 
 METASTATIC_BIOPSY = {
@@ -12,52 +24,7 @@ METASTATIC_BIOPSY = {
     "EU": date(2015, 7, 1),
     "ENGLAND": date(2015, 7, 1),
 }
-TRASTUZUMAB = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
 PERTUZUMAB = {"US": date(2012, 6, 8), "EU": date(2013, 3, 1), "ENGLAND": date(2018, 3, 1)}
-TDXD_PERTUZUMAB = {"US": date(2025, 12, 15)}
-REASONS = {
-    *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
-    *("drug-unavailable", "funding-restriction", "death-before-due", "progression", "toxicity"),
-    *("transfer-out", "frailty-documented", "mdt-documented-deviation"),
-}
-HER2_TOPICS = {"her2", "her2-antibody", "her2-conjugate", "her2-tki", "trastuzumab", "pertuzumab"}
-JOIN = 42
-
-
-def interrupted(context, episode, start, due):
-    """Death or progression after the start and before the due date, as reasons."""
-    reasons = interruptions(context, episode, after(start, 1), due)
-    return [reason for reason in reasons if reason != "recurrence-before-due"]
-
-
-def heart_trouble(context, due, low=None):
-    """Whether heart failure, or an LVEF below `low`, is on record by the due date."""
-    failed = any(
-        event["event"] == "heart_failure" and event.get("event_date") and event["event_date"] <= due
-        for event in context.patient.events
-    )
-    return failed or any(
-        low
-        and row.get("lvef_percent") is not None
-        and row["lvef_percent"] < low
-        and row.get("assessment_date")
-        and row["assessment_date"] <= due
-        for row in context.patient.tables.get("cardiac_assessments", [])
-    )
-
-
-def brain_alone_treated_locally(context, episode, due):
-    """Whether every metastasis by then is one of the brain, with brain radiotherapy on record."""
-    sites = {
-        event.get("site")
-        for event in episode.events
-        if event["event"] == "distant_metastasis" and event["event_date"] <= due
-    }
-    treated = any(
-        row.get("target") == "brain" and row.get("start_date") and row["start_date"] <= due
-        for row in context.patient.radiotherapy
-    )
-    return sites == {"brain"} and treated
 
 
 @rule(
@@ -175,19 +142,6 @@ def r36(context, episode):
     case.doubts = doubts(context, episode, "R36", ["her2"], (spread, case.due), spread)
     case.failure = "her2-too-late" if given else "her2-not-recorded"
     return [case]
-
-
-def endocrine_without_chemotherapy(line):
-    return line.begun_with("endocrine") and not line.begun_with("chemotherapy", "her2-conjugate")
-
-
-def add_status(case, episode, line):
-    """In-situ carcinoma, and HER2 that is not known to be positive at the time of the line."""
-    if not_invasive(episode, episode.index):
-        case.excluded.append("in-situ")
-    status = lines.her2_at(episode, line)
-    if status != facts.POSITIVE:
-        case.excluded.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
 
 
 @rule("R37", since=PERTUZUMAB, accepts=REASONS)

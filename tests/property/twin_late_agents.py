@@ -5,9 +5,8 @@ from datetime import date
 import twin_facts as facts
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule
-from twin_first_line import JOIN, TDXD_PERTUZUMAB, add_status
+from twin_metastatic import JOIN, TDXD_FROM, TDXD_PERTUZUMAB, TUCATINIB_FROM, add_status
 from twin_record import FAMILIES, after
-from twin_relapse import TDXD_FROM, TUCATINIB_FROM
 
 TDXD = "trastuzumab-deruxtecan"
 ALWAYS = date(2007, 3, 13)

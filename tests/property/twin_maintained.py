@@ -4,7 +4,7 @@ from datetime import date
 
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule, stopping_events
-from twin_first_line import TRASTUZUMAB, add_status
+from twin_metastatic import TRASTUZUMAB, add_status
 from twin_record import FAMILIES, after, between
 
 EVERYWHERE = ("US", "EU", "ENGLAND")

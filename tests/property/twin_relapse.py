@@ -5,17 +5,21 @@ from datetime import date
 import twin_facts as facts
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule
-from twin_first_line import (
+from twin_metastatic import (
     HER2_TOPICS,
     JOIN,
     REASONS,
+    TDM1_FROM,
+    TDXD_FROM,
+    TUCATINIB_FROM,
     add_status,
     brain_alone_treated_locally,
     endocrine_without_chemotherapy,
     heart_trouble,
     interrupted,
+    unavailable,
 )
-from twin_record import FAMILIES, RULES, after, read_topic
+from twin_record import FAMILIES, after
 
 INTERVAL_RULE = {
     "US": date(2014, 5, 1),
@@ -23,21 +27,8 @@ INTERVAL_RULE = {
     "ENGLAND": date(2017, 7, 1),
 }
 ENDOCRINE_RULE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2014, 5, 1))
-TDM1_FROM = {"US": date(2013, 2, 22), "EU": date(2013, 11, 1), "ENGLAND": date(2017, 7, 1)}
-TDXD_FROM = {"US": date(2022, 5, 4), "EU": date(2022, 7, 1), "ENGLAND": date(2023, 2, 1)}
-TUCATINIB_FROM = {"US": date(2020, 4, 17), "EU": date(2021, 2, 1), "ENGLAND": date(2022, 4, 1)}
 TDXD, TDM1 = "trastuzumab-deruxtecan", "trastuzumab-emtansine"
 TDXD_TOPICS = {TDXD, "her2-conjugate", "her2"}
-
-
-def unavailable(context, episode, rule_id, topics):
-    """Whether a drug is documented as not to be had, for want of supply or of money."""
-    return any(
-        row.get("reason") in ("drug-unavailable", "funding-restriction")
-        and read_topic(row.get("topic"), context.drugs) & (topics | {RULES[rule_id]})
-        for row in context.patient.exceptions
-        if not row.get("tumour_id") or row["tumour_id"] in episode.ids
-    )
 
 
 def given_in(line, drug):

@@ -5,9 +5,17 @@ from datetime import date
 import twin_facts as facts
 import twin_lines as lines
 from twin_case import TDM1, TDXD, Case, documented, doubts, rule
-from twin_first_line import JOIN, add_status, endocrine_without_chemotherapy, interrupted
+from twin_metastatic import (
+    JOIN,
+    TDM1_FROM,
+    TDXD_FROM,
+    TUCATINIB_FROM,
+    add_status,
+    endocrine_without_chemotherapy,
+    interrupted,
+    unavailable,
+)
 from twin_record import FAMILIES, after, between
-from twin_relapse import TDM1_FROM, TDXD_FROM, TUCATINIB_FROM, unavailable
 
 EVERYWHERE = ("US", "EU", "ENGLAND")
 REASONS = {
@@ -97,6 +105,9 @@ def second_line(context, episode, found, line):
     settled = case.due <= context.observable
     if not case.met and settled and number_uncertain(context, episode, found, line):
         case.missing.append("line-uncertain")
+    unseen = tucatinib and line.begun_with("tucatinib") and not context.linked("radiotherapy")
+    if not case.met and settled and unseen:
+        case.missing.append("brain-unknown")
     if line.in_trial:
         case.exceptions.append("trial")
     lungs = [e for e in context.patient.events if e["event"] == "ild" and e.get("event_date")]
@@ -184,7 +195,7 @@ def later_line(context, episode, found, line):
 )
 def r43(context, episode):
     found = lines.lines(context, episode)
-    following = [*found[1:], None]
+    following = [*found[1:], None][: len(found)]
     return [
         change(context, episode, line, after_it)
         for line, after_it in zip(found, following, strict=True)

@@ -74,7 +74,8 @@ answered as (
             when has_tucatinib and cns_date is not null and $brain = 'tucatinib-accepted' then 'tucatinib-for-brain'
             when has_emtansine and start_date < $default_from then 'emtansine-of-its-day'
             when has_emtansine and deruxtecan_unavailable then 'emtansine-deruxtecan-unavailable'
-        end as met
+        end as met,
+        has_tucatinib and $brain = 'tucatinib-accepted' and not $radiotherapy_linked as lacks_brain_evidence
     from judged
 )
 
@@ -103,8 +104,13 @@ select
         when not $conjugates_told_apart then 'conjugate-not-told-apart'
         when met is null and (not number_certain or clock = 'unclear') and due_date <= observable_through
             then 'line-uncertain'
+        when met is null and lacks_brain_evidence and due_date <= observable_through then 'brain-unknown'
     end as missing_reason,
-    case when not $conjugates_told_apart then ['treatments.drug'] else ['events.event_date'] end as missing,
+    case
+        when not $conjugates_told_apart then ['treatments.drug']
+        when number_certain and clock <> 'unclear' then ['radiotherapy']
+        else ['events.event_date']
+    end as missing,
     met,
     case
         when in_trial then 'trial'

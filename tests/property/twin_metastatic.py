@@ -1,0 +1,80 @@
+"""What the twins of the rules on metastatic disease share."""
+
+from datetime import date
+
+import twin_facts as facts
+import twin_lines as lines
+from twin_case import interruptions, not_invasive
+from twin_record import RULES, after, read_topic
+
+JOIN = 42
+TRASTUZUMAB = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
+TDXD_PERTUZUMAB = {"US": date(2025, 12, 15)}
+REASONS = {
+    *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
+    *("drug-unavailable", "funding-restriction", "death-before-due", "progression", "toxicity"),
+    *("transfer-out", "frailty-documented", "mdt-documented-deviation"),
+}
+HER2_TOPICS = {"her2", "her2-antibody", "her2-conjugate", "her2-tki", "trastuzumab", "pertuzumab"}
+TDM1_FROM = {"US": date(2013, 2, 22), "EU": date(2013, 11, 1), "ENGLAND": date(2017, 7, 1)}
+TDXD_FROM = {"US": date(2022, 5, 4), "EU": date(2022, 7, 1), "ENGLAND": date(2023, 2, 1)}
+TUCATINIB_FROM = {"US": date(2020, 4, 17), "EU": date(2021, 2, 1), "ENGLAND": date(2022, 4, 1)}
+
+
+def interrupted(context, episode, start, due):
+    """Death or progression after the start and before the due date, as reasons."""
+    reasons = interruptions(context, episode, after(start, 1), due)
+    return [reason for reason in reasons if reason != "recurrence-before-due"]
+
+
+def heart_trouble(context, due, low=None):
+    """Whether heart failure, or an LVEF below `low`, is on record by the due date."""
+    failed = any(
+        event["event"] == "heart_failure" and event.get("event_date") and event["event_date"] <= due
+        for event in context.patient.events
+    )
+    return failed or any(
+        low
+        and row.get("lvef_percent") is not None
+        and row["lvef_percent"] < low
+        and row.get("assessment_date")
+        and row["assessment_date"] <= due
+        for row in context.patient.tables.get("cardiac_assessments", [])
+    )
+
+
+def brain_alone_treated_locally(context, episode, due):
+    """Whether every metastasis by then is one of the brain, with brain radiotherapy on record."""
+    sites = {
+        event.get("site")
+        for event in episode.events
+        if event["event"] == "distant_metastasis" and event["event_date"] <= due
+    }
+    treated = any(
+        row.get("target") == "brain" and row.get("start_date") and row["start_date"] <= due
+        for row in context.patient.radiotherapy
+    )
+    return sites == {"brain"} and treated
+
+
+def endocrine_without_chemotherapy(line):
+    return line.begun_with("endocrine") and not line.begun_with("chemotherapy", "her2-conjugate")
+
+
+def add_status(case, episode, line):
+    """In-situ carcinoma, and HER2 that is not known to be positive at the time of the line."""
+    if not_invasive(episode, episode.index):
+        case.excluded.append("in-situ")
+    status = lines.her2_at(episode, line)
+    if status != facts.POSITIVE:
+        case.excluded.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
+
+
+def unavailable(context, episode, rule_id, topics):
+    """Whether a drug is documented as not to be had, for want of supply or of money."""
+    return any(
+        row.get("reason") in ("drug-unavailable", "funding-restriction")
+        and read_topic(row.get("topic"), context.drugs) & (topics | {RULES[rule_id]})
+        for row in context.patient.exceptions
+        if not row.get("tumour_id") or row["tumour_id"] in episode.ids
+    )

@@ -6,6 +6,7 @@ through a patient's dose days and asks on each whether the next line begins.
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 
 import twin_facts as facts
 from twin_aftercare import hormone_receptors
@@ -212,16 +213,24 @@ def carried_over(episode, given):
         start = considered_from(episode, drug)
         pause = 180 if drug in ENDOCRINE else GAP
         own = [one for one in given if one.drug == drug]
-        earlier = [one.day for one in own if one.day < start]
-        last = max(earlier, default=None)
-        for one in own:
-            if one.day < start or last is None:
-                continue
-            if between(last, one.day) > pause:
-                break
-            last = one.day
-            if one.dose.row.get("intent") != "palliative":
-                found.add(one)
+        for course in courses(own, pause):
+            meant_early = any(
+                one.day < episode.metastatic_date
+                and one.dose.row.get("intent") in ("neoadjuvant", "adjuvant", "curative")
+                for one in course
+            )
+            if course[0].day < start or meant_early:
+                found |= {one for one in course if one.dose.row.get("intent") != "palliative"}
+    return found
+
+
+def courses(given, pause):
+    """One drug's doses, split where more days than the pause lie between two."""
+    found = [given[:1]]
+    for earlier, one in pairwise(given):
+        if between(earlier.day, one.day) > pause:
+            found.append([])
+        found[-1].append(one)
     return found
 
 

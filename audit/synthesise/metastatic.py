@@ -296,7 +296,6 @@ def planted_later(lines: Metastatic, fate: Fate, diagnosed: Ints) -> dict[str, I
     Each due date is written down again here, so that a wrong one in a rule does not hide.
     """
     departs, start = lines.departs, lines.start
-    spread = np.where(lines.recurred, fate.metastasis, diagnosed)
 
     def found(way: Later, due: Ints, floor: int = -NEVER, since: Ints | None = None) -> Ints:
         decided = start if since is None else since
@@ -307,15 +306,9 @@ def planted_later(lines: Metastatic, fate: Fate, diagnosed: Ints) -> dict[str, I
     first, second, third = start + 42, lines.second + 42, lines.third + 42
     short = start + 112
     stopped = start + 21 * (int(TAXANE_DOSES[THREE_WEEKLY]) - 1) + 63 + 3
-    never = np.maximum(spread + 180, first)
-    without = found(Later.NO_PERTUZUMAB, first) + 2 * found(Later.NO_HER2, first)
     return {
-        "R02": found(Later.NOT_RETESTED, np.maximum(first, spread + 42)),
-        "R36": found(Later.NO_HER2, never),
-        "R37": without + 3 * found(Later.TDXD_FIRST, first),
         "R38": found(Later.SHORT, short),
         "R39": found(Later.STOPPED, stopped),
-        "R40": found(Later.FIRST_AGAIN, first),
         "R41": found(Later.TDM1_SECOND, second)
         + 2 * found(Later.FIRST_AGAIN, first, TDXD_SECOND_LINE),
         "R42": found(Later.CHEMOTHERAPY_THIRD, third),
@@ -324,5 +317,4 @@ def planted_later(lines: Metastatic, fate: Fate, diagnosed: Ints) -> dict[str, I
             found(Later.CHEMOTHERAPY_THIRD, third, EARLY_RELAPSE_RULE, lines.third - 10),
             0,
         ),
-        "R45": found(Later.TDXD_FIRST, start + 42 * (start >= day("2025-12-15"))),
     }

@@ -49,16 +49,11 @@ KINDS = {
     "R33": ("no-endocrine-therapy",),
     "R34": ("endocrine-therapy-during-chemotherapy",),
     "R35": ("endocrine-therapy-stopped-early",),
-    "R02": ("metastasis-not-retested",),
-    "R36": ("no-her2-therapy",),
-    "R37": ("no-pertuzumab", "no-her2-therapy", "deruxtecan-alone"),
     "R38": ("chemotherapy-stopped-early",),
     "R39": ("antibodies-stopped-with-chemotherapy",),
-    "R40": ("first-line-regimen-again",),
     "R41": ("tdm1-instead-of-tdxd", "first-line-regimen-again"),
     "R42": ("chemotherapy-alone",),
     "R43": ("her2-therapy-dropped",),
-    "R45": ("deruxtecan-in-first-line",),
 }
 
 

@@ -167,11 +167,7 @@ progressed as (
     where
         (p.kind = 'event' and p.progression_date > s.start_date)
         or (p.kind = 'relapse' and p.progression_date > s.start_date + $line_join_days)
-        or (
-            p.kind = 'stop'
-            and p.progression_date >= s.start_date
-            and p.progression_date < coalesce(s.next_start_date, date '9999-12-31')
-        )
+        or (p.kind = 'stop' and p.progression_date >= s.start_date)
     group by
         s.episode_key,
         s.line_number

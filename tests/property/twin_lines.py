@@ -330,7 +330,7 @@ def known(drug, had):
 def resumed(before, today, day, progressed):
     """Whether a drug comes back after a pause in which the disease progressed."""
     for drug in today:
-        earlier = [one.day for one in before if one.drug == drug]
+        earlier = [one.day for one in before if known(drug, {one.drug})]
         paused = earlier and between(earlier[-1], day) > GAP
         if paused and any(earlier[-1] <= one <= day for one in progressed):
             return True

@@ -9,11 +9,18 @@ from twin_record import FAMILIES, after, between
 
 EVERYWHERE = ("US", "EU", "ENGLAND")
 REASONS_38 = {
-    *("contraindication-medical", "patient-refusal", "trial", "toxicity", "frailty-documented"),
+    *(
+        "contraindication-medical",
+        "contraindication-cardiac",
+        "patient-refusal",
+        "trial",
+        "toxicity",
+        "frailty-documented",
+    ),
     *("pregnancy", "drug-unavailable", "funding-restriction", "mdt-documented-deviation"),
     "transfer-out",
 }
-REASONS_39 = REASONS_38 | {"contraindication-cardiac", "progression"}
+REASONS_39 = REASONS_38 | {"progression"}
 
 
 def cycle_of(days, number):

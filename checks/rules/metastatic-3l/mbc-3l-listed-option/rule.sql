@@ -27,10 +27,10 @@ naive as (
     select
         l.episode_key,
         l.line_number,
-        not coalesce(bool_or(h.ingredient = 'trastuzumab-emtansine'), false) as of_emtansine,
-        not coalesce(bool_or(h.ingredient = 'trastuzumab-deruxtecan'), false) as of_deruxtecan,
-        not coalesce(bool_or(h.ingredient = 'pertuzumab'), false) as of_pertuzumab,
-        not coalesce(bool_or(h.ingredient = 'tucatinib'), false) as of_tucatinib
+        count(*) filter (where h.ingredient = 'trastuzumab-emtansine') = 0 as of_emtansine,
+        count(*) filter (where h.ingredient = 'trastuzumab-deruxtecan') = 0 as of_deruxtecan,
+        count(*) filter (where h.ingredient = 'pertuzumab') = 0 as of_pertuzumab,
+        count(*) filter (where h.ingredient = 'tucatinib') = 0 as of_tucatinib
     from fct_lines as l
     left join fct_prior_her2 as h on l.episode_key = h.episode_key and l.line_number = h.line_number
     group by

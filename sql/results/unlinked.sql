@@ -9,7 +9,10 @@ select
     case
         when not t.invasive then 'in-situ'
         when t.m_status = 'm1' and list_contains($codes, 'metastatic') then 'metastatic'
-        when t.metastatic_date is null and list_contains($codes, 'not-metastatic') then 'not-metastatic'
+        when
+            t.metastatic_date is null
+            and list_contains($codes, 'not-metastatic')
+            and not list_contains($streams, 'events') then 'not-metastatic'
         when t.her2_status = 'negative' and list_contains($codes, 'her2-negative') then 'her2-negative'
         when t.her2_status <> 'positive' and list_contains($codes, 'her2-unknown') then 'her2-unknown'
         when

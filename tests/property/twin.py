@@ -11,6 +11,8 @@ import twin_cycles
 import twin_deescalated
 import twin_endocrine
 import twin_facts as facts
+import twin_first_line
+import twin_late_agents
 import twin_maintained
 import twin_mastectomy
 import twin_neoadjuvant
@@ -20,6 +22,7 @@ import twin_postneo
 import twin_radiotherapy
 import twin_recorded
 import twin_regimen
+import twin_relapse
 import twin_response
 import twin_sequence
 import twin_started
@@ -35,6 +38,7 @@ MODULES += (twin_sequence, twin_cycles, twin_recorded, twin_overtreated, twin_ba
 MODULES += (twin_regimen, twin_deescalated)
 MODULES += (twin_postneo, twin_neratinib, twin_radiotherapy, twin_mastectomy, twin_endocrine)
 MODULES += (twin_maintained, twin_switch)
+MODULES += (twin_first_line, twin_relapse, twin_late_agents)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 

@@ -60,7 +60,7 @@ def r02(context, episode):
         for event in episode.events
         if event["event"] == "distant_metastasis" and event["event_date"] <= case.due
     }
-    out_of_reach = reasons and sites <= {"bone", "brain"}
+    out_of_reach = reasons and sites in ({"bone"}, {"brain"})
     if not context.in_force("R02", spread):
         case.excluded.append("not-in-force")
     for table in ("events", "receptor_tests", "treatments"):
@@ -77,12 +77,12 @@ def r02(context, episode):
         else:
             unclear = True
     case.met = bool(results)
-    if out_of_reach and not results:
+    if out_of_reach:
         case.excluded.append("out-of-reach")
     if unclear and not results:
         case.missing.append("specimen-site-unclear")
     case.exceptions = reasons + interruptions_of_death(context, spread, case.due)
-    case.doubts = doubts(context, episode, "R02", [], None, spread)
+    case.doubts = doubts(context, episode, "R02", [], None, after(spread, -60))
     case.failure = "not-retested"
     return [case]
 
@@ -138,7 +138,7 @@ def r36(context, episode):
         case.exceptions.append("heart")
     if brain_alone_treated_locally(context, episode, case.due):
         case.exceptions.append("cns-only-local")
-    case.exceptions += interrupted(context, episode, spread, case.due)
+    case.exceptions += interrupted(context, episode, first.start, case.due)
     case.doubts = doubts(context, episode, "R36", ["her2"], (spread, case.due), spread)
     case.failure = "her2-too-late" if given else "her2-not-recorded"
     return [case]
@@ -178,11 +178,12 @@ def r37(context, episode):
     case.exceptions = documented(context, episode, "R37", asked)
     if line.in_trial:
         case.exceptions.append("trial")
-    if heart_trouble(context, case.due):
+    if heart_trouble(context, case.due) and set(lacking) & {"trastuzumab", "pertuzumab"}:
         case.exceptions.append("heart")
     case.exceptions += interrupted(context, episode, line.start, case.due)
-    case.doubts = doubts(
-        context, episode, "R37", ["her2", "chemotherapy"], (line.start, case.due), line.start
-    )
+    spread = episode.metastatic_date
+    opened = after(spread, -366) if lines.is_recurrent(episode) else spread
+    needs = ["her2", "chemotherapy"]
+    case.doubts = doubts(context, episode, "R37", needs, (opened, case.due), opened)
     case.failure = f"{lacking[0]}-not-recorded" if lacking else None
     return [case]

@@ -6,7 +6,7 @@ import twin_facts as facts
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule
 from twin_metastatic import JOIN, TDXD_FROM, TDXD_PERTUZUMAB, TUCATINIB_FROM, add_status
-from twin_record import FAMILIES, after
+from twin_record import FAMILIES, after, doses_of_row
 
 TDXD = "trastuzumab-deruxtecan"
 ALWAYS = date(2007, 3, 13)
@@ -39,8 +39,13 @@ def r45(context, episode):
         agent_case(context, episode, line, agent, day)
         for line in lines.lines(context, episode)
         for agent in sorted(SINCE)
-        if (day := begun(line, agent))
+        if (day := begun(line, agent)) and settled_in(context, line, day)
     ]
+
+
+def settled_in(context, line, day):
+    """Whether a drug begun late in a line can't turn out to begin the next one."""
+    return day <= after(line.start, JOIN) or after(day, JOIN) <= context.observable
 
 
 def begun(line, agent):
@@ -80,7 +85,7 @@ def agent_case(context, episode, line, agent, day):
     elif agent == "tucatinib":
         case.met = metastatic >= 1
     elif agent == "lapatinib":
-        lapatinib(case, episode, line, day)
+        lapatinib(context, case, episode, line, day)
     else:
         early = clock in ("early", "grey-zone")
         second_line = day >= TDXD_FROM[context.jurisdiction]
@@ -98,7 +103,8 @@ def agent_case(context, episode, line, agent, day):
             case.due = after(day, JOIN)
     case.exceptions = documented(context, episode, "R45", TOPICS[agent])
     settled = case.due <= context.observable
-    if line.low and settled and not (case.met or case.exceptions):
+    uncertain = line.uncertain_number or day > after(line.start, JOIN)
+    if uncertain and settled and not case.met:
         case.missing.append("line-uncertain")
     opened = episode.index.get("diagnosis_date") or day
     needs = ["her2", "taxane", "anthracycline"]
@@ -107,10 +113,12 @@ def agent_case(context, episode, line, agent, day):
     return case
 
 
-def lapatinib(case, episode, line, day):
+def lapatinib(context, case, episode, line, day):
     """After anthracycline, taxane and trastuzumab; or with letrozole where HR-positive."""
     case.due = after(day, JOIN)
-    before = [dose for dose in episode.doses if dose.date < day]
+    rows = context.patient.treatments
+    every = [dose for row in rows for dose in doses_of_row(row, context.drugs)]
+    before = [dose for dose in every if dose.date < day]
     wanted = ("anthracycline", "taxane", "trastuzumab")
     pretreated = all(any(dose.has(name) for dose in before) for name in wanted)
     letrozole = any(one.drug == "letrozole" and one.day <= case.due for one in line.given)

@@ -40,6 +40,7 @@ class Line:
     ended_by: str | None = None
     progression: date | None = None
     low: bool = False
+    uncertain_number: bool = False
 
     @property
     def start(self):
@@ -349,7 +350,8 @@ def mark_certainty(context, found):
             and one.day > window
             and not known(one.drug, {o.drug for o in line.given if o.day < one.day})
         }
-        doubtful = doubtful or line.began_by in ("gap", "drug-change") or bool(late)
+        line.uncertain_number = doubtful or line.began_by in ("gap", "drug-change")
+        doubtful = line.uncertain_number or bool(late)
         line.low = doubtful or line.ended_by in ("gap", "drug-change")
 
 

@@ -24,6 +24,8 @@ TUCATINIB_FROM = {"US": date(2020, 4, 17), "EU": date(2021, 2, 1), "ENGLAND": da
 def interrupted(context, episode, start, due):
     """Death or progression after the start and before the due date, as reasons."""
     reasons = interruptions(context, episode, after(start, 1), due)
+    if context.patient.row.get("death_date") == start:
+        reasons.append("death-before-due")
     return [reason for reason in reasons if reason != "recurrence-before-due"]
 
 
@@ -53,6 +55,12 @@ def brain_alone_treated_locally(context, episode, due):
     treated = any(
         row.get("target") == "brain" and row.get("start_date") and row["start_date"] <= due
         for row in context.patient.radiotherapy
+    )
+    treated = treated or any(
+        row.get("procedure") == "metastasectomy"
+        and row.get("surgery_date")
+        and row["surgery_date"] <= due
+        for row in context.patient.surgeries
     )
     return sites == {"brain"} and treated
 

@@ -48,7 +48,8 @@ def r40(context, episode):
     line = found[0] if found else None
     case.decision = line.start if line else spread
     case.due = after(line.start, JOIN) if line else after(spread, 90)
-    if not line and case.due <= context.observable:
+    died = context.patient.row.get("death_date")
+    if not line and (case.due <= context.observable or died):
         case.excluded.append("no-line")
     if line:
         add_status(case, episode, line)
@@ -58,13 +59,10 @@ def r40(context, episode):
         case.excluded.append("not-in-force")
     if clock.name == "unclear":
         case.missing.append("interval-unclear")
-    lacking = set(TDXD_TOPICS)
     if line:
         place = context.jurisdiction
         tdxd, tdm1 = given_in(line, TDXD), given_in(line, TDM1)
         historic = line.start < TDXD_FROM[place]
-        if historic:
-            lacking |= {TDM1}
         fallback = historic or unavailable(context, episode, "R40", TDXD_TOPICS)
         brain = lines.brain_date(context, episode)
         tucatinib = given_in(line, "tucatinib")
@@ -82,13 +80,12 @@ def r40(context, episode):
         )
         if line.in_trial:
             case.exceptions.append("trial")
-    case.exceptions += documented(context, episode, "R40", lacking)
-    if brain_alone_treated_locally(context, episode, case.due):
-        case.exceptions.append("cns-only-local")
-    start = line.start if line else spread
-    case.exceptions += interrupted(context, episode, start, case.due)
+        case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1})
+        if brain_alone_treated_locally(context, episode, case.due):
+            case.exceptions.append("cns-only-local")
+        case.exceptions += interrupted(context, episode, line.start, case.due)
     needs = ["her2-antibody", "her2-conjugate", "tucatinib"]
-    case.doubts = doubts(context, episode, "R40", needs, (date.min, case.due), date.min)
+    case.doubts = doubts(context, episode, "R40", needs, (spread, case.due), spread)
     case.failure = "second-line-agent-not-recorded"
     return [case]
 
@@ -120,9 +117,10 @@ def long_interval(episode):
     """Whether at least 36 calendar months lie between early treatment and the metastasis."""
     if not lines.is_recurrent(episode):
         return False
-    spread = episode.metastatic_date
-    early = lines.clock(episode).last or episode.index.get("diagnosis_date")
-    return bool(early) and lines.full_months(early, spread) >= 36
+    clock, spread = lines.clock(episode), episode.metastatic_date
+    early = clock.last or episode.first_diagnosis
+    known = early and clock.name != "unclear"
+    return bool(known) and lines.full_months(early, spread) >= 36
 
 
 @rule("R44", since=ENDOCRINE_RULE, accepts=CRITERIA_REASONS)
@@ -169,7 +167,8 @@ def endocrine_line(context, episode, line, before):
     case.exceptions += sorted(everywhere)
     if line.in_trial:
         case.exceptions.append("trial")
-    settled = case.due <= context.observable
-    if settled and not (case.met or case.exceptions):
+    if case.due > context.observable and not context.patient.row.get("death_date"):
+        case.met, case.exceptions = False, []
+    elif not (case.met or case.exceptions):
         case.missing.append("no-criterion-documented")
     return case

@@ -1,0 +1,162 @@
+-- Disease that comes back within twelve months of adjuvant HER2-targeted treatment is treated as in second line.
+-- denominator: episodes, HER2-positive, with so early a distant recurrence, and treatment of it or time for it.
+with relapses as (
+    select
+        m.patient_key,
+        m.tumour_id,
+        m.site_id,
+        m.episode_key,
+        m.metastatic_date,
+        m.disease,
+        case
+            when l.episode_key is not null then l.outside_metastatic_her2
+            when not t.invasive then 'in-situ'
+            when t.her2_status = 'negative' then 'her2-negative'
+            when t.her2_status <> 'positive' then 'her2-unknown'
+        end as outside_metastatic_her2,
+        m.clock,
+        m.last_her2_date,
+        m.interval_months,
+        l.start_date,
+        l.first_drugs,
+        l.drugs,
+        l.in_trial,
+        l.certainty,
+        l.her2_at_line,
+        l.her2_specimen_date,
+        m.observable_through,
+        m.death_date,
+        coalesce(l.start_date + $component_days, m.metastatic_date + $start_days) as due_date
+    from fct_metastatic_episodes as m
+    inner join fct_tumours as t on m.patient_key = t.patient_key and m.tumour_id = t.tumour_id
+    left join fct_lines as l on m.episode_key = l.episode_key and l.line_number = 1
+),
+
+parts as (
+    select
+        episode_key,
+        min(days_from_start) filter (
+            where ingredient = 'trastuzumab-deruxtecan' and first_date >= $deruxtecan_from
+        ) as deruxtecan_day,
+        min(days_from_start) filter (
+            where ingredient = 'trastuzumab-emtansine' and first_date >= $emtansine_from
+        ) as emtansine_day,
+        min(days_from_start) filter (where ingredient = 'tucatinib' and first_date >= $tucatinib_from)
+            as tucatinib_day,
+        min(days_from_start) filter (where is_trastuzumab) as trastuzumab_day,
+        min(days_from_start) filter (where ingredient = 'capecitabine') as capecitabine_day
+    from fct_line_drugs
+    where line_number = 1 and days_from_start <= $component_days
+    group by episode_key
+),
+
+late_deruxtecan as (
+    select
+        episode_key,
+        min(days_from_start) as deruxtecan_day
+    from fct_line_drugs
+    where line_number = 1 and ingredient = 'trastuzumab-deruxtecan'
+    group by episode_key
+),
+
+unavailable as (
+    select distinct r.episode_key
+    from relapses as r
+    inner join stg_exceptions as x on r.patient_key = x.patient_key
+    inner join rule_topics as t on x.topic_name = t.topic
+    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
+    where
+        x.reason in ('drug-unavailable', 'funding-restriction')
+        and t.part = 'trastuzumab-deruxtecan'
+        and (x.tumour_id is null or o.episode_key = r.episode_key)
+),
+
+brain_alone as (
+    select r.episode_key
+    from relapses as r
+    inner join fct_metastases as m on r.episode_key = m.episode_key
+    where m.event_date <= r.due_date
+    group by r.episode_key
+    having bool_and(coalesce(m.site = 'brain', false))
+),
+
+judged as (
+    select
+        r.*,
+        p.trastuzumab_day,
+        case
+            when p.deruxtecan_day is not null then 'deruxtecan'
+            when p.emtansine_day is not null and r.start_date < $deruxtecan_from then 'emtansine-historic'
+            when p.emtansine_day is not null and u.episode_key is not null then 'emtansine-fallback'
+            when
+                p.tucatinib_day + p.trastuzumab_day + p.capecitabine_day is not null
+                and n.cns_date <= r.start_date + $component_days then 'tucatinib-cns'
+        end as met,
+        p.emtansine_day,
+        greatest(p.tucatinib_day, p.trastuzumab_day, p.capecitabine_day) as tucatinib_day,
+        d.deruxtecan_day,
+        n.cns_date,
+        b.episode_key is not null and coalesce(f.first_date <= r.due_date, false) as brain_treated
+    from relapses as r
+    left join parts as p on r.episode_key = p.episode_key
+    left join late_deruxtecan as d on r.episode_key = d.episode_key
+    left join unavailable as u on r.episode_key = u.episode_key
+    left join brain_alone as b on r.episode_key = b.episode_key
+    left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
+    left join fct_cns as n on r.patient_key = n.patient_key
+)
+
+select
+    'line-1' as subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    coalesce(start_date, metastatic_date) as decision_date,
+    due_date,
+    start_date + 1 as clock_start,
+    metastatic_date as observed_from,
+    due_date as drugs_through,
+    case
+        when outside_metastatic_her2 is not null then outside_metastatic_her2
+        when disease = 'de-novo' then 'de-novo'
+        when clock = 'no-her2' then 'no-adjuvant-her2'
+        when clock = 'late' then 'late-relapse'
+        when start_date is null and (due_date <= observable_through or death_date is not null) then 'no-line'
+    end as excluded,
+    case
+        when start_date is null then null
+        when clock = 'unclear' then 'interval-unclear'
+        when not $conjugates_told_apart and trastuzumab_day is not null and met is null then 'conjugate-not-told-apart'
+    end as missing_reason,
+    case when clock = 'unclear' then ['treatments.end_date'] else ['treatments.drug'] end as missing,
+    met,
+    case
+        when start_date is null then null
+        when in_trial then 'trial'
+        when death_date = start_date then 'death-before-due'
+        when brain_treated then 'cns-only-local'
+    end as excepted,
+    case when start_date is null then [] end as lacking,
+    'second-line-agent-not-recorded' as failed,
+    case
+        when start_date is null then null
+        when met in ('emtansine-historic', 'emtansine-fallback') then $component_days - emtansine_day
+        when met = 'tucatinib-cns' then $component_days - tucatinib_day
+        when met is not null or deruxtecan_day > $component_days then $component_days - deruxtecan_day
+    end as margin_days,
+    to_json(struct_pack(
+        metastatic_date := metastatic_date,
+        last_her2_date_before := last_her2_date,
+        months_between := interval_months,
+        interval_zone := clock,
+        line_start_date := start_date,
+        drugs_begun_in_time := first_drugs,
+        deruxtecan_on_day := deruxtecan_day,
+        drugs_of_the_line := drugs,
+        first_sign_of_brain_metastases := cns_date,
+        line_certainty := certainty,
+        her2_at_line := her2_at_line,
+        her2_specimen_date := her2_specimen_date
+    )) as evidence
+from judged

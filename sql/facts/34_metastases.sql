@@ -1,0 +1,72 @@
+-- fct_metastases: one row a dated distant metastasis of an episode and the site that it names, null where none.
+create or replace table fct_metastases as
+with episodes as (
+    select distinct
+        patient_key,
+        episode_key
+    from fct_lines
+)
+
+select
+    f.patient_key,
+    f.episode_key,
+    e.event_date,
+    e.site
+from episodes as f
+inner join stg_events as e on f.patient_key = e.patient_key
+left join fct_episodes as o on e.patient_key = o.patient_key and e.tumour_id = o.tumour_id
+where e.event = 'distant_metastasis' and (e.tumour_id is null or o.episode_key = f.episode_key);
+
+-- fct_heart_failure: one row a patient with heart failure on record: the day of the first one.
+create or replace table fct_heart_failure as
+select
+    patient_key,
+    min(event_date) as first_date
+from stg_events
+where event = 'heart_failure'
+group by patient_key;
+
+-- fct_local_metastasis_treatment: one row a patient: the first day of radiotherapy of the brain or of a metastasectomy.
+create or replace table fct_local_metastasis_treatment as
+with treated as (
+    select
+        patient_key,
+        start_date as treated_date
+    from stg_radiotherapy
+    where target = 'brain'
+    union all
+    select
+        patient_key,
+        surgery_date as treated_date
+    from stg_surgeries
+    where procedure = 'metastasectomy'
+)
+
+select
+    patient_key,
+    min(treated_date) as first_date
+from treated
+group by patient_key;
+
+-- fct_disease_free: one row an episode that came back metastatic: calendar months from the last HER2 antibody or T-DM1
+-- dose, failing one from the diagnosis, to the metastasis; null where that is not known.
+create or replace table fct_disease_free as
+with since as (
+    select
+        episode_key,
+        metastatic_date as recurrence_date,
+        case
+            when clock = 'no-her2' then diagnosis_date
+            when clock <> 'unclear' then last_her2_date
+        end as since_date
+    from fct_metastatic_episodes
+    where disease = 'recurrence'
+)
+
+select
+    episode_key,
+    since_date,
+    (extract(year from recurrence_date) - extract(year from since_date)) * 12
+    + extract(month from recurrence_date) - extract(month from since_date)
+    - case when extract(day from recurrence_date) < extract(day from since_date) then 1 else 0 end as months
+from since;

@@ -6,7 +6,7 @@ import polars as pl
 from audit.synthesise.batch import MISSING, Batch, numbers, shown, words
 from audit.synthesise.chance import NEVER, Bools, Ints, as_dates
 from audit.synthesise.departures import Excuse, Lacking, Partner, Route, StopGiven
-from audit.synthesise.disease import METASTATIC, NEOADJUVANT
+from audit.synthesise.disease import METASTATIC, NEOADJUVANT, UNTESTED
 from audit.synthesise.metastatic import UNTIL_PROGRESSION, Later, Metastatic
 from audit.synthesise.names import Drug, write_names
 from audit.synthesise.rows import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS
@@ -242,7 +242,7 @@ def exceptions(batch: Batch, lines: Metastatic) -> pl.DataFrame:
     parts.append(written(route & in_trial, ("R04",), ("trial",)))
     justified = lines.departs == Later.ENDOCRINE
     parts.append(written(justified, ("R44", "endocrine"), ("low-disease-burden",)))
-    untested = batch.unassayed & lines.recurred
+    untested = (batch.unassayed | (disease.her2 == UNTESTED)) & lines.recurred
     parts.append(written(untested, ("R02", "biopsy"), ("patient-refusal",)))
     refused = ~batch.aftercare.departs & chance.yes(0.02)
     parts.append(written(refused, ("radiotherapy", "endocrine"), ("patient-refusal",)))

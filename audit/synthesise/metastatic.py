@@ -37,6 +37,7 @@ BIOPSY_RULE = day("2015-07-01")
 TUCATINIB = day("2020-04-17")
 TDXD_SECOND_LINE = day("2022-05-04")
 TDXD_HER2_LOW = day("2022-08-05")
+TDXD_FIRST_LINE = day("2025-12-15")
 EARLY_RELAPSE = "12mo"
 AT_DIAGNOSIS = 150
 SHORT_CHEMOTHERAPY = 3
@@ -306,7 +307,16 @@ def planted_later(lines: Metastatic, fate: Fate, diagnosed: Ints) -> dict[str, I
     first, second, third = start + 42, lines.second + 42, lines.third + 42
     short = start + 112
     stopped = start + 21 * (int(TAXANE_DOSES[THREE_WEEKLY]) - 1) + 63 + 3
+    spread = np.where(lines.recurred, fate.metastasis, diagnosed)
+    together = np.where(start >= TDXD_FIRST_LINE, first, start)
     return {
+        "R02": found(Later.NOT_RETESTED, first),
+        "R36": found(Later.NO_HER2, np.maximum(spread + 180, first)),
+        "R37": found(Later.NO_PERTUZUMAB, first)
+        + 2 * found(Later.NO_HER2, first)
+        + 3 * found(Later.TDXD_FIRST, first),
+        "R40": found(Later.FIRST_AGAIN, first),
+        "R45": found(Later.TDXD_FIRST, together),
         "R38": found(Later.SHORT, short),
         "R39": found(Later.STOPPED, stopped),
         "R41": found(Later.TDM1_SECOND, second)

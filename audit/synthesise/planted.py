@@ -27,6 +27,7 @@ TOO_LATE_FOR_EIGHT = 146
 
 KINDS = {
     "R01": ("negative-assay", "negative-summary", "result-after-first-dose"),
+    "R02": ("metastasis-not-retested",),
     "R03": ("no-antibody", "no-chemotherapy", "neither"),
     "R04": ("surgery-first", "no-antibody", "endocrine-therapy-alone"),
     "R05": ("no-pertuzumab", "one-or-two-doses"),
@@ -49,11 +50,15 @@ KINDS = {
     "R33": ("no-endocrine-therapy",),
     "R34": ("endocrine-therapy-during-chemotherapy",),
     "R35": ("endocrine-therapy-stopped-early",),
+    "R36": ("no-her2-therapy",),
+    "R37": ("no-pertuzumab", "no-antibody", "deruxtecan-first"),
     "R38": ("chemotherapy-stopped-early",),
     "R39": ("antibodies-stopped-with-chemotherapy",),
+    "R40": ("first-line-regimen-again",),
     "R41": ("tdm1-instead-of-tdxd", "first-line-regimen-again"),
     "R42": ("chemotherapy-alone",),
     "R43": ("her2-therapy-dropped",),
+    "R45": ("deruxtecan-first",),
 }
 
 

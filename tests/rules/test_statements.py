@@ -1,0 +1,28 @@
+"""Every statement of the guideline is checked by the rules that it is put down to, and by no other.
+
+Owns: that no recommendation is left without a rule.
+"""
+
+import yaml
+
+from audit import resources
+from audit.guideline import Catalogue
+
+CATALOGUE = Catalogue.read()
+STATEMENTS: dict[str, list[str]] = yaml.safe_load(
+    (resources.root("checks") / "statements.yaml").read_text(encoding="utf-8")
+)
+
+
+def test_every_statement_is_covered_by_its_rules_alone() -> None:
+    covered: dict[str, set[str]] = {statement: set() for statement in STATEMENTS}
+    for rule in CATALOGUE.rules.values():
+        for statement in rule.card.covers:
+            covered.setdefault(statement, set()).add(rule.id)
+    encoded = set(CATALOGUE.rules)
+    assert covered == {name: set(rules) & encoded for name, rules in STATEMENTS.items()}
+
+
+def test_every_rule_of_the_specification_checks_a_statement() -> None:
+    named = {rule for rules in STATEMENTS.values() for rule in rules}
+    assert named == set(CATALOGUE.numbers.values())

@@ -263,10 +263,9 @@ def lines(context, episode):
     if not is_metastatic(episode):
         return []
     everything = given_days(episode)
-    given = [one for one in everything if one.day >= considered_from(episode, one.drug)]
     start, began_by, found = first_start(episode), "first", []
     while start:
-        now = [one for one in given if one.day >= start]
+        now = [one for one in everything if one.day >= start]
         progressed = progressions(episode, everything, start)
         following, why = next_line(now, start, progressed, context.observable)
         own = [one for one in now if one.day < (following or LATE)]

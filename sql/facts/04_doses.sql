@@ -85,6 +85,7 @@ where i.is_her2 or i.is_cytotoxic or i.is_endocrine;
 create or replace temp view placed_treatments as
 select
     p.patient_key,
+    t.row_number,
     coalesce(v.episode_key, p.episode_key) as episode_key,
     case when v.episode_key is null then p.metastatic_date else v.metastatic_date end as metastatic_date,
     coalesce(m.start_date, t.start_date) as start_date,
@@ -113,6 +114,7 @@ create or replace temp view dose_rows as
 with placed as (
     select
         t.patient_key,
+        t.row_number,
         t.episode_key,
         t.metastatic_date,
         t.start_date,
@@ -138,6 +140,7 @@ with placed as (
 
 select
     patient_key,
+    row_number,
     episode_key,
     metastatic_date,
     start_date,

@@ -83,7 +83,7 @@ select
         when a.end_date is null or (a.once and a.is_regimen and a.end_date = a.start_date) then date '9999-12-31'
         else a.end_date
     end as through_date,
-    i.row_number is null and b.both_date is null as proven,
+    i.row_number is null and not (a.is_regimen and b.both_date is not null) as proven,
     a.in_trial
 from placed as a
 left join imprecise_treatments as i on a.row_number = i.row_number

@@ -13,10 +13,11 @@ from patients_drugs import EDITIONS, UNKNOWN_DRUGS
 from patients_metastatic import Metastatic
 from patients_record import Record
 from patients_registry import ALL_TABLES, KEYS, Registry
+from patients_safety import Safety
 from twin_record import after, between
 
 
-class Maker(Care, AfterCare, Metastatic, Record):
+class Maker(Care, AfterCare, Metastatic, Safety, Record):
     """Makes the patients of one registry."""
 
     def __init__(self, seed, cutoff, start, imprecise):
@@ -187,7 +188,7 @@ def generate(
     start: date = date(2005, 1, 1),
     imprecise: bool = True,
 ) -> Registry:
-    """A registry of `n` patients, and a fifth as many more with metastatic disease.
+    """A registry of `n` patients, and more with metastatic disease and for the safety rules.
 
     Args:
         n: patients.
@@ -199,10 +200,12 @@ def generate(
     maker = Maker(seed, cutoff, start, imprecise)
     for number in range(n):
         maker.patient(number)
-    distant = Maker(f"{seed}-metastatic", cutoff, start, imprecise)
-    distant.tables, distant.serial = maker.tables, maker.serial
-    for number in range(n // 5):
-        distant.metastatic_patient(number)
+    for kind, share in (("metastatic", 5), ("safety", 8)):
+        more = Maker(f"{seed}-{kind}", cutoff, start, imprecise)
+        more.tables, more.serial = maker.tables, maker.serial
+        for number in range(n // share):
+            getattr(more, f"{kind}_patient")(number)
+        maker.serial = more.serial
     return Registry(maker.tables, cutoff)
 
 

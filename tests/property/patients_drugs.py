@@ -34,6 +34,9 @@ REGIMENS = {
     "TH": {EITHER_TAXANE, "trastuzumab"},
     "THP": {EITHER_TAXANE, "trastuzumab", "pertuzumab"},
 }
+DRUGS |= {
+    name: Drug(frozenset({name})) for name in ("dexamethasone", "hydrocortisone", "paracetamol")
+}
 DRUGS |= {name: Drug(frozenset(parts), regimen=True) for name, parts in REGIMENS.items()}
 TRASTUZUMAB = ["trastuzumab", "Herceptin", "Trazimera", "L01FD01", "trastazumab"]
 TDM1 = ["trastuzumab-emtansine", "Kadcyla", "trastuzumab emtansine"]

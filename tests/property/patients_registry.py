@@ -14,7 +14,7 @@ TABLES = (
     *("patients", "tumours", "receptor_tests", "treatments"),
     *("surgeries", "radiotherapy", "cardiac_assessments", "events"),
 )
-ALL_TABLES = (*TABLES, "exceptions", "sites")
+ALL_TABLES = (*TABLES, "exceptions", "imaging", "sites")
 KEYS = {"receptor_tests": "test_id", "treatments": "treatment_id", "surgeries": "surgery_id"}
 
 

@@ -10,8 +10,10 @@ import twin_backbone
 import twin_cycles
 import twin_deescalated
 import twin_endocrine
+import twin_events
 import twin_facts as facts
 import twin_first_line
+import twin_heart
 import twin_late_agents
 import twin_maintained
 import twin_mastectomy
@@ -39,6 +41,7 @@ MODULES += (twin_regimen, twin_deescalated)
 MODULES += (twin_postneo, twin_neratinib, twin_radiotherapy, twin_mastectomy, twin_endocrine)
 MODULES += (twin_maintained, twin_switch)
 MODULES += (twin_first_line, twin_relapse, twin_late_agents)
+MODULES += (twin_heart, twin_events)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
 

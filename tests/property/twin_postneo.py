@@ -117,7 +117,9 @@ def r11(context, episode):
         if any(dose.open for dose in doses):
             case.missing.append("no-end-date")
         elif facts.response(episode, tumour) is None and not any(
-            facts.response(episode, one) == "residual" for one in episode.tumours
+            facts.response(episode, one) == "residual"
+            for one in episode.tumours
+            if facts.first_surgery(episode, one)
         ):
             case.missing.append("response-unknown")
     moved = context.patient.row.get("transfer_in_date")

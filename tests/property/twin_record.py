@@ -183,6 +183,7 @@ def dated(patient, choice):
     for (table, number, column), which in choice.items():
         target = row if table == "patients" else tables[table][number]
         target[column] = span(target[column])[which]
+        target["placed"] = True  # some date of the row is not exact
     return replace(patient, row=row, tables=tables)
 
 

@@ -27,6 +27,7 @@ from audit.synthesise.files import Layout, TableFile, suffix_of
 from audit.synthesise.mess import Counts, Tables, make_untidy
 from audit.synthesise.metastatic import Metastatic, planted_later
 from audit.synthesise.planted import KINDS, planted
+from audit.synthesise.safety import Safety, draw_safety
 from audit.synthesise.sites import Sites, draw_sites
 
 __all__ = ["synthesise"]
@@ -76,9 +77,9 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
         add("sites", sites.table)
         for number, first in enumerate(range(0, patients, PATIENTS_A_BATCH)):
             size = min(PATIENTS_A_BATCH, patients - first)
-            batch, lines, tables = _draw(sites, seed, number, first, size, treatment_rows)
+            batch, lines, safety, tables = _draw(sites, seed, number, first, size, treatment_rows)
             treatment_rows += tables["treatments"].height
-            truths.append(_truth(batch, lines, rule_ids))
+            truths.append(_truth(batch, lines, safety, rule_ids))
             for name, table in make_untidy(tables, batch, counts).items():
                 add(name, table)
         for file in files.values():
@@ -89,8 +90,8 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
 
 def _draw(
     sites: Sites, seed: int, number: int, first: int, size: int, treatment_rows: int
-) -> tuple[Batch, Metastatic, Tables]:
-    """Draw one batch of patients, from `first` on, their metastatic lines, and the tables."""
+) -> tuple[Batch, Metastatic, Safety, Tables]:
+    """Draw one batch of patients from `first` on: what befell them, and the tables about them."""
 
     def chance(topic: str) -> Chance:
         return Chance(seed, number, topic, size)
@@ -125,6 +126,7 @@ def _draw(
     )
     chances = chance("doses"), chance("metastatic"), chance("metastatic-departures")
     given, lines = draw_treatments(disease, course, fate, delivered, deviations, aftercare, chances)
+    safety = draw_safety(batch, given, lines, chance("safety"))
     tables = {
         "patients": streams.patients(batch),
         "tumours": streams.tumours(batch),
@@ -133,15 +135,17 @@ def _draw(
         "surgeries": streams.surgeries(batch),
         "radiotherapy": streams.radiotherapy(batch),
         "cardiac_assessments": follow_up.cardiac_assessments(batch, given),
-        "events": follow_up.events(batch, given, lines),
+        "events": follow_up.events(batch, given, lines, safety),
         "exceptions": follow_up.exceptions(batch, lines),
         "observations": follow_up.observations(batch),
         "imaging": follow_up.imaging(batch, given),
     }
-    return batch, lines, tables
+    return batch, lines, safety, tables
 
 
-def _truth(batch: Batch, lines: Metastatic, rule_ids: Mapping[str, str]) -> pl.DataFrame:
+def _truth(
+    batch: Batch, lines: Metastatic, safety: Safety, rule_ids: Mapping[str, str]
+) -> pl.DataFrame:
     """Give the planted deviations of a batch."""
     parts = []
     found = planted(
@@ -153,7 +157,7 @@ def _truth(batch: Batch, lines: Metastatic, rule_ids: Mapping[str, str]) -> pl.D
         batch.aftercare,
     )
     later = planted_later(lines, batch.fate, batch.disease.diagnosed)
-    for rule, codes in (found | batch.aftercare.planted | later).items():
+    for rule, codes in (found | batch.aftercare.planted | later | safety.planted).items():
         who = np.flatnonzero(codes)
         kinds = [KINDS[rule][code - 1] for code in codes[who]]
         rows = pl.DataFrame(

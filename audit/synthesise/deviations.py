@@ -155,6 +155,8 @@ def depart(
     year = draw_year(disease, course, fate, part, partners, conjugate, response, habits)
     # Antibodies stopped early might stop during the radiotherapy that it puts off.
     again = response & (course.taxane == THREE_WEEKLY) & ~no_taxane & ~year.stopped
+    # Nothing documented excuses an anthracycline beside the antibodies, save a trial.
+    again &= (mess == Mess.NONE) | (habits.excuse == Excuse.TRIAL)
     again = habits.may_depart("R13", again & (course.last_surgery >= PERTUZUMAB_BEFORE_SURGERY))
     restart = np.where(again, course.last_surgery + CHEMOTHERAPY_AFTER_RESPONSE, NEVER)
     last_again = restart + 21 * (AFTER_RESPONSE_DOSES - 1)

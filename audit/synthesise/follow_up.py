@@ -10,6 +10,7 @@ from audit.synthesise.disease import METASTATIC, NEOADJUVANT, UNTESTED
 from audit.synthesise.metastatic import UNTIL_PROGRESSION, Later, Metastatic
 from audit.synthesise.names import Drug, write_names
 from audit.synthesise.rows import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS
+from audit.synthesise.safety import ILD_AFTER, Safety
 
 HER2_DRUGS = (
     Drug.TRASTUZUMAB, Drug.TRASTUZUMAB_SC, Drug.PERTUZUMAB, Drug.FIXED_DOSE, Drug.TDM1, Drug.TDXD,
@@ -128,7 +129,7 @@ def cardiac_assessments(batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
     return batch.table(who, columns, tumour=False)
 
 
-def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
+def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic, safety: Safety) -> pl.DataFrame:
     """Give the events; early ones excuse only departures that are documented."""
     chance, fate, disease, deviations = batch.chance, batch.fate, batch.disease, batch.deviations
     late = disease.diagnosed + AFTER_EVERY_DUE_DATE + chance.wait(900)
@@ -170,6 +171,8 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
     regional = local & chance.yes(0.3)
     organ = chance.pick((15, 35, 22, 20, 6, 2))
     mild, worse = chance.between(1, 2), chance.between(2, 3)
+    twos = np.full(chance.size, 2)
+    suspected = lines.second + ILD_AFTER
     held = "stopped;medicated"
     slowed = "rate_reduced;medicated"
     before = disease.diagnosed - chance.between(0, 90)
@@ -184,7 +187,9 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic) -> pl.DataFrame:
             occurred("second_primary", quiet & chance.yes(0.006), late + 45),
             occurred("heart_failure", failing, last + 10, grade=worse, action=held),
             occurred("infusion_reaction", chance.yes(0.03), first, grade=mild, action=slowed),
-            occurred("ild", chance.yes(0.04), lines.second + 60, grade=mild, action="interrupted"),
+            occurred("infusion_reaction", safety.unanswered, first, grade=twos, action="none"),
+            occurred("ild", chance.yes(0.04), suspected, grade=twos - 1, action="interrupted"),
+            occurred("ild", safety.given_on, suspected, grade=twos, action="interrupted"),
             occurred("pregnancy", disease.pregnant, before),
         ]
     )

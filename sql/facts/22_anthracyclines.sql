@@ -12,6 +12,21 @@ select distinct row_number
 from imprecise_dates
 where table_name = 'treatments';
 
+-- sequence_rows: rows whose name holds an anthracycline and an antibody, one after the other.
+create or replace temp table sequence_rows as
+with names as (
+    select n.drug
+    from drug_names as n
+    inner join ingredients as i on n.ingredient = i.ingredient
+    where n.via = 'regimen'
+    group by n.drug
+    having bool_or(i.is_anthracycline) and bool_or(i.is_trastuzumab or i.is_pertuzumab)
+)
+
+select t.row_number
+from treatments as t
+inner join names as n on t.drug = n.drug;
+
 create or replace temp table anthracycline_rows as
 select
     d.patient_key,
@@ -20,9 +35,11 @@ select
     d.start_date,
     case when d.is_course then d.end_date else d.start_date end as end_date,
     d.is_regimen,
+    s.row_number is not null as in_sequence,
     d.in_trial
 from dose_rows as d
-inner join anthracycline_drugs as a on d.ingredient = a.ingredient;
+inner join anthracycline_drugs as a on d.ingredient = a.ingredient
+left join sequence_rows as s on d.row_number = s.row_number;
 
 create or replace temp table anthracycline_patients as
 select distinct patient_key
@@ -56,14 +73,6 @@ from dose_rows as d
 inner join imprecise_treatments as i on d.row_number = i.row_number
 where d.ingredient in ('trastuzumab', 'pertuzumab');
 
-create or replace temp table days_of_both_names as
-select distinct
-    a.patient_key,
-    a.start_date as both_date
-from anthracycline_rows as a
-inner join antibody_days as d on a.patient_key = d.patient_key and a.start_date = d.dose_date
-where a.is_regimen and d.is_regimen;
-
 -- fct_anthracyclines: one row a dated row of one anthracycline, whichever tumour it was for: there is one heart.
 -- through_date: the last day on which it can have been given: the end of a recorded course; without limit where that
 -- end is not recorded, or a regimen's name on a single day is all there is.
@@ -83,11 +92,10 @@ select
         when a.end_date is null or (a.once and a.is_regimen and a.end_date = a.start_date) then date '9999-12-31'
         else a.end_date
     end as through_date,
-    i.row_number is null and not (a.is_regimen and b.both_date is not null) as proven,
+    i.row_number is null and not a.in_sequence as proven,
     a.in_trial
 from placed as a
-left join imprecise_treatments as i on a.row_number = i.row_number
-left join days_of_both_names as b on a.patient_key = b.patient_key and a.start_date = b.both_date;
+left join imprecise_treatments as i on a.row_number = i.row_number;
 
 -- fct_antibody_exposures: one row a day of an episode with trastuzumab or pertuzumab, where the patient had an
 -- anthracycline. derived: inside a recorded course. open_ended: how long it went on is not recorded.
@@ -106,6 +114,16 @@ inexact as (
     from antibody_days as d
     inner join imprecise_antibodies as i on d.patient_key = i.patient_key
     where d.dose_date between i.start_date and i.end_date
+    union
+    select distinct
+        d.patient_key,
+        d.dose_date
+    from antibody_days as d
+    inner join anthracycline_rows as a on d.patient_key = a.patient_key
+    where
+        a.in_sequence
+        and d.is_regimen
+        and d.dose_date between a.start_date and coalesce(a.end_date, date '9999-12-31')
 )
 
 select
@@ -115,11 +133,10 @@ select
     d.curative,
     d.derived,
     d.open_course or (d.once and d.is_regimen) as open_ended,
-    i.dose_date is null and b.both_date is null as proven,
+    i.dose_date is null as proven,
     d.in_trial
 from placed as d
-left join inexact as i on d.patient_key = i.patient_key and d.dose_date = i.dose_date
-left join days_of_both_names as b on d.patient_key = b.patient_key and d.dose_date = b.both_date;
+left join inexact as i on d.patient_key = i.patient_key and d.dose_date = i.dose_date;
 
 -- fct_undated_heart_drugs: one row a case, kind of drug and tumour (null: not named) with a row without a date.
 create or replace table fct_undated_heart_drugs as

@@ -26,7 +26,7 @@ class Maker(Care, AfterCare, Metastatic, Safety, Record):
         self.start = start
         self.imprecise = imprecise
         self.tables = {name: [] for name in ALL_TABLES}
-        self.tables["sites"] = [{"site_id": f"S{n}", "name": f"Hospital {n}"} for n in range(4)]
+        self.tables["sites"] = [{"site_id": f"S{n}", "name": f"Hospital {n}"} for n in range(6)]
         self.serial = 0
 
     # --- chance --------------------------------------------------------------------------------

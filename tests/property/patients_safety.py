@@ -51,6 +51,8 @@ class Safety:
         if self.chance(0.08):
             offset = self.days(0, 400, 183)
             tumours.append(self.tumour(f"H{number}-2", after(diagnosis, offset)))
+        for tumour in tumours:  # hospitals of their own: no other rule's stream is linked there
+            tumour["site_id"] = self.pick("S4", "S5")
         if self.chance(0.3):
             tumours[0]["clinical_m"] = "M1"
         self.tumour_id = tumours[0]["tumour_id"]

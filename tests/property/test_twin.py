@@ -17,6 +17,8 @@ from audit.guideline import Catalogue
 
 RULE_VARIANTS = {
     "all": {
+        "her2-positive-before-her2-therapy": {"undocumented": "non-conformant"},
+        "no-concurrent-anthracycline": {"overlap": "avoid-flagged-only"},
         "neoadj-dual-blockade": {"population": "all-early"},
         "adj-dual-blockade": {"population": "all"},
         "adj-chemo-backbone": {"backbone": "anthracycline-taxane"},
@@ -24,6 +26,7 @@ RULE_VARIANTS = {
         "early-her2-one-year": {"target": "18-cycles"},
     },
     "other": {
+        "her2-positive-before-her2-therapy": {"summary": "ignored"},
         "neoadj-dual-blockade": {"population": "high-risk"},
         "adj-dual-blockade": {"population": "stage-ii-iii"},
         "adj-stage1-deescalated": {"stage_i": "dual-for-all"},

@@ -79,10 +79,7 @@ def is_course(row):
 def both_given(case, context, episode, anthracyclines, antibodies):
     doses = [dose for dose in episode.doses if dose.has(*HEART_ANTIBODIES)]
     exposed = exposures(context, episode, doses, anthracyclines)
-    named = {row["start_date"] for row in anthracyclines if is_regimen(row, context)}
-    label_days = {day for day, said in exposed.items() if said["named"]} & named
-    proven = {d: s for d, s in exposed.items() if s["exact"] and d not in label_days}
-
+    proven = {day: said for day, said in exposed.items() if said["exact"]}
     alone = len({row["start_date"] for row in anthracyclines}) == 1
     spans, exact_days = [], set()
     for row in anthracyclines:
@@ -91,7 +88,7 @@ def both_given(case, context, episode, anthracyclines, antibodies):
         if alone and label and last == start:
             last = NEVER
         spans.append((start, last))
-        if not row.get("placed") and not (label and start in label_days):
+        if not row.get("placed") and not is_sequence(row, context):
             exact_days.add(start)
 
     possible = courses({day: said["longest"] for day, said in exposed.items()})
@@ -150,6 +147,12 @@ def is_regimen(row, context):
     return context.drugs[row["drug"]].regimen
 
 
+def is_sequence(row, context):
+    """Whether the name of a regimen holds both, given one after the other."""
+    both = of(row, context, ANTHRACYCLINES) and of(row, context, HEART_ANTIBODIES)
+    return both and is_regimen(row, context)
+
+
 def exposures(context, episode, doses, anthracyclines):
     """Each day with the antibody, and what is known of it."""
     vague = [
@@ -158,6 +161,11 @@ def exposures(context, episode, doses, anthracyclines):
             facts.episodes(context.patient, context.drugs), context, HEART_ANTIBODIES
         )
         if row.get("placed")
+    ]
+    sequences = [
+        (row["start_date"], row.get("end_date") or NEVER if is_course(row) else row["start_date"])
+        for row in anthracyclines
+        if is_sequence(row, context)
     ]
     exposed = {}
     for dose in doses:
@@ -170,6 +178,7 @@ def exposures(context, episode, doses, anthracyclines):
         said["curative"] |= not episode.is_metastatic(dose)
     for day, said in exposed.items():
         said["exact"] = not any(start <= day <= end for start, end in vague)
+        said["exact"] &= not (said["named"] and any(a <= day <= b for a, b in sequences))
         said["shortest"] = day if said["derived"] else after(day, 21)
         unknown = said["open"] or (said["named"] and len(exposed) == 1)
         said["longest"] = NEVER if unknown else after(day, 21)

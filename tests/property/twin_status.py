@@ -55,8 +55,9 @@ def r01_setting(context, episode, setting, doses):
     # in the metastatic setting the newest metastasis with a definite result decides alone
     decisive = newest_metastasis(timely) if setting == "metastatic" else []
     by_then = decisive or facts.results(timely)
+    only_assays = context.variant("R01", "summary", "accepted") == "ignored"
     summaries = [
-        tumour.get("her2_summary")
+        None if only_assays else tumour.get("her2_summary")
         for tumour in episode.tumours
         if not facts.results([t for t in tests if t.get("tumour_id") == tumour["tumour_id"]])
     ]
@@ -71,18 +72,21 @@ def r01_setting(context, episode, setting, doses):
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
     else:
-        read = decisive or all(read_negative(t, tests, taken) for t in episode.tumours)
+        read = decisive or all(read_negative(t, tests, taken, only_assays) for t in episode.tumours)
         if later:
             case.failure = "result-after-first-dose"
         elif read:
             case.failure = "her2-negative" if facts.results(tests) else "summary-only"
         elif limit > context.observable:
             case.open = True
+        elif context.variant("R01", "undocumented", "not-evaluable") == "non-conformant":
+            case.failure = "undocumented"
         else:
             case.missing.append("her2-unknown")
         if read:
             r01_negative(case, setting, doses, taken)
-        if case.failure and facts.m_status(episode, episode.index) is None:
+        shown = case.failure and case.failure != "undocumented"
+        if shown and facts.m_status(episode, episode.index) is None:
             case.missing.append("m-unknown")
     if not context.linked("receptor_tests"):
         case.doubts.append("stream-not-linked")
@@ -90,13 +94,14 @@ def r01_setting(context, episode, setting, doses):
     return case
 
 
-def read_negative(tumour, tests, taken):
+def read_negative(tumour, tests, taken, only_assays):
     """Whether this tumour was read in time; without any assay its summary has to say negative."""
 
     def own(rows):
         return facts.results([t for t in rows if t.get("tumour_id") == tumour["tumour_id"]])
 
-    return NEGATIVE in own(taken) or (not own(tests) and tumour.get("her2_summary") == NEGATIVE)
+    summary = None if only_assays else tumour.get("her2_summary")
+    return NEGATIVE in own(taken) or (not own(tests) and summary == NEGATIVE)
 
 
 def newest_metastasis(tests):

@@ -1,4 +1,5 @@
--- registry_facts: what the registry holds, before any rule: HER2 evidence, HER2-targeted drugs, trastuzumab durations.
+-- registry_facts: what the registry holds, before any rule: HER2 evidence, gain and loss of HER2 between samples,
+-- HER2-targeted drugs, trastuzumab durations.
 -- Counted on the middle placement of imprecise dates, so that every patient counts once.
 create or replace table registry_facts as
 with people as (
@@ -91,6 +92,51 @@ crossed as (
         ish
 ),
 
+her2_changes as (
+    select
+        case c.sample_kind
+            when 'metastasis' then 'HER2 of the newest metastasis against the result before treatment (tumours)'
+            else 'HER2 of the newest breast or node sample after treatment began against the one before it (tumours)'
+        end as topic,
+        case c.sample_kind when 'metastasis' then 1 else 0 end as kind,
+        c.status_before,
+        c.change
+    from fct_her2_changes as c
+    inner join people as p on c.patient_key = p.patient_key
+),
+
+-- A total comes right before its parts, so that the page knows them as such.
+her2_discordance as (
+    select
+        topic,
+        40 + 10 * kind as position,
+        'sampled again' as label,
+        count(*) as n
+    from her2_changes
+    group by
+        topic,
+        kind
+    union all
+    select
+        h.topic,
+        40 + 10 * h.kind + l.step,
+        l.label,
+        count(*) filter (where h.status_before = l.status_before and h.change = l.change)
+    from her2_changes as h
+    cross join (
+        values
+        (1, 'still positive', 'positive', 'unchanged'),
+        (2, 'loss: positive before, negative now', 'positive', 'loss'),
+        (3, 'gain: negative before, positive now', 'negative', 'gain'),
+        (4, 'still negative', 'negative', 'unchanged')
+    ) as l (step, label, status_before, change)
+    group by
+        h.topic,
+        h.kind,
+        l.step,
+        l.label
+),
+
 listed as (
     select
         1 as position,
@@ -179,6 +225,13 @@ listed as (
         'from ' || cast($duration_short_days as varchar) || ' to ' || cast($duration_year_days as varchar) || ' days',
         count(*) filter (where days between $duration_short_days and $duration_year_days)
     from durations
+    union all
+    select
+        position,
+        topic,
+        label,
+        n
+    from her2_discordance
 )
 
 select

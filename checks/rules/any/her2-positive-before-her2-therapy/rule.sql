@@ -5,7 +5,6 @@ with courses as (
         s.episode_key,
         s.setting,
         min(s.first_dose_date) as first_dose_date,
-        max(s.last_dose_date) as last_dose_date,
         min(s.first_dose_date) filter (where s.ingredient <> 'trastuzumab-deruxtecan') as first_other_date,
         min(s.first_trial_date) as first_trial_date,
         list_sort(list(s.ingredient)) as drugs
@@ -77,16 +76,31 @@ weighed as (
             as ish_came_later,
         max(s.result) filter (where s.specimen_date = n.specimen_date and s.specimen_site = 'metastasis')
             as newest_metastasis,
-        min(s.result_date) filter (where s.result = 'positive') as first_positive_date,
-        list_sort(list(
-            cast(s.specimen_date as varchar) || ' ' || s.specimen_site || ': IHC ' || coalesce(s.ihc, 'not recorded')
-            || ', read ' || cast(s.result_date as varchar) || ' as ' || s.result
-        )) as assays
+        min(s.result_date) filter (where s.result = 'positive') as first_positive_date
     from samples as s
     left join newest_metastasis as n on s.episode_key = n.episode_key and s.setting = n.setting
     group by
         s.episode_key,
         s.setting
+),
+
+-- Every assay is shown, also what never counts: of in-situ disease, and what was read later.
+shown as (
+    select
+        e.episode_key,
+        list_sort(list(
+            coalesce(cast(s.specimen_date as varchar), 'undated') || ' ' || s.specimen_site
+            || coalesce(' ' || s.laterality, '') || case when s.invasive then '' else ' in situ' end
+            || coalesce(', IHC ' || cast(s.ihc as varchar), '')
+            || coalesce(', ISH ' || s.ish, '')
+            || coalesce(', ratio ' || cast(s.ratio as varchar), '')
+            || coalesce(', copies ' || cast(s.copies as varchar), '')
+            || coalesce(', read ' || cast(s.test_date as varchar) || ' by the definition of ' || s.definition, '')
+            || coalesce(', sample ' || s.result, '')
+        )) as assays
+    from fct_episodes as e
+    inner join fct_her2_assays as s on e.patient_key = s.patient_key and e.tumour_id = s.tumour_id
+    group by e.episode_key
 ),
 
 assayed_tumours as (
@@ -106,8 +120,8 @@ tumours_read as (
     select
         c.episode_key,
         c.setting,
-        bool_or(a.tumour_id is null and t.her2_summary = 'positive') as summary_positive,
-        bool_and(coalesce(a.negative, t.her2_summary = 'negative', false)) as all_negative
+        bool_or(a.tumour_id is null and t.her2_summary = 'positive') and $summary = 'accepted' as summary_positive,
+        bool_and(coalesce(a.negative, t.her2_summary = 'negative' and $summary = 'accepted', false)) as all_negative
     from courses as c
     inner join fct_tumours as t on c.episode_key = t.episode_key
     left join assayed_tumours as a
@@ -128,7 +142,6 @@ population as (
         t.metastatic_date,
         c.setting,
         c.first_dose_date,
-        c.last_dose_date,
         c.first_trial_date,
         list_concat(['drug'], c.drugs) as drugs,
         f.first_drug,
@@ -141,9 +154,9 @@ population as (
         coalesce(w.equivocal, false) and w.newest_metastasis is null as equivocal,
         u.all_negative or coalesce(w.newest_metastasis = 'negative', false) as all_negative,
         w.low_expression,
-        w.ish_came_later and c.first_dose_date = c.last_dose_date as bridging,
+        w.ish_came_later and b.her2_days <= $max_bridging_doses as bridging,
         w.first_positive_date,
-        w.assays,
+        s.assays,
         c.setting = 'metastatic' and coalesce(c.first_other_date > c.first_dose_date, true) as deruxtecan_first
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
@@ -151,6 +164,8 @@ population as (
     left join tumours_read as u on c.episode_key = u.episode_key and c.setting = u.setting
     left join first_drugs as f on c.episode_key = f.episode_key and c.setting = f.setting
     left join weighed as w on c.episode_key = w.episode_key and c.setting = w.setting
+    left join shown as s on t.episode_key = s.episode_key
+    left join fct_awaited_days as b on c.episode_key = b.episode_key and c.setting = b.setting
     where t.is_index
 ),
 
@@ -188,7 +203,7 @@ select
             and first_dose_date >= $her2_low_from then 'her2-low-not-recorded'
         when shown_negative and deruxtecan_first and first_dose_date >= $her2_ultralow_from
             then 'her2-ultralow-not-recorded'
-        when shown_negative or positive_later then null
+        when shown_negative or positive_later or $undocumented = 'non-conformant' then null
         when first_dose_date + $report_lag_days <= observable_through then 'her2-unknown'
     end as missing_reason,
     case missing_reason
@@ -206,6 +221,7 @@ select
     drugs as lacking,
     case
         when positive_later then 'result-after-first-dose'
+        when not shown_negative then 'undocumented'
         when assayed then 'her2-negative'
         else 'summary-only'
     end as failed,

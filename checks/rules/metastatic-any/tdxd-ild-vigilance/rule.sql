@@ -137,7 +137,9 @@ links as (
 ),
 
 sites_with_events as (
-    select distinct t.site_id
+    select distinct
+        t.site_id,
+        true as linked
     from tumours as t
     inner join events as e on t.patient_id = e.patient_id
 ),
@@ -166,14 +168,14 @@ judged as (
         i.longest_days,
         k.events_linked,
         k.imaging_linked,
-        s.site_id is not null as site_has_events
+        s.linked is not null as site_has_events
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
     left join courses as c on t.episode_key = c.episode_key
     left join lungs as l on t.episode_key = l.episode_key
     left join baselines as b on t.episode_key = b.episode_key
     left join intervals as i on t.episode_key = i.episode_key
-    left join sites_with_events as s on t.site_id = s.site_id
+    left join sites_with_events as s on t.site_id is not distinct from s.site_id
     cross join links as k
     where t.is_index
 )

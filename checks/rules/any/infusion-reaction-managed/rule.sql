@@ -108,7 +108,7 @@ items as (
         a.again_date,
         not a.at_reaction as administration_missing,
         r.changed is null as action_missing,
-        coalesce(r.medicated or m.dated, m.dated, false) as treated,
+        coalesce(r.medicated, false) or coalesce(m.dated, false) as treated,
         m.row_number is not null as perhaps_treated,
         p.episode_key is not null as planned,
         r.grave and a.all_again and not o.other_drug as given_again,

@@ -83,9 +83,11 @@ def _overlapping(rows: pl.DataFrame) -> pl.Series:
     """Who was given an anthracycline too close to the antibody's dose before or after it."""
     antibody = rows.filter(_is(ANTIBODIES)).select("who", day="day").unique().sort("day")
     toxic = rows.filter(_is(ANTHRACYCLINES)).select("who", "day").unique().sort("day")
+    before, after = antibody.with_columns(before="day"), antibody.with_columns(after="day")
+    # All are sorted, which can't be checked patient by patient.
     near = toxic.join_asof(
-        antibody.with_columns(before="day"), on="day", by="who", strategy="backward"
-    ).join_asof(antibody.with_columns(after="day"), on="day", by="who", strategy="forward")
+        before, on="day", by="who", strategy="backward", check_sortedness=False
+    ).join_asof(after, on="day", by="who", strategy="forward", check_sortedness=False)
     since, until = pl.col("day") - pl.col("before"), pl.col("after") - pl.col("day")
     return near.filter(
         (since <= AFTER_ANTIBODY)

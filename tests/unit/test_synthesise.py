@@ -228,7 +228,7 @@ def test_hospitals_differ():
 def test_the_truth_names_the_planted_deviations(extract):
     truth = pl.read_csv(extract.parent / "registry.truth.csv")
     assert truth.columns == ["rule_id", "patient_id", "tumour_id", "deviation"]
-    assert truth["rule_id"].n_unique() == 31
+    assert truth["rule_id"].n_unique() == 35
     assert truth.select("rule_id", "tumour_id").is_unique().all()
     assert truth["deviation"].str.len_chars().min() > 0
 

@@ -268,6 +268,7 @@ def _build(
         con, "definitions", pl.DataFrame({"name": list(numbers), "value": list(numbers.values())})
     )
     shared["cutoff"] = settings.cutoff
+    shared["jurisdiction"] = settings.jurisdiction
     shared["surgeries_linked"] = extract.tables["surgeries"].linked
     shared["events_linked"] = extract.tables["events"].linked
     with stages.stage("facts"):
@@ -346,6 +347,7 @@ def _resolve(con: Connection, catalogue: Catalogue) -> None:
     store(con, "topics", vocabulary.resolve_topics(topics["topic"], catalogue.numbers))
     store(con, "stage_texts", stage_texts(con))
     store(con, "plausible_doses", pl.read_csv(root("checks") / "quality" / "doses.csv"))
+    store(con, "lvef_limits", pl.read_csv(root("checks") / "lvef_limits.csv", try_parse_dates=True))
 
 
 def _results(con: Connection, names: Iterable[str]) -> dict[str, pl.DataFrame]:

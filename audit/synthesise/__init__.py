@@ -17,13 +17,15 @@ from audit.guideline import Catalogue
 from audit.synthesise import follow_up, streams
 from audit.synthesise.aftercare import draw_aftercare
 from audit.synthesise.batch import Batch
-from audit.synthesise.chance import Chance
+from audit.synthesise.chance import Chance, Ints
 from audit.synthesise.course import draw_course, draw_fate
 from audit.synthesise.departures import Mess
 from audit.synthesise.deviations import depart
 from audit.synthesise.disease import NEOADJUVANT, POSITIVE, SURGERY_FIRST, draw_disease
 from audit.synthesise.doses import draw_treatments
+from audit.synthesise.dosing import settle_doses
 from audit.synthesise.files import Layout, TableFile, suffix_of
+from audit.synthesise.hearts import cardiac_assessments, draw_hearts
 from audit.synthesise.mess import Counts, Tables, make_untidy
 from audit.synthesise.metastatic import Metastatic, planted_later
 from audit.synthesise.planted import KINDS, planted
@@ -77,9 +79,10 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
         add("sites", sites.table)
         for number, first in enumerate(range(0, patients, PATIENTS_A_BATCH)):
             size = min(PATIENTS_A_BATCH, patients - first)
-            batch, lines, safety, tables = _draw(sites, seed, number, first, size, treatment_rows)
+            drawn = _draw(sites, seed, number, first, size, treatment_rows)
+            batch, lines, safety, dosed, tables = drawn
             treatment_rows += tables["treatments"].height
-            truths.append(_truth(batch, lines, safety, rule_ids))
+            truths.append(_truth(batch, lines, safety, dosed, rule_ids))
             for name, table in make_untidy(tables, batch, counts).items():
                 add(name, table)
         for file in files.values():
@@ -90,7 +93,7 @@ def synthesise(patients: int, seed: int, out: Path, *, layout: Layout = "auto") 
 
 def _draw(
     sites: Sites, seed: int, number: int, first: int, size: int, treatment_rows: int
-) -> tuple[Batch, Metastatic, Safety, Tables]:
+) -> tuple[Batch, Metastatic, Safety, dict[str, Ints], Tables]:
     """Draw one batch of patients from `first` on: what befell them, and the tables about them."""
 
     def chance(topic: str) -> Chance:
@@ -126,6 +129,8 @@ def _draw(
     )
     chances = chance("doses"), chance("metastatic"), chance("metastatic-departures")
     given, lines = draw_treatments(disease, course, fate, delivered, deviations, aftercare, chances)
+    given, dosed = settle_doses(given, disease, deviations, aftercare, departs, chance("dosing"))
+    hearts = draw_hearts(disease, deviations, aftercare, given, departs, chance("hearts"))
     safety = draw_safety(batch, given, lines, chance("safety"))
     tables = {
         "patients": streams.patients(batch),
@@ -134,17 +139,21 @@ def _draw(
         "treatments": follow_up.treatments(batch, given, lines, treatment_rows),
         "surgeries": streams.surgeries(batch),
         "radiotherapy": streams.radiotherapy(batch),
-        "cardiac_assessments": follow_up.cardiac_assessments(batch, given),
-        "events": follow_up.events(batch, given, lines, safety),
+        "cardiac_assessments": cardiac_assessments(batch, given, hearts),
+        "events": follow_up.events(batch, given, lines, safety, hearts.failure),
         "exceptions": follow_up.exceptions(batch, lines),
         "observations": follow_up.observations(batch),
         "imaging": follow_up.imaging(batch, given),
     }
-    return batch, lines, safety, tables
+    return batch, lines, safety, dosed | hearts.planted, tables
 
 
 def _truth(
-    batch: Batch, lines: Metastatic, safety: Safety, rule_ids: Mapping[str, str]
+    batch: Batch,
+    lines: Metastatic,
+    safety: Safety,
+    dosed: dict[str, Ints],
+    rule_ids: Mapping[str, str],
 ) -> pl.DataFrame:
     """Give the planted deviations of a batch."""
     parts = []
@@ -157,7 +166,8 @@ def _truth(
         batch.aftercare,
     )
     later = planted_later(lines, batch.fate, batch.disease.diagnosed)
-    for rule, codes in (found | batch.aftercare.planted | later | safety.planted).items():
+    own = found | batch.aftercare.planted | dosed
+    for rule, codes in (own | later | safety.planted).items():
         who = np.flatnonzero(codes)
         kinds = [KINDS[rule][code - 1] for code in codes[who]]
         rows = pl.DataFrame(

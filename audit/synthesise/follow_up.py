@@ -7,16 +7,12 @@ from audit.synthesise.batch import MISSING, Batch, numbers, shown, words
 from audit.synthesise.chance import NEVER, Bools, Ints, as_dates
 from audit.synthesise.departures import Excuse, Lacking, Partner, Route, StopGiven
 from audit.synthesise.disease import METASTATIC, NEOADJUVANT, UNTESTED
+from audit.synthesise.hearts import FAILURE_GRADE, HER2_DRUGS
 from audit.synthesise.metastatic import UNTIL_PROGRESSION, Later, Metastatic
 from audit.synthesise.names import Drug, write_names
 from audit.synthesise.rows import INTENTS, PALLIATIVE_INTENT, ROUTES, STOPS, UNITS
 from audit.synthesise.safety import ILD_AFTER, Safety
 
-HER2_DRUGS = (
-    Drug.TRASTUZUMAB, Drug.TRASTUZUMAB_SC, Drug.PERTUZUMAB, Drug.FIXED_DOSE, Drug.TDM1, Drug.TDXD,
-    Drug.TCHP, Drug.TCH,
-)  # fmt: skip
-LVEF_EVERY_DAYS = 84
 AFTER_EVERY_DUE_DATE = 800
 REFUSALS = ("patient-refusal", "contraindication-cardiac", "frailty-documented")
 UNAVAILABLE = ("funding-restriction", "drug-unavailable", "contraindication-cardiac", "toxicity")
@@ -66,6 +62,9 @@ def treatments(batch: Batch, rows: pl.DataFrame, lines: Metastatic, first_row: i
     no_dose = chance.yes(0.04, count)
     in_trial = ~batch.deviations.any & ~batch.aftercare.departs & chance.yes(0.015)
     in_trial &= ~lines.departing
+    no_dose = chance.yes(0.04, count) & ~rows["planted"].to_numpy()
+    dosed = np.isin(np.arange(chance.size), who[rows["planted"].to_numpy()])
+    in_trial = ~batch.deviations.any & ~batch.aftercare.departs & chance.yes(0.015) & ~dosed
     trial = (batch.deviations.trial | in_trial)[who]
     course = rows["course"].to_numpy() > 0
     return pl.DataFrame(
@@ -95,42 +94,18 @@ def treatments(batch: Batch, rows: pl.DataFrame, lines: Metastatic, first_row: i
     )
 
 
-def cardiac_assessments(batch: Batch, rows: pl.DataFrame) -> pl.DataFrame:
-    """Give ejection fractions: before HER2 therapy and about every three months during it."""
-    spans = (
-        rows.filter(pl.col("drug").is_in([int(drug) for drug in HER2_DRUGS]))
-        .group_by("who", palliative=pl.col("intent") == PALLIATIVE_INTENT)
-        .agg(first=pl.col("day").min(), last=pl.col("day").max())
-        .sort("who", "palliative")
-        .with_columns(first=pl.col("first") - pl.lit(9) * ~pl.col("palliative"))
-    )
-    chance = batch.chance
-    visits = (spans["last"].to_numpy() - spans["first"].to_numpy()) // LVEF_EVERY_DAYS + 1
-    span = np.repeat(np.arange(spans.height), visits)
-    turn = np.arange(len(span)) - np.repeat(np.cumsum(visits) - visits, visits)
-    who = spans["who"].to_numpy()[span]
-    when = spans["first"].to_numpy()[span] + LVEF_EVERY_DAYS * turn
-    kept = chance.rng.random(len(span)) < np.where(batch.disease.site % 3 == 0, 0.75, 0.93)[who]
-    who, turn, when = who[kept], turn[kept], when[kept]
-    usual = chance.around(63, 4)[who]
-    failing = (batch.deviations.stop_given == StopGiven.HEART_FAILURE)[who] & (turn > 1)
-    fraction = usual + chance.rng.normal(-1, 3, len(who)) - 17 * failing
-    # A weak heart would excuse a pause of HER2 therapy.
-    fraction = np.where(failing, fraction, np.maximum(fraction, 51))
-    worded = chance.yes(0.03, len(who))
-    columns = {
-        "assessment_date": as_dates(when),
-        "method": words(("echocardiogram", "muga", "mri"), chance.pick((85, 13, 2))[who]),
-        "lvef_percent": numbers(np.clip(fraction, 30, 78).round(), ~worded),
-        "result": words(
-            ("normal", "abnormal"), failing.astype(np.int64), worded | chance.yes(0.3, len(who))
-        ),
-    }
-    return batch.table(who, columns, tumour=False)
+def events(
+    batch: Batch, rows: pl.DataFrame, lines: Metastatic, safety: Safety, failure: Ints
+) -> pl.DataFrame:
+    """Give the events; early ones excuse only departures that are documented.
 
-
-def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic, safety: Safety) -> pl.DataFrame:
-    """Give the events; early ones excuse only departures that are documented."""
+    Args:
+        batch: the patients.
+        rows: treatment rows as codes.
+        lines: the treatment of metastatic disease.
+        safety: departures from the safety rules.
+        failure: the day of heart failure after which treatment went on.
+    """
     chance, fate, disease, deviations = batch.chance, batch.fate, batch.disease, batch.deviations
     late = disease.diagnosed + AFTER_EVERY_DUE_DATE + chance.wait(900)
     curative = rows.filter(
@@ -186,6 +161,13 @@ def events(batch: Batch, rows: pl.DataFrame, lines: Metastatic, safety: Safety) 
             occurred("regional_recurrence", regional, late + 30),
             occurred("second_primary", quiet & chance.yes(0.006), late + 45),
             occurred("heart_failure", failing, last + 10, grade=worse, action=held),
+            occurred(
+                "heart_failure",
+                failure < NEVER,
+                failure,
+                grade=np.full(chance.size, FAILURE_GRADE),
+                action="medicated",
+            ),
             occurred("infusion_reaction", chance.yes(0.03), first, grade=mild, action=slowed),
             occurred("infusion_reaction", safety.unanswered, first, grade=twos, action="none"),
             occurred("ild", chance.yes(0.04), suspected, grade=twos - 1, action="interrupted"),
@@ -260,7 +242,9 @@ def observations(batch: Batch) -> pl.DataFrame:
 
     def seen(when: Ints, change: float) -> pl.DataFrame:
         rows = np.flatnonzero((when <= batch.fate.end) & chance.yes(0.9))
-        weight = (disease.weight + chance.around(change, 1.5)).round(1)[rows]
+        # A scale is never so far off that a right dose looks wrong.
+        weight = disease.weight + chance.around(change, 1.5)
+        weight = np.clip(weight, 0.95 * disease.weight, 1.05 * disease.weight).round(1)[rows]
         columns = {
             "observation_date": as_dates(when[rows]),
             "weight_kg": pl.Series(weight),

@@ -22,6 +22,9 @@ USUAL = {"R01": 0.05, "R03": 0.06, "R05": 0.10, "R10": 0.14, "R14": 0.20, "R17":
 USUAL |= {"R04": 0.13, "R06": 0.02, "R08": 0.03, "R09": 0.03, "R11": 0.12, "R12": 0.06}
 USUAL |= {"R13": 0.05, "R16": 0.25, "R19": 0.2}
 USUAL |= {"R30": 0.03, "R31": 0.05, "R32": 0.12, "R33": 0.07, "R34": 0.03, "R35": 0.22}
+# Added later, each from a stream of its own: the other draws stay what they were.
+USUAL_LATER = {"R18": 0.15, "R20": 0.08, "R21": 0.05, "R22": 0.06}
+USUAL_LATER |= {"R24": 0.04, "R25": 0.06, "R26": 0.03, "R27": 0.03}
 HIGHEST = 0.6
 
 
@@ -60,4 +63,8 @@ def draw_sites(patients: int, seed: int) -> Sites:
         rule: np.minimum(usual * chance.rng.lognormal(0, 0.55, count), HIGHEST)
         for rule, usual in USUAL.items()
     }
-    return Sites(table, volume / volume.sum(), departs, chance.spread(0.02, 0.18))
+    untidy = chance.spread(0.02, 0.18)
+    for rule, usual in USUAL_LATER.items():
+        own = Chance(seed, -1 % 2**32, f"sites-{rule}", count)
+        departs[rule] = np.minimum(usual * own.rng.lognormal(0, 0.55, count), HIGHEST)
+    return Sites(table, volume / volume.sum(), departs, untidy)

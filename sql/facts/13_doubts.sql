@@ -148,6 +148,20 @@ inner join cases as c on s.patient_id = c.patient_id
 where s.surgery_date is null
 union all
 select
+    c.patient_key,
+    'cardiac_assessments' as table_name,
+    a.row_number,
+    'assessment_date' as column_name,
+    'undated-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
+from cardiac_assessments as a
+inner join cases as c on a.patient_id = c.patient_id
+where a.assessment_date is null
+union all
+select
     r.patient_key,
     'radiotherapy' as table_name,
     r.row_number,

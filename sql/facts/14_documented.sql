@@ -10,15 +10,6 @@ group by
     patient_key,
     tumour_id;
 
--- fct_toxicity_stops: one row a dated toxicity for which a drug was stopped, with the exception code it is.
-create or replace table fct_toxicity_stops as
-select
-    patient_key,
-    event_date,
-    case event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end as reason
-from stg_events
-where event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction') and action like '%stopped%';
-
 -- fct_episode_responses: one row an episode: was invasive disease left in any of its operated tumours.
 create or replace table fct_episode_responses as
 select

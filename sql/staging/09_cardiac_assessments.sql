@@ -1,4 +1,6 @@
 -- stg_cardiac_assessments: one dated measurement of the heart of a case.
+-- span_days: days between the first and the last day that its date can stand for; 0 where it is exact, or where every
+-- date of the patient moves with it.
 create or replace table stg_cardiac_assessments as
 with moved as (
     select
@@ -10,6 +12,14 @@ with moved as (
     group by
         patient_key,
         row_number
+),
+
+spans as (
+    select
+        row_number,
+        date_diff('day', first_day, last_day) as span_days
+    from imprecise_dates
+    where table_name = 'cardiac_assessments' and column_name = 'assessment_date' and unit is null
 )
 
 select
@@ -18,8 +28,10 @@ select
     coalesce(m.assessment_date, a.assessment_date) as assessment_date,
     a.method,
     a.lvef_percent,
-    a.result
+    a.result,
+    coalesce(s.span_days, 0) as span_days
 from cardiac_assessments as a
 inner join cases as c on a.patient_id = c.patient_id
 left join moved as m on c.patient_key = m.patient_key and a.row_number = m.row_number
+left join spans as s on a.row_number = s.row_number
 where coalesce(m.assessment_date, a.assessment_date) is not null;

@@ -8,7 +8,9 @@ import random
 from datetime import date
 
 from patients_aftercare import AfterCare
+from patients_cardiac import Heart
 from patients_care import Care
+from patients_dosing import Dosing
 from patients_drugs import EDITIONS, UNKNOWN_DRUGS
 from patients_metastatic import Metastatic
 from patients_record import Record
@@ -17,11 +19,12 @@ from patients_safety import Safety
 from twin_record import after, between
 
 
-class Maker(Care, AfterCare, Metastatic, Safety, Record):
+class Maker(Care, AfterCare, Metastatic, Safety, Record, Heart, Dosing):
     """Makes the patients of one registry."""
 
     def __init__(self, seed, cutoff, start, imprecise):
         self.rng = random.Random(seed)
+        self.seed = seed
         self.cutoff = cutoff
         self.start = start
         self.imprecise = imprecise
@@ -126,6 +129,8 @@ class Maker(Care, AfterCare, Metastatic, Safety, Record):
         self.happenings(tumours)
         self.follow_up(row, diagnosis)
         self.mess(tumours)
+        self.dosing(number)
+        self.hearts(number)
 
     def weighted_plan(self, tumour, diagnosis):
         self.pick(self.neoadjuvant, self.surgery_first, self.none)(tumour, diagnosis)

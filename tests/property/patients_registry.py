@@ -13,6 +13,7 @@ SCHEMA = yaml.safe_load(
 TABLES = (
     *("patients", "tumours", "receptor_tests", "treatments"),
     *("surgeries", "radiotherapy", "cardiac_assessments", "events"),
+    "observations",
 )
 ALL_TABLES = (*TABLES, "exceptions", "imaging", "sites")
 KEYS = {"receptor_tests": "test_id", "treatments": "treatment_id", "surgeries": "surgery_id"}

@@ -77,7 +77,7 @@ def differences(ours, twins, without):
     if verdict(ours) != verdict(twins):
         # without a stream, how far a tumour is known to be outside the rule is a matter of effort
         said = {verdict(ours), verdict(twins)}
-        if without in ("treatments", "surgeries", "radiotherapy") and said == {
+        if without in ("treatments", "surgeries", "radiotherapy", "events") and said == {
             "not_applicable",
             "not_evaluable",
         }:

@@ -6,7 +6,10 @@ The SQL must give the same verdicts. When the two differ, the specification deci
 from datetime import date
 
 import twin_adjuvant
+import twin_antibody_doses
 import twin_backbone
+import twin_cardiac
+import twin_chemotherapy_doses
 import twin_cycles
 import twin_deescalated
 import twin_endocrine
@@ -15,6 +18,7 @@ import twin_facts as facts
 import twin_first_line
 import twin_heart
 import twin_late_agents
+import twin_lvef
 import twin_maintained
 import twin_mastectomy
 import twin_neoadjuvant
@@ -25,6 +29,7 @@ import twin_radiotherapy
 import twin_recorded
 import twin_regimen
 import twin_relapse
+import twin_reload
 import twin_response
 import twin_sequence
 import twin_started
@@ -38,6 +43,7 @@ from twin_record import RULES, STREAMS, Drug, Patient, dated, imprecise_cells
 MODULES = (twin_status, twin_started, twin_neoadjuvant, twin_response, twin_adjuvant, twin_year)
 MODULES += (twin_sequence, twin_cycles, twin_recorded, twin_overtreated, twin_backbone)
 MODULES += (twin_regimen, twin_deescalated)
+MODULES += (twin_cardiac, twin_lvef, twin_reload, twin_antibody_doses, twin_chemotherapy_doses)
 MODULES += (twin_postneo, twin_neratinib, twin_radiotherapy, twin_mastectomy, twin_endocrine)
 MODULES += (twin_maintained, twin_switch)
 MODULES += (twin_first_line, twin_relapse, twin_late_agents)

@@ -228,6 +228,10 @@ def doubts(context, episode, rule, needs, window, opened, reads=()):
         found.append("unspecified-surgery")
     if any(row.get("surgery_date") is None for row in patient.surgeries):
         found.append("undated-row")
+    if "cardiac_assessments" in reads and any(
+        r.get("assessment_date") is None for r in patient.cardiac_assessments
+    ):
+        found.append("undated-row")
     if "radiotherapy" in reads and any(r.get("start_date") is None for r in patient.radiotherapy):
         found.append("undated-row")
     placed = {"receptor_tests", "surgeries"} | ({"radiotherapy"} & set(reads))

@@ -21,6 +21,7 @@ from twin_case import (
     stops,
 )
 from twin_facts import LATE
+from twin_holds import cardiac_stops
 from twin_record import after, between
 
 MERGE = 14
@@ -75,6 +76,7 @@ def r07(context, episode):
         if any(dose.row.get("stop_reason") == "progression" for dose in course):
             case.exceptions.append("progression")
         case.exceptions += stopping_events(context, case.decision, after(surgery, -1))
+        case.exceptions += cardiac_stops(context, episode, case.decision, after(surgery, -1))
     else:
         case.failure = "too-many-cycles"
         if count <= 8:
@@ -85,7 +87,9 @@ def r07(context, episode):
         case.exceptions += interruptions(context, episode, case.decision, surgery)
     opened = tumour.get("diagnosis_date") or case.decision
     window = (date.min, surgery) if count < 3 else None  # one more drug makes no fewer cycles
-    case.doubts = doubts(context, episode, "R07", ["trastuzumab", "pertuzumab"], window, opened)
+    needs = ["trastuzumab", "pertuzumab"]
+    heart = ("cardiac_assessments",)
+    case.doubts = doubts(context, episode, "R07", needs, window, opened, reads=heart)
     return [case]
 
 

@@ -24,6 +24,7 @@ from twin_case import (
     stops,
 )
 from twin_facts import LATE
+from twin_holds import cardiac_stops
 from twin_record import after, between
 from twin_year import covered_days
 
@@ -55,6 +56,9 @@ def opening(context, episode, number, subject):
         case.missing.append("surgery-unclear")
         surgery = max(row.get("surgery_date") or LATE for row in unclear)
     return case, surgery, bool(unclear)
+
+
+TOXIC = {"toxicity", "contraindication-medical", "contraindication-cardiac"}
 
 
 def hurt(context, first, last):
@@ -107,11 +111,12 @@ def r11(context, episode):
     count = len({dose.date for dose in doses})
     said = documented(context, episode, "R11", CONJUGATE_TOPICS) + stops(doses)
     said += hurt(context, first, last)
+    said += cardiac_stops(context, episode, first, after(last, 63), last)
     substitutes = [d for d in episode.curative("trastuzumab") if last < d.date < end]
     _, three_weekly, weekly = covered_days(substitutes, LATE)
     if count >= 13:
         case.met, case.met_reason = True, "fourteen-cycles" if count >= 14 else "near-complete"
-    elif "toxicity" in said and 3 * (count + three_weekly) + weekly >= 3 * 13:
+    elif TOXIC & set(said) and 3 * (count + three_weekly) + weekly >= 3 * 13:
         case.met, case.met_reason = True, "completed-with-trastuzumab"
     elif case.due <= context.observable and between(last, context.observable) > 90:
         if any(dose.open for dose in doses):
@@ -134,7 +139,8 @@ def r11(context, episode):
         case.exceptions.append("second-primary")
     case.failure = "too-few-cycles"
     window, opened = (first, LATE), facts.last_surgery(episode, tumour, first)
-    case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened)
+    heart = ("cardiac_assessments",)
+    case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened, reads=heart)
     return [case]
 
 
@@ -222,7 +228,11 @@ def r12(context, episode):
         else "pertuzumab-stopped-early"
     )
     needs, window = ["trastuzumab", "pertuzumab"], (surgery, case.due)
-    case.doubts = doubts(context, episode, "R12", needs, window, surgery)
+    case.exceptions += cardiac_stops(
+        context, episode, first_day(episode.curative("trastuzumab")), case.due
+    )
+    heart = ("cardiac_assessments",)
+    case.doubts = doubts(context, episode, "R12", needs, window, surgery, reads=heart)
     return [case]
 
 

@@ -26,6 +26,7 @@ from twin_case import (
     stops,
 )
 from twin_facts import LATE
+from twin_holds import holds
 from twin_record import FAMILIES, after, between
 
 SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
@@ -299,6 +300,9 @@ def r31_exceptions(context, episode, case, last, end, start):
         if hurt and day and since <= day <= through and actions & {"stopped", "interrupted"}:
             heart = kind == "heart_failure"
             case.exceptions.append("contraindication-cardiac" if heart else "toxicity")
+    held = holds(context, episode) + holds(context, episode, metastatic=True)
+    if any(since <= one.start <= through for one in held):
+        case.exceptions.append("contraindication-cardiac")
     for row in context.patient.cardiac_assessments:
         day, lvef = row.get("assessment_date"), row.get("lvef_percent")
         low = lvef < 50 if lvef is not None else row.get("result") == "abnormal"

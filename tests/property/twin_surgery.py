@@ -101,7 +101,8 @@ def response(episode, tumour):
     rows = [
         row
         for row in counted_surgeries(episode, tumour)
-        if first <= row["surgery_date"] <= after(first, 180)
+        if first
+        and first <= row["surgery_date"] <= after(first, 180)
         and (is_definitive(row) or row.get("procedure") in ("axillary", "re_excision"))
     ]
     t_seen = [t for t in (read_t(row.get("yp_t")) for row in rows) if t]

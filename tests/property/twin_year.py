@@ -22,6 +22,7 @@ from twin_case import (
     stopping_events,
 )
 from twin_facts import LATE
+from twin_holds import cardiac_stops, paused_days
 from twin_record import FAMILIES, RULES, after, between, read_topic
 
 
@@ -80,7 +81,10 @@ def r17(context, episode):
         case.excluded.append("trial")
     case.exceptions += r17_exceptions(context, episode, first, last, end)
     needs = ["trastuzumab", TDM1, TDXD]
-    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first)
+    if case.closed and covered + paused_days(context, episode, first, end) >= target:
+        case.exceptions.append("contraindication-cardiac")
+    heart = ("cardiac_assessments",)
+    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first, reads=heart)
     return [case]
 
 
@@ -108,6 +112,7 @@ def r17_exceptions(context, episode, first, last, end):
             if dose.date == doses[-1].date and dose.row.get("stop_reason") in stops:
                 found.append(stops[dose.row["stop_reason"]])
     found += stopping_events(context, first, after(last, 63))
+    found += cardiac_stops(context, episode, first, after(last, 63), last)
     found += interruptions(context, episode, first, end)
     others = (
         (episode.days_of("second_primary"), "second-primary"),

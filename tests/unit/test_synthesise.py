@@ -11,6 +11,7 @@ from audit import synthesise as package
 from audit.errors import UsageError
 from audit.resources import root
 from audit.synthesise import synthesise
+from audit.synthesise.planted import KINDS
 from audit.synthesise.sites import draw_sites
 
 PATIENTS, SEED = 2_000, 5
@@ -228,7 +229,7 @@ def test_hospitals_differ():
 def test_the_truth_names_the_planted_deviations(extract):
     truth = pl.read_csv(extract.parent / "registry.truth.csv")
     assert truth.columns == ["rule_id", "patient_id", "tumour_id", "deviation"]
-    assert truth["rule_id"].n_unique() == 35
+    assert truth["rule_id"].n_unique() == len(KINDS)
     assert truth.select("rule_id", "tumour_id").is_unique().all()
     assert truth["deviation"].str.len_chars().min() > 0
 

@@ -42,7 +42,9 @@ placed as (
         c.placement in ('first', 'middle', 'last') as together,
         row_number() over (
             partition by j.rule_id, j.subject_id, j.patient_id
-            order by case when c.placement = 'middle' then 0 else 1 end, j.patient_key
+            order by
+                case c.placement when 'middle' then 0 when 'first' then 1 when 'last' then 1 else 2 end,
+                j.patient_key
         ) as position
     from placed_verdicts as j
     inner join placements as p on j.patient_id = p.patient_id

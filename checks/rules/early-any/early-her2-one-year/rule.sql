@@ -66,9 +66,33 @@ toxicities as (
         min(e.reason) as reason
     from ladders as l
     inner join starts as s on l.episode_key = s.episode_key
-    inner join fct_toxicity_stops as e on s.patient_key = e.patient_key
-    where e.event_date between s.first_trastuzumab_date and l.last_dose_date + $stop_lookahead_days
+    inner join fct_toxicity_stops as e on s.episode_key = e.episode_key
+    where
+        e.event_date between s.first_trastuzumab_date and l.last_dose_date + $stop_lookahead_days
+        and l.last_dose_date <= e.last_dose_through
     group by l.episode_key
+),
+
+pauses as (
+    select distinct
+        s.episode_key,
+        h.last_dose_date,
+        h.resumed_date
+    from starts as s
+    inner join fct_cardiac_holds as h on s.episode_key = h.episode_key
+    where
+        h.setting = 'curative'
+        and h.by_label
+        and h.last_dose_date >= s.first_trastuzumab_date
+        and h.resumed_date <= s.first_trastuzumab_date + $max_span_days
+),
+
+paused as (
+    select
+        episode_key,
+        sum(greatest(0, date_diff('day', last_dose_date, resumed_date) - $three_weekly_days)) as paused_days
+    from pauses
+    group by episode_key
 ),
 
 documented_trials as (
@@ -97,6 +121,7 @@ judged as (
         o.in_trial or r.episode_key is not null as in_trial,
         e.stop_reason,
         x.reason as toxicity,
+        h.paused_days,
         c.episode_key is not null as switched,
         s.first_trastuzumab_date + $max_span_days as due_date,
         case when $target = '18-cycles' then $strict_cycles * $three_weekly_days else $min_covered_days end
@@ -112,6 +137,7 @@ judged as (
     left join last_doses as e on s.episode_key = e.episode_key
     left join conjugates as c on s.episode_key = c.episode_key
     left join toxicities as x on s.episode_key = x.episode_key
+    left join paused as h on s.episode_key = h.episode_key
     left join documented_trials as r on s.episode_key = r.episode_key
 ),
 
@@ -170,7 +196,8 @@ select
             when 'progression' then 'progression'
             when 'death' then 'death-before-due'
         end,
-        toxicity
+        toxicity,
+        case when not still_possible and covered_days + paused_days >= target_days then 'contraindication-cardiac' end
     ) as excepted,
     ['trastuzumab'] as lacking,
     'stopped-before-one-year' as failed,
@@ -181,6 +208,7 @@ select
         dose_dates := dose_dates,
         covered_days := covered_days,
         longest_interval_days := longest_interval_days,
+        paused_for_the_heart_days := paused_days,
         derived_from_course_dates := derived,
         first_surgery_date := first_surgery_date,
         recorded_stop_reason := stop_reason,

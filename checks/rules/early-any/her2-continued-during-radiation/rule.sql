@@ -212,6 +212,17 @@ weak_hearts as (
         (h.lvef_percent < $lvef_hold_below or (h.lvef_percent is null and h.result = 'abnormal'))
         and h.assessment_date between s.prior_dose_date - $three_weekly_days
         and s.latest_end + $stop_lookahead_days
+    union
+    select
+        s.patient_key,
+        s.tumour_id,
+        s.course_number
+    from judged as s
+    inner join fct_cardiac_holds as h on s.episode_key = h.episode_key
+    where
+        h.by_label
+        and h.from_date between s.prior_dose_date - $three_weekly_days
+        and s.latest_end + $stop_lookahead_days
 ),
 
 recorded as (

@@ -105,7 +105,7 @@ toxicities as (
         min(e.reason) as reason
     from antibodies as a
     inner join courses as c on a.episode_key = c.episode_key
-    inner join fct_toxicity_stops as e on c.patient_key = e.patient_key
+    inner join fct_toxicity_stops as e on c.episode_key = e.episode_key
     where e.event_date >= a.first_pertuzumab_date and e.event_date < c.before_date
     group by a.episode_key
 ),

@@ -71,7 +71,7 @@ toxicities as (
         o.episode_key,
         min(e.reason) as reason
     from operated as o
-    inner join fct_toxicity_stops as e on o.patient_key = e.patient_key
+    inner join fct_toxicity_stops as e on o.episode_key = e.episode_key
     where e.event_date between o.first_trastuzumab_date and o.due_date
     group by o.episode_key
 ),

@@ -76,9 +76,10 @@ toxicity_events as (
         c.episode_key,
         min(e.reason) as reason
     from conjugates as c
-    inner join operated as o on c.episode_key = o.episode_key
-    inner join fct_toxicity_stops as e on o.patient_key = e.patient_key
-    where e.event_date between c.first_conjugate_date and c.last_conjugate_date + $stop_lookahead_days
+    inner join fct_toxicity_stops as e on c.episode_key = e.episode_key
+    where
+        e.event_date between c.first_conjugate_date and c.last_conjugate_date + $stop_lookahead_days
+        and c.last_conjugate_date <= e.last_dose_through
     group by c.episode_key
 ),
 

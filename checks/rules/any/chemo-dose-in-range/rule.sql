@@ -1,0 +1,401 @@
+-- Docetaxel, paclitaxel and AC beside HER2-targeted treatment are dosed and counted as in the regimens.
+-- denominator: courses of docetaxel, paclitaxel or AC with a HER2-targeted drug close by, whatever the HER2 status.
+with cytotoxics as (
+    select
+        c.* exclude (days_until),
+        date_diff(
+            'day',
+            c.dose_date,
+            lead(c.dose_date) over (partition by c.patient_key, c.ingredient order by c.dose_date)
+        ) as days_until
+    from fct_cytotoxic_days as c
+    left join fct_zero_dose_days as z
+        on
+            c.patient_key = z.patient_key
+            and c.ingredient = z.ingredient
+            and c.dose_date = z.dose_date
+            and not z.given_too
+    where
+        c.ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide', 'fluorouracil')
+        and z.patient_key is null
+),
+
+-- AC is doxorubicin with cyclophosphamide close by, and with nothing that makes another regimen of it.
+doxorubicin_days as (
+    select
+        d.episode_key,
+        d.setting,
+        d.dose_date,
+        min(case when o.ingredient = 'cyclophosphamide' then o.dose_date end) as partner_date,
+        bool_or(o.ingredient in ('docetaxel', 'fluorouracil')) as of_another_regimen
+    from cytotoxics as d
+    inner join cytotoxics as o on d.episode_key = o.episode_key and d.setting = o.setting
+    where d.ingredient = 'doxorubicin' and abs(date_diff('day', d.dose_date, o.dose_date)) <= $same_cycle_days
+    group by
+        d.episode_key,
+        d.setting,
+        d.dose_date
+),
+
+days as (
+    select
+        c.*,
+        case when c.ingredient = 'doxorubicin' then 'ac' else c.ingredient end as regimen,
+        a.partner_date
+    from cytotoxics as c
+    left join doxorubicin_days as a
+        on
+            c.ingredient = 'doxorubicin'
+            and c.episode_key = a.episode_key
+            and c.setting = a.setting
+            and c.dose_date = a.dose_date
+    where
+        c.ingredient in ('docetaxel', 'paclitaxel')
+        or (a.partner_date is not null and not a.of_another_regimen)
+),
+
+spaced as (
+    select
+        *,
+        date_diff(
+            'day', lag(dose_date) over (partition by episode_key, setting order by dose_date), dose_date
+        ) as gap_days
+    from days
+),
+
+runs as (
+    select
+        *,
+        1 + sum(case when gap_days > $course_gap_days then 1 else 0 end) over (
+            partition by episode_key, setting
+            order by dose_date
+        ) as course_number
+    from spaced
+),
+
+regimens as (
+    select
+        patient_key,
+        episode_key,
+        setting,
+        course_number,
+        regimen,
+        min(dose_date) as first_date,
+        max(dose_date) as last_date,
+        count(*) as cycles,
+        bool_or(in_trial) as in_trial,
+        bool_or(derived or open_course) or (bool_or(is_regimen) and count(*) = 1) as uncounted
+    from runs
+    group by
+        patient_key,
+        episode_key,
+        setting,
+        course_number,
+        regimen
+),
+
+firsts as (
+    select
+        g.*,
+        r.days_until,
+        r.partner_date,
+        l.stop_reason
+    from regimens as g
+    inner join runs as r
+        on
+            g.episode_key = r.episode_key
+            and g.setting = r.setting
+            and g.regimen = r.regimen
+            and g.first_date = r.dose_date
+    inner join runs as l
+        on
+            g.episode_key = l.episode_key
+            and g.setting = l.setting
+            and g.regimen = l.regimen
+            and g.last_date = l.dose_date
+),
+
+-- The first dose of each drug, with the lowest and highest amount that is right for it at its interval.
+asked as (
+    select
+        *,
+        regimen as ingredient,
+        first_date as dose_date,
+        case when coalesce(days_until >= $three_weekly_least_days, true) then $docetaxel_least end as least,
+        case when coalesce(days_until >= $three_weekly_least_days, true) then $docetaxel_most end as most,
+        coalesce(days_until between $three_weekly_least_days and $three_weekly_most_days, false) as schedule_known
+    from firsts
+    where regimen = 'docetaxel'
+    union all
+    select
+        *,
+        regimen as ingredient,
+        first_date as dose_date,
+        case when days_until <= $weekly_interval_days then $paclitaxel_weekly else $paclitaxel_other end as least,
+        case when days_until <= $weekly_interval_days then $paclitaxel_weekly else $paclitaxel_other end as most,
+        coalesce(days_until <= $weekly_interval_days, false) as schedule_known
+    from firsts
+    where regimen = 'paclitaxel'
+    union all
+    select
+        *,
+        'doxorubicin' as ingredient,
+        first_date as dose_date,
+        $doxorubicin as least,
+        $doxorubicin as most,
+        true as schedule_known
+    from firsts
+    where regimen = 'ac'
+    union all
+    select
+        *,
+        'cyclophosphamide' as ingredient,
+        partner_date as dose_date,
+        $cyclophosphamide as least,
+        $cyclophosphamide as most,
+        true as schedule_known
+    from firsts
+    where regimen = 'ac'
+),
+
+-- Compared in single precision: 110 is ten percent more than 100, not a hair above it.
+compared as (
+    select
+        a.*,
+        d.several,
+        d.mg,
+        d.mg_m2,
+        d.surface_m2,
+        d.surface_is_recent,
+        coalesce(d.unjudged, case when d.patient_key is null then 'dose-missing' end) as unjudged,
+        cast(greatest(1 - d.mg_m2 / a.least, d.mg_m2 / a.most - 1) as float) as deviation,
+        d.surface_m2 > $capped_surface
+        and cast(
+            greatest(1 - d.mg / $capped_surface / a.least, d.mg / $capped_surface / a.most - 1) as float
+        ) <= cast($rounding_share as float) as right_if_capped
+    from asked as a
+    left join fct_surface_dose_days as d
+        on a.patient_key = d.patient_key and a.ingredient = d.ingredient and a.dose_date = d.dose_date
+),
+
+judged as (
+    select
+        *,
+        case
+            when deviation <= cast($rounding_share as float) then 'right'
+            when unjudged is not null then unjudged
+            when several or not schedule_known then 'dose-unclear'
+            when not surface_is_recent then 'surface-missing'
+            when right_if_capped then 'capped'
+            else 'wrong'
+        end as outcome
+    from compared
+),
+
+other_taxanes as (
+    select
+        r.episode_key,
+        r.setting,
+        r.course_number
+    from regimens as r
+    inner join fct_cytotoxic_days as c on r.episode_key = c.episode_key and r.setting = c.setting
+    where
+        r.regimen = 'paclitaxel'
+        and c.is_taxane
+        and c.ingredient <> 'paclitaxel'
+        and c.dose_date between r.first_date - $course_gap_days and r.last_date + $course_gap_days
+    group by
+        r.episode_key,
+        r.setting,
+        r.course_number
+),
+
+counts as (
+    select
+        f.episode_key,
+        f.setting,
+        f.course_number,
+        bool_or(
+            f.regimen = 'paclitaxel' and f.days_until <= $weekly_interval_days and not f.uncounted
+            and o.episode_key is null and f.cycles < $min_paclitaxel
+        ) as few_paclitaxel,
+        bool_or(f.regimen = 'ac' and not f.uncounted and f.cycles < $ac_least) as few_ac,
+        bool_or(f.regimen = 'ac' and not f.uncounted and f.cycles > $ac_cycles) as many_ac,
+        max(f.stop_reason) filter (where f.stop_reason in ('toxicity', 'patient-refusal', 'progression'))
+            as stop_reason,
+        list_sort(list(
+            f.regimen || ': ' || cast(f.cycles as varchar) || ' days, ' || cast(f.first_date as varchar) || ' to '
+            || cast(f.last_date as varchar)
+        )) as given
+    from firsts as f
+    left join other_taxanes as o
+        on f.episode_key = o.episode_key and f.setting = o.setting and f.course_number = o.course_number
+    group by
+        f.episode_key,
+        f.setting,
+        f.course_number
+),
+
+courses as (
+    select
+        patient_key,
+        episode_key,
+        setting,
+        course_number,
+        min(first_date) as first_date,
+        max(last_date) as last_date,
+        bool_or(in_trial) as in_trial,
+        count(*) as doses,
+        count(*) filter (where outcome in ('right', 'wrong', 'capped')) as judged,
+        count(*) filter (where outcome = 'wrong') as wrong,
+        count(*) filter (where outcome = 'capped') as capped,
+        bool_or(outcome = 'right' and regimen = 'paclitaxel' and not schedule_known) as other_accepted,
+        max(case when outcome not in ('right', 'wrong', 'capped') then outcome end) as left_out,
+        list_distinct(list(case when outcome = 'wrong' then regimen end)) as wrong_parts,
+        list_sort(list(
+            ingredient || ' on ' || cast(dose_date as varchar) || ': '
+            || coalesce(cast(mg_m2 as varchar) || ' mg/m2', 'not known')
+            || coalesce(' (' || cast(mg as varchar) || ' mg', '')
+            || case when mg is null then '' else coalesce(' at ' || cast(surface_m2 as varchar) || ' m2)', ')') end
+        )) as first_doses
+    from judged
+    group by
+        patient_key,
+        episode_key,
+        setting,
+        course_number
+),
+
+beside_her2 as (
+    select distinct
+        c.episode_key,
+        c.setting,
+        c.course_number
+    from courses as c
+    inner join fct_drug_spans as s on c.episode_key = s.episode_key
+    where
+        s.is_her2
+        and s.first_dose_date <= c.last_date + $course_gap_days
+        and s.last_dose_date >= c.first_date - $course_gap_days
+),
+
+her2_treated as (
+    select distinct episode_key
+    from fct_drug_spans
+    where is_her2
+),
+
+documented_trials as (
+    select distinct patient_key
+    from stg_exceptions
+    where
+        reason = 'trial'
+        and topic_name in (
+            'chemo-dose-in-range',
+            'chemotherapy',
+            'taxane',
+            'anthracycline',
+            'docetaxel',
+            'paclitaxel',
+            'doxorubicin',
+            'cyclophosphamide'
+        )
+),
+
+population as (
+    select
+        t.patient_key,
+        t.tumour_id,
+        t.site_id,
+        t.episode_key,
+        t.invasive,
+        h.episode_key is not null as her2_treated,
+        c.* exclude (patient_key, episode_key, in_trial),
+        c.in_trial or x.patient_key is not null as in_trial,
+        c.setting = 'curative' and (n.few_paclitaxel or n.few_ac) as too_few,
+        c.setting = 'curative' and n.many_ac as too_many,
+        c.setting = 'curative' and n.few_paclitaxel as few_paclitaxel,
+        c.setting = 'curative' and (n.few_ac or n.many_ac) as wrong_ac_count,
+        n.stop_reason,
+        n.given,
+        c.last_date + $open_course_days as due_date,
+        p.death_date is not null or c.last_date + $open_course_days <= p.observable_through as closed
+    from fct_tumours as t
+    inner join stg_patients as p on t.patient_key = p.patient_key
+    left join her2_treated as h on t.episode_key = h.episode_key
+    left join beside_her2 as b on t.episode_key = b.episode_key
+    left join courses as c
+        on b.episode_key = c.episode_key and b.setting = c.setting and b.course_number = c.course_number
+    left join counts as n
+        on c.episode_key = n.episode_key and c.setting = n.setting and c.course_number = n.course_number
+    left join documented_trials as x on t.patient_key = x.patient_key
+    where t.is_index
+),
+
+weighed as (
+    select
+        *,
+        wrong > 0 or too_many as failed_already
+    from population
+)
+
+select
+    case setting when 'metastatic' then 'metastatic' else 'early' end
+    || '-' || cast(coalesce(course_number, 1) as varchar) as subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    first_date as decision_date,
+    due_date,
+    case when failed_already then first_date end as open_until,
+    case when not failed_already then first_date end as clock_start,
+    first_date as observed_from,
+    date '0001-01-01' as drugs_from,
+    due_date as drugs_through,
+    case
+        when not invasive then 'in-situ'
+        when not her2_treated then 'no-her2-therapy'
+        when first_date is null then 'no-course'
+        when in_trial then 'trial'
+    end as excluded,
+    case when judged = 0 then left_out end as missing_reason,
+    case
+        when left_out = 'surface-missing' then ['observations.bsa_m2']
+        else ['treatments.dose', 'treatments.dose_unit']
+    end as missing,
+    case
+        when failed_already or too_few or capped > 0 or not closed then null
+        when judged < doses then 'judged-doses-in-range'
+        when other_accepted then 'other-accepted'
+        else 'doses-in-range'
+    end as met,
+    case
+        when failed_already or not closed then null
+        when too_few then stop_reason
+        when capped > 0 then 'capped-surface'
+    end as excepted,
+    case
+        when failed_already or closed
+            then list_concat(
+                wrong_parts,
+                case when few_paclitaxel then ['paclitaxel'] else [] end,
+                case when wrong_ac_count then ['ac'] else [] end
+            )
+        else []
+    end as lacking,
+    case
+        when wrong > 0 then 'dose-out-of-range'
+        when too_many then 'too-many-cycles'
+        else 'too-few-doses'
+    end as failed,
+    case when excluded is null then to_json(struct_pack(
+        first_date := first_date,
+        last_date := last_date,
+        first_doses := first_doses,
+        first_doses_judged := judged,
+        first_doses_outside_range := wrong,
+        given := given,
+        recorded_stop_reason := stop_reason
+    )) end as evidence
+from weighed

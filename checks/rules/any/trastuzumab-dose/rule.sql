@@ -1,0 +1,268 @@
+-- Trastuzumab is loaded and maintained at its dose.
+-- denominator: courses of trastuzumab in any form, of episodes of any HER2 status.
+with days as (
+    select
+        d.*,
+        p.transfer_in_date is not null as moved_here,
+        -- What the intervals to the dose before and after say of the schedule.
+        coalesce(d.days_since <= $weekly_interval_days or d.days_until <= $weekly_interval_days, false) as says_weekly,
+        coalesce(
+            d.days_since between $three_weekly_least_days and $three_weekly_most_days
+            or d.days_until between $three_weekly_least_days and $three_weekly_most_days,
+            false
+        ) as says_three_weekly,
+        coalesce(d.days_until > $three_weekly_most_days, true) as none_follows,
+        coalesce(d.days_since > $weekly_gap_days and d.days_before <= $weekly_interval_days, false) as ends_weekly_pause
+    from fct_antibody_dose_days as d
+    inner join stg_patients as p on d.patient_key = p.patient_key
+    where d.ingredient = 'trastuzumab'
+),
+
+scheduled as (
+    select
+        *,
+        says_weekly or ends_weekly_pause or not says_three_weekly as may_be_weekly,
+        says_three_weekly or none_follows or not says_weekly as may_be_three_weekly,
+        days_since is null or days_since > $three_weekly_most_days or ends_weekly_pause as may_load,
+        days_since is not null or moved_here as may_maintain
+    from days
+),
+
+-- Each dose with the amounts that are right on its day; the fixed-dose combination is judged on its pertuzumab.
+doses as (
+    select
+        patient_key,
+        course_run,
+        dose_date,
+        several,
+        unjudged,
+        mg_kg as amount,
+        'mg/kg' as unit,
+        mg,
+        weight_kg,
+        weight_is_recent,
+        case when may_load and may_be_three_weekly then $trastuzumab_loading end as loading,
+        case when may_maintain and may_be_three_weekly then $trastuzumab_maintenance end as maintenance,
+        case when may_load and may_be_weekly then $trastuzumab_weekly_loading end as weekly_loading,
+        case when may_maintain and may_be_weekly then $trastuzumab_weekly_maintenance end as weekly_maintenance
+    from scheduled
+    where form in ('iv', 'unclear')
+    union all
+    select
+        patient_key,
+        course_run,
+        dose_date,
+        several,
+        unjudged,
+        mg as amount,
+        'mg' as unit,
+        mg,
+        weight_kg,
+        weight_is_recent,
+        null as loading,
+        $trastuzumab_flat_mg as maintenance,
+        null as weekly_loading,
+        null as weekly_maintenance
+    from days
+    where form = 'sc'
+    union all
+    select
+        t.patient_key,
+        t.course_run,
+        t.dose_date,
+        d.several,
+        d.unjudged,
+        d.mg as amount,
+        'mg' as unit,
+        d.mg,
+        d.weight_kg,
+        d.weight_is_recent,
+        case when coalesce(d.days_since >= $pertuzumab_gap_days, true) then $fixed_loading_mg end as loading,
+        case
+            when coalesce(d.days_since < $pertuzumab_gap_days or d.days_since > $course_gap_days, t.moved_here)
+                then $fixed_maintenance_mg
+        end as maintenance,
+        null as weekly_loading,
+        null as weekly_maintenance
+    from days as t
+    inner join fct_antibody_dose_days as d on t.patient_key = d.patient_key and t.dose_date = d.dose_date
+    where t.form = 'fixed' and d.ingredient = 'pertuzumab'
+),
+
+-- Compared in single precision: 6.6 is ten percent more than 6, not a hair above it.
+compared as (
+    select
+        *,
+        coalesce(loading, maintenance, weekly_loading, weekly_maintenance) as expected,
+        cast(
+            least(
+                abs(amount / loading - 1),
+                abs(amount / maintenance - 1),
+                abs(amount / weekly_loading - 1),
+                abs(amount / weekly_maintenance - 1)
+            ) as float
+        ) as deviation
+    from doses
+),
+
+judged as (
+    select
+        *,
+        case
+            when deviation <= cast($rounding_share as float) then 'right'
+            when unjudged is not null then unjudged
+            when several then 'dose-unclear'
+            when not weight_is_recent then 'weight-missing'
+            else 'wrong'
+        end as outcome
+    from compared
+),
+
+wrong_doses as (
+    select
+        patient_key,
+        course_run,
+        dose_date,
+        deviation,
+        cast(dose_date as varchar) || ': ' || cast(amount as varchar) || ' ' || unit
+        || case when mg is not null and unit <> 'mg' then ' (' || cast(mg as varchar) || ' mg' else '' end
+        || coalesce(' at ' || cast(weight_kg as varchar) || ' kg', '')
+        || case when mg is not null and unit <> 'mg' then ')' else '' end
+        || ', expected ' || cast(expected as varchar) as told
+    from judged
+    where outcome = 'wrong'
+),
+
+worst_doses as (
+    select
+        patient_key,
+        course_run,
+        told,
+        row_number() over (partition by patient_key, course_run order by deviation desc, dose_date asc) as position
+    from wrong_doses
+),
+
+counted as (
+    select
+        patient_key,
+        course_run,
+        count(*) as doses,
+        count(*) filter (where outcome in ('right', 'wrong')) as judged,
+        count(*) filter (where outcome = 'wrong') as wrong,
+        count(*) filter (where outcome = 'wrong' and deviation > $flag_outside) as far_outside,
+        max(case when outcome not in ('right', 'wrong') then outcome end) as left_out
+    from judged
+    group by
+        patient_key,
+        course_run
+),
+
+courses as (
+    select
+        patient_key,
+        course_run,
+        max(episode_key) as episode_key,
+        max(setting) as setting,
+        min(dose_date) as first_date,
+        max(dose_date) as last_date,
+        bool_or(in_trial) as in_trial,
+        bool_or(coalesce(not moved and days_since <= $weekly_interval_days, false)) as is_weekly
+    from days
+    group by
+        patient_key,
+        course_run
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (partition by episode_key, setting order by first_date) as course_number
+    from courses
+),
+
+her2_treated as (
+    select distinct episode_key
+    from fct_drug_spans
+    where is_her2
+),
+
+documented_trials as (
+    select distinct patient_key
+    from stg_exceptions
+    where reason = 'trial' and topic_name in ('trastuzumab-dose', 'trastuzumab', 'her2-antibody', 'her2')
+),
+
+population as (
+    select
+        t.patient_key,
+        t.tumour_id,
+        t.site_id,
+        t.episode_key,
+        t.invasive,
+        h.episode_key is not null as her2_treated,
+        c.setting,
+        c.course_number,
+        c.first_date,
+        c.last_date,
+        c.is_weekly,
+        c.in_trial or x.patient_key is not null as in_trial,
+        n.doses,
+        n.judged,
+        n.wrong,
+        n.far_outside,
+        n.left_out,
+        w.told as worst_dose
+    from fct_tumours as t
+    left join her2_treated as h on t.episode_key = h.episode_key
+    left join numbered as c on t.episode_key = c.episode_key
+    left join counted as n on c.patient_key = n.patient_key and c.course_run = n.course_run
+    left join worst_doses as w
+        on c.patient_key = w.patient_key and c.course_run = w.course_run and w.position = 1
+    left join documented_trials as x on t.patient_key = x.patient_key
+    where t.is_index
+)
+
+select
+    case setting when 'metastatic' then 'metastatic' else 'early' end
+    || '-' || cast(coalesce(course_number, 1) as varchar) as subject_part,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
+    case when is_weekly then 'weekly' else 'default' end as edition,
+    first_date as decision_date,
+    first_date as observed_from,
+    date '0001-01-01' as drugs_from,
+    last_date as drugs_through,
+    case
+        when not invasive then 'in-situ'
+        when not her2_treated then 'no-her2-therapy'
+        when first_date is null then 'no-trastuzumab'
+        when in_trial then 'trial'
+    end as excluded,
+    case
+        when judged = 0 then left_out
+        when wrong > 0 and not $conjugates_told_apart then 'conjugate-not-told-apart'
+    end as missing_reason,
+    case
+        when wrong > 0 then ['treatments.drug']
+        when left_out = 'weight-missing' then ['observations.weight_kg']
+        else ['treatments.dose', 'treatments.dose_unit']
+    end as missing,
+    case
+        when wrong > 0 then null
+        when judged = doses then 'doses-in-range'
+        else 'judged-doses-in-range'
+    end as met,
+    ['trastuzumab'] as lacking,
+    'dose-out-of-range' as failed,
+    case when excluded is null then to_json(struct_pack(
+        first_dose_date := first_date,
+        last_dose_date := last_date,
+        doses := doses,
+        doses_judged := judged,
+        doses_outside_range := wrong,
+        doses_far_outside_range := far_outside,
+        furthest_dose := worst_dose
+    )) end as evidence
+from population

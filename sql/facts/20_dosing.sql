@@ -1,0 +1,352 @@
+-- fct_body_measures: the days, both inclusive, for which a patient's weight (kg) or body surface (m2) stands: up to the
+-- window on either side of its own day, or halfway to the next one (the earlier one on a tie). is_recent false: older
+-- than the window, until a newer one stands. Days with several values tell none. kind: weight or surface.
+create or replace table fct_body_measures as
+with heights as (
+    select
+        patient_key,
+        height_cm,
+        row_number() over (partition by patient_key order by observation_date desc, height_cm desc) as position
+    from stg_observations
+    where height_cm is not null
+),
+
+measured as (
+    select
+        patient_key,
+        'weight' as kind,
+        observation_date as day,
+        weight_kg as value
+    from stg_observations
+    where weight_kg is not null
+    union all
+    select
+        o.patient_key,
+        'surface' as kind,
+        o.observation_date as day,
+        coalesce(o.bsa_m2, round(sqrt(h.height_cm * o.weight_kg / $mosteller), 4)) as value
+    from stg_observations as o
+    left join heights as h on o.patient_key = h.patient_key and h.position = 1
+    where coalesce(o.bsa_m2, h.height_cm * o.weight_kg) is not null
+),
+
+days as (
+    select
+        patient_key,
+        kind,
+        day,
+        min(value) as value
+    from measured
+    group by
+        patient_key,
+        kind,
+        day
+    having min(value) = max(value)
+),
+
+neighboured as (
+    select
+        *,
+        lag(day) over (partition by patient_key, kind order by day) as day_before,
+        lead(day) over (partition by patient_key, kind order by day) as day_after
+    from days
+),
+
+bounded as (
+    select
+        *,
+        greatest(
+            day - $dose_window_days,
+            coalesce(
+                day_before + cast(floor(date_diff('day', day_before, day) / 2) as integer) + 1,
+                day - $dose_window_days
+            )
+        ) as from_date,
+        least(
+            day + $dose_window_days,
+            coalesce(
+                day + cast(floor(date_diff('day', day, day_after) / 2) as integer),
+                day + $dose_window_days
+            )
+        ) as through_date
+    from neighboured
+)
+
+select
+    patient_key,
+    kind,
+    day,
+    value,
+    true as is_recent,
+    from_date,
+    through_date
+from bounded
+union all
+select
+    patient_key,
+    kind,
+    day,
+    value,
+    false as is_recent,
+    through_date + 1 as from_date,
+    coalesce(day_after - $dose_window_days - 1, date '9999-12-31') as through_date
+from bounded
+where coalesce(day_after - $dose_window_days - 1 > through_date, true);
+
+-- dose_limits: the amounts that can be doses of an antibody at all, by its form.
+create or replace temp table dose_limits as
+with own as (
+    select
+        ingredient,
+        case when route = 'iv' then 'iv' when ingredient = 'pertuzumab' then 'fixed' else 'sc' end as form,
+        max(low) filter (where unit = 'mg') as least_mg,
+        max(high) filter (where unit = 'mg') as most_mg,
+        max(low) filter (where unit = 'mg/kg') as least_mg_kg,
+        max(high) filter (where unit = 'mg/kg') as most_mg_kg
+    from plausible_doses
+    where ingredient in ('trastuzumab', 'pertuzumab')
+    group by
+        ingredient,
+        route
+)
+
+select * from own
+union all
+-- The combination's row of trastuzumab carries the amount of its pertuzumab.
+select * replace ('trastuzumab' as ingredient)
+from own
+where form = 'fixed';
+
+-- fct_antibody_dose_days: one row a day on which a patient was given trastuzumab or pertuzumab, for each of the two.
+-- A day that counts for two episodes counts for the later one. setting: metastatic as soon as one of its rows is.
+-- form: iv, sc, fixed (the combination) or unclear. Without a recorded route the amount tells whether trastuzumab was
+-- given under the skin; it leaves unclear whether pertuzumab was. several: more than one row of the drug.
+-- mg and mg_kg: the day's sum in that unit, mg_kg from mg and weight where none is recorded.
+-- days_since, days_until: to the drug's day before and after, of the patient; days_before: the interval before that.
+-- course_run: counts the patient's courses of the drug: a long gap, another setting or another episode begins the next.
+-- unjudged: why the amount can't be judged: dose-missing, dose-unclear, dose-implausible, weight-missing; else null.
+-- moved: the day before was in another setting or episode, or there was none. A dose of zero is no day of the drug.
+create or replace table fct_antibody_dose_days as
+with given as (
+    select
+        patient_key,
+        ingredient,
+        dose_date,
+        max(episode_key) as episode_key,
+        max(setting) as setting,
+        count(*) > 1 as several,
+        min(coalesce(dose_form, 'unknown')) as first_form,
+        max(coalesce(dose_form, 'unknown')) as last_form,
+        sum(case when dose_unit = 'mg' then dose end) as mg,
+        sum(case when dose_unit = 'mg/kg' then dose end) as mg_kg,
+        max(infusion_minutes) as infusion_minutes,
+        bool_or(open_course) as open_course,
+        bool_or(in_trial) as in_trial,
+        max(stop_reason) as stop_reason
+    from fct_doses
+    where ingredient in ('trastuzumab', 'pertuzumab') and dose is distinct from 0
+    group by
+        patient_key,
+        ingredient,
+        dose_date
+),
+
+formed as (
+    select
+        * exclude (first_form, last_form),
+        case
+            when first_form <> last_form then 'unclear'
+            when first_form <> 'unknown' then first_form
+            -- In single precision: 660 is ten percent more than 600, not a hair above it.
+            when
+                ingredient = 'trastuzumab'
+                and cast(abs(mg / $trastuzumab_flat_mg - 1) as float) <= cast($rounding_share as float) then 'sc'
+            when
+                ingredient = 'pertuzumab'
+                and cast(least(abs(mg / $fixed_loading_mg - 1), abs(mg / $fixed_maintenance_mg - 1)) as float)
+                <= cast($rounding_share as float) then 'unclear'
+            else 'iv'
+        end as form
+    from given
+),
+
+spaced as (
+    select
+        *,
+        date_diff('day', lag(dose_date) over drug_days, dose_date) as days_since,
+        date_diff('day', dose_date, lead(dose_date) over drug_days) as days_until,
+        date_diff('day', lag(dose_date, 2) over drug_days, lag(dose_date) over drug_days) as days_before,
+        coalesce(
+            setting <> lag(setting) over drug_days or episode_key <> lag(episode_key) over drug_days, true
+        ) as moved
+    from formed
+    window drug_days as (partition by patient_key, ingredient order by dose_date)
+),
+
+numbered as (
+    select
+        *,
+        sum(case when moved or days_since > $course_gap_days then 1 else 0 end) over (
+            partition by patient_key, ingredient
+            order by dose_date
+            rows between unbounded preceding and current row
+        ) as course_run
+    from spaced
+),
+
+weighed as (
+    select
+        s.*,
+        w.value as weight_kg,
+        w.day as weight_date,
+        w.is_recent as weight_is_recent,
+        case when s.form = 'iv' then coalesce(s.mg_kg, round(s.mg / w.value, 4)) end as amount_mg_kg
+    from numbered as s
+    left join fct_body_measures as w
+        on
+            s.patient_key = w.patient_key
+            and w.kind = 'weight'
+            and s.ingredient = 'trastuzumab'
+            and s.form = 'iv'
+            and s.mg_kg is null
+            and s.dose_date between w.from_date and w.through_date
+)
+
+select
+    w.patient_key,
+    w.episode_key,
+    w.setting,
+    w.ingredient,
+    w.dose_date,
+    w.form,
+    w.several,
+    w.mg,
+    w.amount_mg_kg as mg_kg,
+    w.weight_kg,
+    w.weight_date,
+    coalesce(w.weight_is_recent, true) as weight_is_recent,
+    w.infusion_minutes,
+    w.open_course,
+    w.in_trial,
+    w.stop_reason,
+    w.days_since,
+    w.days_until,
+    w.days_before,
+    w.moved,
+    w.course_run,
+    case
+        when w.mg is null and (w.mg_kg is null or w.ingredient = 'pertuzumab' or w.form in ('sc', 'fixed'))
+            then 'dose-missing'
+        when w.form = 'unclear' then 'dose-unclear'
+        when
+            not w.several
+            and (
+                w.mg not between l.least_mg and l.most_mg
+                or w.amount_mg_kg not between l.least_mg_kg and l.most_mg_kg
+            ) then 'dose-implausible'
+        when w.ingredient = 'trastuzumab' and w.form = 'iv' and w.amount_mg_kg is null then 'weight-missing'
+    end as unjudged
+from weighed as w
+left join dose_limits as l on w.ingredient = l.ingredient and w.form = l.form;
+
+-- fct_zero_dose_days: one row a day on which zero of a drug is recorded; given_too: and another row of it that day.
+create or replace table fct_zero_dose_days as
+with zeros as (
+    select distinct
+        patient_key,
+        ingredient,
+        dose_date
+    from fct_doses
+    where dose = 0
+)
+
+select
+    z.patient_key,
+    z.ingredient,
+    z.dose_date,
+    count(d.patient_key) > 0 as given_too
+from zeros as z
+left join fct_doses as d
+    on
+        z.patient_key = d.patient_key
+        and z.ingredient = d.ingredient
+        and z.dose_date = d.dose_date
+        and d.dose is distinct from 0
+group by
+    z.patient_key,
+    z.ingredient,
+    z.dose_date;
+
+-- fct_surface_dose_days: one row a day on which a patient was given docetaxel, paclitaxel or a part of AC, with an
+-- amount. mg, mg_m2: the day's sum in that unit, mg_m2 from mg and body surface where none is recorded. several and
+-- unjudged: as for the antibodies, surface-missing instead of weight-missing.
+create or replace table fct_surface_dose_days as
+with limits as (
+    select
+        ingredient,
+        max(low) filter (where unit = 'mg') as least_mg,
+        max(high) filter (where unit = 'mg') as most_mg,
+        max(low) filter (where unit = 'mg/m2') as least_mg_m2,
+        max(high) filter (where unit = 'mg/m2') as most_mg_m2
+    from plausible_doses
+    where route = 'iv'
+    group by ingredient
+),
+
+given as (
+    select
+        patient_key,
+        ingredient,
+        dose_date,
+        count(*) > 1 as several,
+        bool_or(coalesce(dose_form, 'iv') <> 'iv') filter (where dose is not null) as other_route,
+        sum(case when dose_unit = 'mg' then dose end) as mg,
+        sum(case when dose_unit = 'mg/m2' then dose end) as mg_m2
+    from fct_doses
+    where
+        ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide')
+        and dose is distinct from 0
+    group by
+        patient_key,
+        ingredient,
+        dose_date
+    having count(dose) > 0
+),
+
+measured as (
+    select
+        g.*,
+        s.value as surface_m2,
+        s.is_recent as surface_is_recent,
+        coalesce(g.mg_m2, round(g.mg / s.value, 4)) as amount_mg_m2
+    from given as g
+    left join fct_body_measures as s
+        on
+            g.patient_key = s.patient_key
+            and s.kind = 'surface'
+            and g.mg_m2 is null
+            and g.dose_date between s.from_date and s.through_date
+)
+
+select
+    m.patient_key,
+    m.ingredient,
+    m.dose_date,
+    m.several,
+    m.mg,
+    m.amount_mg_m2 as mg_m2,
+    m.surface_m2,
+    coalesce(m.surface_is_recent, true) as surface_is_recent,
+    case
+        when m.other_route then 'dose-unclear'
+        when m.mg is null and m.mg_m2 is null then 'dose-missing'
+        when
+            not m.several
+            and (
+                m.mg not between l.least_mg and l.most_mg
+                or m.amount_mg_m2 not between l.least_mg_m2 and l.most_mg_m2
+            ) then 'dose-implausible'
+        when m.amount_mg_m2 is null then 'surface-missing'
+    end as unjudged
+from measured as m
+inner join limits as l on m.ingredient = l.ingredient;

@@ -1,0 +1,105 @@
+-- cardiac_drugs: the drugs that the heart is watched for: HER2 antibodies, T-DM1 and T-DXd.
+create or replace temp table cardiac_drugs as
+select ingredient
+from ingredients
+where is_her2_antibody or (is_her2_conjugate and not outside_guideline);
+
+-- fct_her2_days: one row a day of an episode and setting on which one of them was given; a dose of 0 is none.
+-- course_number: a gap longer than the limit begins a new one. derived: unfolded from a course's dates, all of it.
+-- is_regimen: a regimen's name. open_course: a course without an end began on this day.
+create or replace table fct_her2_days as
+with days as (
+    select
+        d.patient_key,
+        d.episode_key,
+        d.setting,
+        d.dose_date,
+        bool_and(d.derived) as derived,
+        bool_or(d.is_regimen) as is_regimen,
+        bool_or(d.open_course) as open_course,
+        bool_or(d.in_trial) as in_trial
+    from fct_doses as d
+    inner join cardiac_drugs as c on d.ingredient = c.ingredient
+    where d.dose is distinct from 0
+    group by
+        d.patient_key,
+        d.episode_key,
+        d.setting,
+        d.dose_date
+),
+
+spaced as (
+    select
+        *,
+        date_diff(
+            'day', lag(dose_date) over (partition by episode_key, setting order by dose_date), dose_date
+        ) as gap_days
+    from days
+)
+
+select
+    * exclude (gap_days),
+    1 + sum(case when gap_days > $course_gap_days then 1 else 0 end) over (
+        partition by episode_key, setting
+        order by dose_date
+        rows between unbounded preceding and current row
+    ) as course_number
+from spaced;
+
+-- fct_her2_settings: one row an episode and setting with such a dose.
+-- unended: a course without an end, or a regimen's name that stands once, on the last day: more may have been given.
+-- first_pertuzumab_date, last_anthracycline_date: the latter before the first HER2 dose, in any setting.
+create or replace table fct_her2_settings as
+with given as (
+    select
+        patient_key,
+        episode_key,
+        setting,
+        min(dose_date) as first_dose_date,
+        max(dose_date) as last_dose_date,
+        bool_or(open_course)
+        or (count(*) filter (where is_regimen) = 1 and max(case when is_regimen then dose_date end) = max(dose_date))
+            as unended,
+        bool_or(in_trial) as in_trial
+    from fct_her2_days
+    group by
+        patient_key,
+        episode_key,
+        setting
+),
+
+pertuzumab as (
+    select
+        episode_key,
+        setting,
+        first_dose_date
+    from fct_drug_spans
+    where ingredient = 'pertuzumab'
+),
+
+anthracyclines as (
+    select
+        g.episode_key,
+        g.setting,
+        max(c.dose_date) as last_date
+    from given as g
+    inner join fct_cytotoxic_days as c on g.episode_key = c.episode_key
+    where c.is_anthracycline and c.dose_date < g.first_dose_date
+    group by
+        g.episode_key,
+        g.setting
+)
+
+select
+    g.patient_key,
+    g.episode_key,
+    g.setting,
+    g.first_dose_date,
+    g.last_dose_date,
+    g.unended,
+    g.in_trial,
+    p.first_dose_date as first_pertuzumab_date,
+    a.last_date as last_anthracycline_date
+from given as g
+left join pertuzumab as p on g.episode_key = p.episode_key and g.setting = p.setting
+left join anthracyclines as a on g.episode_key = a.episode_key and g.setting = a.setting;

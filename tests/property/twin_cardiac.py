@@ -1,0 +1,263 @@
+"""The twin: R24 and R25: the heart measured before and during HER2-targeted treatment."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from twin_amounts import amount
+from twin_case import (
+    ANTIBODY,
+    Case,
+    documented,
+    doubts,
+    not_invasive,
+    rule,
+)
+from twin_record import FAMILIES, RULES, after, between, read_topic
+
+EVERYWHERE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
+METASTATIC = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
+CONJUGATE = "her2-conjugate"
+LOOK_BACK = 120
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """One dated measurement of the heart."""
+
+    date: date
+    method: str | None
+    lvef: float | None
+    result: str | None
+
+
+@dataclass(frozen=True)
+class Her2Day:
+    """A day with an antibody or conjugate: its drugs, its setting, and how it is recorded."""
+
+    date: date
+    drugs: frozenset
+    metastatic: bool
+    derived: bool  # stands in the dates of a course alone
+    open: bool  # of a course without an end
+    named: bool  # by a regimen's name
+
+
+def assessments(context):
+    """The dated assessments of the patient, in order of their days."""
+    rows = [
+        Assessment(r["assessment_date"], r.get("method"), r.get("lvef_percent"), r.get("result"))
+        for r in context.patient.cardiac_assessments
+        if r.get("assessment_date")
+    ]
+    return sorted(rows, key=lambda a: a.date)
+
+
+def her2_days(episode):
+    """The days with an antibody or conjugate, in order; a dose of zero is none."""
+    found = {}
+    for dose in episode.doses:
+        if dose.has(ANTIBODY, CONJUGATE):
+            found.setdefault(dose.date, []).append(dose)
+    days = []
+    for day, doses in sorted(found.items()):
+        if all((amount(dose) or (None,))[0] == 0 for dose in doses):
+            continue
+        fixed = [d for d in doses if is_fixed(d)]
+        drugs = {i for d in doses for i in d.drug.ingredients if d.has(ANTIBODY, CONJUGATE)}
+        if fixed:  # the fixed-dose combination has pertuzumab's limits alone
+            others = {i for d in doses if d not in fixed for i in d.drug.ingredients}
+            drugs = others | {"pertuzumab"}
+        metastatic = any(episode.is_metastatic(dose) for dose in doses)
+        derived, is_open = all(is_course(d) for d in doses), any(d.open for d in doses)
+        named = any(d.drug.regimen for d in doses)
+        days.append(Her2Day(day, frozenset(drugs), metastatic, derived, is_open, named))
+    return days
+
+
+def is_fixed(dose):
+    pair = dose.drug.ingredients == {"trastuzumab", "pertuzumab"}
+    return pair and (dose.drug.fixed or dose.row.get("route") == "sc")
+
+
+def is_course(dose):
+    row = dose.row
+    end, start = row.get("end_date"), row["start_date"]
+    kind = row.get("record_kind")
+    return kind == "course" or (kind is None and end is not None and end > start)
+
+
+def heart_doubts(context, episode, number, needs, window, opened):
+    """The doubts of a rule that reads the assessments; a rule without drugs doubts no drug row."""
+    seen = context
+    if not needs:
+        tables = {**context.patient.tables, "treatments": []}
+        seen = replace(context, patient=replace(context.patient, tables=tables))
+    found = doubts(seen, episode, number, needs, window, opened, reads=("cardiac_assessments",))
+    if any(not row.get("assessment_date") for row in context.patient.cardiac_assessments):
+        found.append("undated-row")
+    return found
+
+
+def unlinked(context, number, subject, key):
+    """A case that can't be evaluated for want of a stream, or None."""
+    needed = ["treatments", "cardiac_assessments", *(["events"] if number == "R27" else [])]
+    if all(context.linked(table) for table in needed):
+        return None
+    case = Case(number, subject, key)
+    case.missing.append("stream-not-linked")
+    return case
+
+
+@rule("R24", since=EVERYWHERE, accepts={"patient-refusal", "mdt-documented-deviation"}, gate=0.8)
+def r24(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    if case := unlinked(context, "R24", f"{key}/her2-early", key):
+        case.excluded += ["in-situ"] if not_invasive(episode, tumour) else []
+        return [case]
+    if not_invasive(episode, tumour):
+        return []
+    cases = []
+    for metastatic in (False, True):
+        days = [day for day in her2_days(episode) if day.metastatic == metastatic]
+        if days:
+            cases.append(r24_setting(context, episode, days, metastatic))
+    return cases
+
+
+def r24_setting(context, episode, days, metastatic):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    case = Case("R24", f"{key}/her2-{'metastatic' if metastatic else 'early'}", key)
+    first = case.decision = days[0].date
+    since = (METASTATIC if metastatic else EVERYWHERE)[context.jurisdiction]
+    heart = assessments(context)
+    case.site, case.seen, case.expected = tumour.get("site_id"), bool(heart), first >= since
+    if first < since:
+        case.excluded.append("not-in-force")
+    in_time = [a for a in heart if after(first, -LOOK_BACK) <= a.date <= first]
+    late = any(first < a.date <= after(first, 30) for a in heart)
+    pertuzumab = next((day.date for day in days if "pertuzumab" in day.drugs), None)
+    anthracyclines = [d.date for d in episode.doses if d.has("anthracycline") and d.date < first]
+    if not in_time:
+        case.failure = "late-baseline" if late else "no-baseline"
+    elif (
+        anthracyclines
+        and pertuzumab
+        and not any(max(anthracyclines) <= a.date <= pertuzumab for a in heart)
+    ):
+        case.failure = "before-anthracycline"
+    else:
+        judge_value(
+            case,
+            context,
+            episode,
+            in_time,
+            early_pertuzumab=pertuzumab and not (metastatic or anthracyclines),
+        )
+    if case.failure and (metastatic or (not in_time and late)):
+        case.exceptions += documented(context, episode, "R24", {"lvef"})
+    case.doubts = heart_doubts(
+        context, episode, "R24", [ANTIBODY, CONJUGATE], (date.min, first), after(first, -LOOK_BACK)
+    )
+    return case
+
+
+def judge_value(case, context, episode, in_time, *, early_pertuzumab):
+    """What the newest assessment that says anything says."""
+    for day in sorted({a.date for a in in_time}, reverse=True):
+        same = [a for a in in_time if a.date == day]
+        numbers = [a.lvef for a in same if a.lvef is not None]
+        words = {a.result for a in same} - {None}
+        if numbers:
+            value = max(numbers)
+            case.met = value >= 50 or decided(context, episode)
+            case.met_reason = "low-with-decision" if value < 50 else "measured"
+            if 50 <= value < 55 and early_pertuzumab:
+                case.met_reason = "low-for-pertuzumab"
+            case.failure = None if case.met else "low-without-decision"
+            return
+        if words:
+            case.met, case.met_reason = "normal" in words, "measured"
+            break
+    if not case.met and decided(context, episode):
+        case.met, case.met_reason = True, "low-with-decision"
+    if not case.met:
+        case.missing.append("lvef-not-recorded")
+
+
+def decided(context, episode):
+    """Whether a decision to treat in spite of a low LVEF is documented."""
+    reasons = {"mdt-documented-deviation", "contraindication-cardiac"}
+    topics = {"lvef", "her2", RULES["R24"], ANTIBODY, CONJUGATE}
+    topics |= FAMILIES[ANTIBODY] | FAMILIES[CONJUGATE]
+    return any(
+        row.get("reason") in reasons
+        and read_topic(row.get("topic"), context.drugs) & topics
+        and (not row.get("tumour_id") or row["tumour_id"] in episode.ids)
+        for row in context.patient.exceptions
+    )
+
+
+@rule("R25", since=EVERYWHERE, accepts={"patient-refusal", "mdt-documented-deviation"}, gate=0.8)
+def r25(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    if case := unlinked(context, "R25", f"{key}/her2-course-1", key):
+        case.excluded += ["in-situ"] if not_invasive(episode, tumour) else []
+        return [case]
+    if not_invasive(episode, tumour):
+        return []
+    courses = []
+    for day in her2_days(episode):
+        last = courses[-1][-1] if courses else None
+        if last and between(last.date, day.date) <= 90 and last.metastatic == day.metastatic:
+            courses[-1].append(day)
+        else:
+            courses.append([day])
+    return [
+        r25_course(context, episode, days, number) for number, days in enumerate(courses, start=1)
+    ]
+
+
+def r25_course(context, episode, days, number):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    case = Case("R25", f"{key}/her2-course-{number}", key)
+    first, last = days[0].date, days[-1].date
+    case.decision = first
+    if not context.in_force("R25", first):
+        case.excluded.append("not-in-force")
+    is_open = (
+        any(day.open for day in days)
+        or [day.named for day in days].count(True) * days[-1].named == 1
+    )
+    if between(first, last) + 21 < 90:
+        unknown = case.missing if is_open else case.excluded
+        unknown.append("no-end-date" if is_open else "short-course")
+    heart = [a.date for a in assessments(context)]
+    case.site, case.seen = tumour.get("site_id"), bool(heart)
+    case.expected = not case.excluded and between(first, last) + 21 >= 90
+    reading = context.variant("R25", "interval", "120-days")
+    limit = 98 if reading == "98-days" else 120
+    counted = [day for day in heart if day >= after(first, -LOOK_BACK)]
+    too_long, opened = False, first
+    for day in days[1:]:
+        if day.metastatic and day.date > after(first, 730):
+            continue
+        clock = max((seen for seen in counted if seen < day.date), default=first)
+        if between(clock, day.date) > limit and not too_long:
+            too_long, opened = True, clock
+            case.due, case.open = after(clock, limit), first > context.observable
+    regular = sum(seen <= after(first, 365) for seen in counted) >= 2
+    if too_long and reading == "any-regular" and regular:
+        case.met, case.met_reason = True, "regular"
+    elif not too_long:
+        case.open = between(last, context.observable) <= 42
+        case.met, case.met_reason = not case.open, "in-time"
+        if case.open:
+            near = [seen for seen in counted if seen <= after(last, 42)]
+            case.due = after(max(near, default=first), limit)
+        if is_open:
+            case.missing.append("no-end-date")
+    case.closed = not case.open
+    case.failure = "interval-too-long"
+    case.exceptions += documented(context, episode, "R25", {"lvef"}) if too_long else []
+    case.doubts = heart_doubts(context, episode, "R25", [], None, opened)
+    return case

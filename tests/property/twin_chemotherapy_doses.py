@@ -1,0 +1,261 @@
+"""The twin: R22: first doses and counts of docetaxel, paclitaxel and AC beside HER2 treatment."""
+
+from datetime import date
+
+from twin_amounts import amount, days_of, is_course, measure, plausible
+from twin_antibody_doses import in_trial
+from twin_case import Case, documented, doubts, interruptions, not_invasive, rule, stops
+from twin_record import FAMILIES, RULES, after, between
+
+FROM = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 16))
+OUTSIDE = {"inetetamab", "pyrotinib"}  # HER2 drugs that the guideline does not name
+RIGHT, WRONG, OTHER, CAPPED = "right", "wrong", "other-accepted", "capped"
+BESIDE, SURFACE_CAP = 90, 2.0
+
+
+@rule(
+    "R22",
+    since=FROM,
+    accepts={
+        *("contraindication-medical", "toxicity", "frailty-documented"),
+        *("mdt-documented-deviation", "patient-refusal", "progression"),
+    },
+)
+def r22(context, episode):
+    tumour, key = episode.index, episode.index["tumour_id"]
+    if not context.linked("treatments"):
+        case = Case("R22", f"{key}/early-1", key)
+        case.excluded += ["in-situ"] if not_invasive(episode, tumour) else []
+        case.missing.append("stream-not-linked")
+        return [case]
+    if not_invasive(episode, tumour):
+        return []
+    drugs = {
+        name: [day for day in days_of(context, name) if day.episode.ids == episode.ids]
+        for name in ("docetaxel", "paclitaxel", "doxorubicin", "cyclophosphamide", "fluorouracil")
+    }
+    ac = ac_days(drugs)
+    base = [*drugs["docetaxel"], *drugs["paclitaxel"], *ac]
+    cases, count = [], {False: 0, True: 0}
+    for course in in_courses(base):
+        metastatic = course[0].metastatic
+        first, last = course[0].date, course[-1].date
+        count[metastatic] += 1
+        if not her2_beside(episode, first, last):
+            continue
+        part = f"{'metastatic' if metastatic else 'early'}-{count[metastatic]}"
+        case = Case("R22", f"{key}/{part}", key, decision=first, due=after(last, BESIDE))
+        own = {
+            name: [d for d in days if d in course or (name == "cyclophosphamide" and d in days)]
+            for name, days in drugs.items()
+        }
+        own["doxorubicin"] = [day for day in ac if day in course]
+        judge(context, episode, case, course, own, drugs, metastatic=metastatic)
+        cases.append(case)
+    return cases
+
+
+def near(days, day):
+    return [one for one in days if abs(between(one.date, day.date)) <= 3]
+
+
+def ac_days(drugs):
+    """Days of doxorubicin with cyclophosphamide, and without docetaxel or fluorouracil."""
+    return [
+        day
+        for day in drugs["doxorubicin"]
+        if near(drugs["cyclophosphamide"], day)
+        and not near(drugs["docetaxel"], day)
+        and not near(drugs["fluorouracil"], day)
+    ]
+
+
+def in_courses(base):
+    found = []
+    for day in sorted(base, key=lambda d: d.date):
+        last = found[-1][-1] if found else None
+        if last and last.metastatic == day.metastatic and between(last.date, day.date) <= BESIDE:
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
+
+
+def her2_beside(episode, first, last):
+    for metastatic in (False, True):
+        for name in FAMILIES["her2"] - OUTSIDE:
+            days = [
+                d.date
+                for d in episode.doses
+                if name in d.drug.ingredients and episode.is_metastatic(d) == metastatic
+            ]
+            if days and min(days) <= after(last, BESIDE) and max(days) >= after(first, -BESIDE):
+                return True
+    return False
+
+
+def per_square_metre(context, name, day):
+    """(mg/m2, recent, surface, mg) of a day's dose, or why it can't be told."""
+    given = [amount(dose) for dose in day.doses]
+    telling = [one for one in given if one and one[1] in ("mg", "mg/m2")]
+    if not telling:
+        return "dose-missing"
+    unit = "mg/m2" if any(one[1] == "mg/m2" for one in telling) else "mg"
+    value = sum(one[0] for one in telling if one[1] == unit)
+    if len(given) > 1 and not plausible(name, "iv", unit, value):
+        return "dose-unclear"
+    if unit == "mg/m2":
+        known = plausible(name, "iv", "mg/m2", value)
+        return (value, True, None, None) if known else "dose-implausible"
+    if unit != "mg":
+        return "dose-missing"
+    if not plausible(name, "iv", "mg", value):
+        return "dose-implausible"
+    surface, recent = measure(context, "surface", day.date)
+    if surface is None:
+        return "surface-missing"
+    share = round(value / surface, 4)
+    known = plausible(name, "iv", "mg/m2", share)
+    return (share, recent, surface, value) if known else "dose-implausible"
+
+
+def weigh(context, name, day, *ranges):
+    """right, capped, wrong, or why a first dose can't be judged; ranges are lowest and highest."""
+    found = per_square_metre(context, name, day)
+    if isinstance(found, str):
+        return found
+    share, recent, surface, mg = found
+
+    def within(value):
+        return any(low * 0.9 - 1e-9 <= value <= high * 1.1 + 1e-9 for low, high in ranges)
+
+    if within(share):
+        return RIGHT
+    if len(day.doses) > 1:
+        return "dose-unclear"
+    if not recent:
+        return "surface-missing"
+    if surface and surface > SURFACE_CAP and within(mg / SURFACE_CAP):
+        return CAPPED
+    return WRONG
+
+
+def first_doses(context, own):
+    """The verdict on the first dose of each drug of the course."""
+    found = {}
+    if own["docetaxel"]:
+        found["docetaxel"] = docetaxel(context, own["docetaxel"])
+    if own["paclitaxel"]:
+        day = own["paclitaxel"][0]
+        if day.until is not None and day.until <= 10:
+            found["paclitaxel"] = weigh(context, "paclitaxel", day, (80, 80))
+        else:
+            how = weigh(context, "paclitaxel", day, (175, 175))
+            found["paclitaxel"] = OTHER if how == RIGHT else unjudged(how)
+    if own["doxorubicin"]:
+        day = own["doxorubicin"][0]
+        found["doxorubicin"] = weigh(context, "doxorubicin", day, (60, 60))
+        partner = near(own["cyclophosphamide"], day)
+        found["cyclophosphamide"] = weigh(context, "cyclophosphamide", partner[0], (600, 600))
+    return found
+
+
+def docetaxel(context, days):
+    day = days[0]
+    how = weigh(context, "docetaxel", day, (75, 100))
+    if day.until is not None and 17 <= day.until <= 28:
+        return how
+    if day.until is None or day.until > 28:
+        return how if how == RIGHT else unjudged(how)
+    return unjudged(how)
+
+
+def unjudged(how):
+    return how if how.startswith(("dose-m", "dose-i", "surface")) else "dose-unclear"
+
+
+def judge(context, episode, case, course, own, drugs, *, metastatic):
+    first = course[0].date
+    if not context.in_force("R22", first):
+        case.excluded.append("not-in-force")
+    topics = {RULES["R22"], "chemotherapy", "taxane", "anthracycline"}
+    topics |= {"docetaxel", "paclitaxel", "doxorubicin", "cyclophosphamide"}
+    if in_trial(context, episode, course, topics):
+        case.excluded.append("trial")
+    found = first_doses(context, own)
+    few = too_few(episode, own, metastatic=metastatic)
+    many = not metastatic and len(own["doxorubicin"]) > 4 and counted(own["doxorubicin"])
+    died = context.patient.row.get("death_date")
+    over = case.due <= context.observable or died is not None
+    wrong = {name for name, how in found.items() if how == WRONG}
+    capped = any(how == CAPPED for how in found.values())
+    lacking = set(few) | wrong | ({"doxorubicin"} if many else set())
+    verdicts = list(found.values())
+    if wrong:
+        case.failure, case.closed = "dose-out-of-range", True
+    elif many:
+        case.failure, case.closed = "too-many-cycles", True
+    elif few:
+        case.failure = "too-few-doses"
+    if not any(how in (RIGHT, OTHER, WRONG, CAPPED) for how in verdicts):
+        case.missing += sorted({*verdicts, "dose-unclear", "dose-implausible"})
+    elif not lacking and not capped and over:
+        case.met = True
+        if OTHER in verdicts and set(verdicts) <= {RIGHT, OTHER}:
+            case.met_reason = "other-accepted"
+        elif set(verdicts) == {RIGHT}:
+            case.met_reason = "doses-in-range"
+        else:
+            case.met_reason = "judged-doses-in-range"
+    case.open = first > context.observable if case.closed else not over
+    if lacking or capped:
+        excuse(context, episode, case, course, lacking, first, capped=capped, over=over)
+    if not case.met and not case.closed:
+        case.exceptions += interruptions(context, episode, first, case.due)
+    window = (date.min, case.due)
+    needs = ["docetaxel", "paclitaxel", "doxorubicin", "cyclophosphamide", "her2"]
+    case.doubts = doubts(context, episode, "R22", needs, window, first)
+
+
+def excuse(context, episode, case, course, lacking, first, *, capped, over):
+    if not over and not case.closed:
+        return
+    if capped and not lacking:
+        case.exceptions.append("capped-surface")
+        return
+    topics = {"chemotherapy"}
+    topics |= {"docetaxel", "taxane"} if "docetaxel" in lacking else set()
+    topics |= {"paclitaxel", "taxane"} if "paclitaxel" in lacking else set()
+    ac = {"doxorubicin", "cyclophosphamide"}
+    topics |= ac | {"anthracycline"} if ac & lacking else set()
+    case.exceptions += documented(context, episode, "R22", topics)
+    if not case.closed:
+        case.exceptions += stops([dose for day in course for dose in day.doses])
+
+
+def counted(days):
+    """Whether the days of a drug can be counted: no course, no regimen's name on a single day."""
+    doses = [dose for day in days for dose in day.doses]
+    named = {day.date for day in days if any(dose.drug.regimen for dose in day.doses)}
+    return not any(is_course(dose) for dose in doses) and len(named) != 1
+
+
+def too_few(episode, own, *, metastatic):
+    """The drugs with fewer doses than their regimen has."""
+    found = []
+    weekly, ac = own["paclitaxel"], own["doxorubicin"]
+    if weekly and not metastatic and counted(weekly):
+        first, last = weekly[0].date, weekly[-1].date
+        other = any(
+            dose.has("taxane")
+            and "paclitaxel" not in dose.drug.ingredients
+            and after(first, -BESIDE) <= dose.date <= after(last, BESIDE)
+            and not episode.is_metastatic(dose)
+            for dose in episode.doses
+        )
+        is_weekly = weekly[0].until is not None and weekly[0].until <= 10
+        if is_weekly and len(weekly) < 10 and not other:
+            found.append("paclitaxel")
+    if ac and not metastatic and counted(ac) and len(ac) < 3:
+        found.append("doxorubicin")
+    return found

@@ -77,7 +77,7 @@ toxicities as (
         s.episode_key,
         min(e.reason) as reason
     from spans as s
-    inner join fct_toxicity_stops as e on s.patient_key = e.patient_key
+    inner join fct_toxicity_stops as e on s.episode_key = e.episode_key
     where e.event_date between s.first_date and s.last_date + $running_days
     group by s.episode_key
 ),

@@ -69,7 +69,7 @@ toxicities as (
         min(e.reason) as reason
     from stops as s
     inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
-    inner join fct_toxicity_stops as e on l.patient_key = e.patient_key
+    inner join fct_toxicity_stops as e on l.episode_key = e.episode_key
     where e.event_date between l.start_date and s.stop_date + $gap_days
     group by
         l.episode_key,

@@ -73,7 +73,6 @@ def evaluate(
     shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
     shared["jurisdiction"] = settings.jurisdiction
     shared["radiotherapy_linked"] = linked["radiotherapy"]
-    shared["causes_linked"] = all(linked[name] for name in ("surgeries", "events", "exceptions"))
     causes = ("surgeries", "events", "exceptions", "cardiac_assessments")
     shared["causes_linked"] = all(linked[name] for name in causes)
     other_readings = [

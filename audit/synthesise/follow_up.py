@@ -59,12 +59,10 @@ def treatments(batch: Batch, rows: pl.DataFrame, lines: Metastatic, first_row: i
     given = rows["day"].to_numpy()
     unlinked = chance.yes(0.06)[who]
     silent_intent = chance.yes(0.05)[who]
-    no_dose = chance.yes(0.04, count)
-    in_trial = ~batch.deviations.any & ~batch.aftercare.departs & chance.yes(0.015)
-    in_trial &= ~lines.departing
     no_dose = chance.yes(0.04, count) & ~rows["planted"].to_numpy()
     dosed = np.isin(np.arange(chance.size), who[rows["planted"].to_numpy()])
     in_trial = ~batch.deviations.any & ~batch.aftercare.departs & chance.yes(0.015) & ~dosed
+    in_trial &= ~lines.departing
     trial = (batch.deviations.trial | in_trial)[who]
     course = rows["course"].to_numpy() > 0
     return pl.DataFrame(

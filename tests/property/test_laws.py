@@ -184,14 +184,16 @@ def lacking(row, columns):
 def without_excused(found, findings, name):
     """The findings without those that may fail because of what was dropped.
 
-    One rule asks whether the response is recorded at all; and a pathologic stage that shows an
-    operation whose date is missing excuses, as an event does.
+    One rule asks whether the response is recorded at all; a pathologic stage that shows an
+    operation whose date is missing excuses, as an event does; and what a hospital's gate holds
+    back is judged where the hospital's share, counted among fewer cases, opens it.
     """
     return {
         key: finding
         for key, finding in found.items()
         if (name, key[0]) != ("response", "postneo-response-recorded")
-        and findings.get(key, {"reason": None})["reason"] != "surgery-unclear"
+        and findings.get(key, {"reason": None})["reason"]
+        not in ("surgery-unclear", "stream-not-linked")
     }
 
 

@@ -159,7 +159,7 @@ select
         else 'chemotherapy-during-radiotherapy'
     end as failed,
     date_diff('day', last_sequence_date, radiotherapy_date) as margin_days,
-    outside_early_her2 is null and first_chemotherapy_date is not null and radiotherapy_indicated as gate_expected,
+    outside_early_her2 is null and first_counted_date is not null and radiotherapy_indicated as gate_expected,
     radiotherapy_seen as gate_seen,
     case when excluded is null then to_json(struct_pack(
         first_surgery_date := first_surgery_date,

@@ -146,11 +146,10 @@ def clock(episode):
     local = [
         day
         for day in episode.days_of("local_recurrence", "regional_recurrence")
-        if day < end and any(d.date <= day for d in before)
+        if last <= day < end
     ]
-    came_early = any(
-        within_months(max(d.date for d in before if d.date <= day), day, 12) for day in local
-    )
+    # Where HER2 drugs were given again after it, their last dose starts the clock.
+    came_early = any(within_months(last, day, 12) for day in local)
     unclear = came_early or any(dose.open for dose in before)
     return Clock("unclear" if unclear else "late", last, months)
 

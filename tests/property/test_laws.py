@@ -212,6 +212,7 @@ def test_a_missing_stream_never_accuses(registry, findings, tmp_path, stream):
     less = changed(registry, drop)
     del less.tables[stream]
     found = pipeline_findings(less, tmp_path / "extract")
+    found = without_excused(found, findings, stream)
     if stream == "surgeries":  # the others only take the stage from clinical fields instead
         found = {key: f for key, f in found.items() if key[0] in NEEDING_SURGERIES}
     assert_no_new_accusation(found, findings)

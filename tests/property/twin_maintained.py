@@ -100,7 +100,9 @@ def r38(context, episode):
             case.missing.append("no-end-date")
         if line.low and not case.open:
             case.missing.append("line-uncertain")
-    said = {o.dose.row.get("stop_reason") for o in cytotoxic if o.day == last}
+    reasons = [(o.day, o.dose.row.get("stop_reason")) for o in cytotoxic]
+    stops = [one for one in reasons if one[1] in ("toxicity", "patient-refusal")]
+    said = {reason for day, reason in stops if day == max(stops)[0]}
     case.exceptions = sorted(said & {"toxicity", "patient-refusal"})
     if line.in_trial:
         case.exceptions.append("trial")

@@ -14,7 +14,7 @@ from audit.synthesise import synthesise
 from audit.synthesise.planted import KINDS
 from audit.synthesise.sites import draw_sites
 
-PATIENTS, SEED = 2_000, 5
+PATIENTS, SEED = 2_000, 12
 CUTOFF = "2025-12-31"
 DATED = {
     "tumours": "diagnosis_date",

@@ -223,11 +223,10 @@ def excuse(context, episode, case, course, lacking, first, *, capped, over):
     if capped and not lacking:
         case.exceptions.append("capped-surface")
         return
-    topics = {"chemotherapy"}
-    topics |= {"docetaxel", "taxane"} if "docetaxel" in lacking else set()
-    topics |= {"paclitaxel", "taxane"} if "paclitaxel" in lacking else set()
-    ac = {"doxorubicin", "cyclophosphamide"}
-    topics |= ac | {"anthracycline"} if ac & lacking else set()
+    topics, ac = {"chemotherapy"}, {"doxorubicin", "cyclophosphamide"}
+    # A reason for one drug alone is none for several.
+    if len(lacking - ac) + bool(lacking & ac) == 1:
+        topics |= (lacking - ac) | ({"taxane"} if lacking - ac else ac | {"anthracycline"})
     case.exceptions += documented(context, episode, "R22", topics)
     if not case.closed:
         case.exceptions += stops([dose for day in course for dose in day.doses])

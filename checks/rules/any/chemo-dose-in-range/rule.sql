@@ -15,43 +15,33 @@ with cytotoxics as (
             and c.ingredient = z.ingredient
             and c.dose_date = z.dose_date
             and not z.given_too
-    where
-        c.ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide', 'fluorouracil')
-        and z.patient_key is null
+    where z.patient_key is null
 ),
 
 -- AC is doxorubicin with cyclophosphamide close by, and with nothing that makes another regimen of it.
-doxorubicin_days as (
+ac_days as (
     select
-        d.episode_key,
-        d.setting,
-        d.dose_date,
-        min(case when o.ingredient = 'cyclophosphamide' then o.dose_date end) as partner_date,
-        bool_or(o.ingredient in ('docetaxel', 'fluorouracil')) as of_another_regimen
+        d.*,
+        min(case when o.ingredient = 'cyclophosphamide' then o.dose_date end) as partner_date
     from cytotoxics as d
     inner join cytotoxics as o on d.episode_key = o.episode_key and d.setting = o.setting
     where d.ingredient = 'doxorubicin' and abs(date_diff('day', d.dose_date, o.dose_date)) <= $same_cycle_days
-    group by
-        d.episode_key,
-        d.setting,
-        d.dose_date
+    group by all
+    having partner_date is not null and not bool_or(o.ingredient in ('docetaxel', 'fluorouracil'))
 ),
 
 days as (
     select
-        c.*,
-        case when c.ingredient = 'doxorubicin' then 'ac' else c.ingredient end as regimen,
-        a.partner_date
-    from cytotoxics as c
-    left join doxorubicin_days as a
-        on
-            c.ingredient = 'doxorubicin'
-            and c.episode_key = a.episode_key
-            and c.setting = a.setting
-            and c.dose_date = a.dose_date
-    where
-        c.ingredient in ('docetaxel', 'paclitaxel')
-        or (a.partner_date is not null and not a.of_another_regimen)
+        *,
+        ingredient as regimen,
+        cast(null as date) as partner_date
+    from cytotoxics
+    where ingredient in ('docetaxel', 'paclitaxel')
+    union all by name
+    select
+        *,
+        'ac' as regimen
+    from ac_days
 ),
 
 spaced as (
@@ -84,7 +74,8 @@ regimens as (
         max(dose_date) as last_date,
         count(*) as cycles,
         bool_or(in_trial) as in_trial,
-        bool_or(derived or open_course) or (bool_or(is_regimen) and count(*) = 1) as uncounted
+        -- How many cycles a course stands for, or the name of a regimen on one day, is not recorded.
+        setting = 'curative' and not bool_or(derived) and not (bool_or(is_regimen) and count(*) = 1) as counted
     from runs
     group by
         patient_key,
@@ -216,11 +207,11 @@ counts as (
         f.setting,
         f.course_number,
         bool_or(
-            f.regimen = 'paclitaxel' and f.days_until <= $weekly_interval_days and not f.uncounted
+            f.regimen = 'paclitaxel' and f.days_until <= $weekly_interval_days and f.counted
             and o.episode_key is null and f.cycles < $min_paclitaxel
         ) as few_paclitaxel,
-        bool_or(f.regimen = 'ac' and not f.uncounted and f.cycles < $ac_least) as few_ac,
-        bool_or(f.regimen = 'ac' and not f.uncounted and f.cycles > $ac_cycles) as many_ac,
+        bool_or(f.regimen = 'ac' and f.counted and f.cycles < $ac_least) as few_ac,
+        bool_or(f.regimen = 'ac' and f.counted and f.cycles > $ac_cycles) as many_ac,
         max(f.stop_reason) filter (where f.stop_reason in ('toxicity', 'patient-refusal', 'progression'))
             as stop_reason,
         list_sort(list(
@@ -249,14 +240,12 @@ courses as (
         count(*) filter (where outcome in ('right', 'wrong', 'capped')) as judged,
         count(*) filter (where outcome = 'wrong') as wrong,
         count(*) filter (where outcome = 'capped') as capped,
-        bool_or(outcome = 'right' and regimen = 'paclitaxel' and not schedule_known) as other_accepted,
+        bool_or(regimen = 'paclitaxel' and not schedule_known) as other_accepted,
         max(case when outcome not in ('right', 'wrong', 'capped') then outcome end) as left_out,
         list_distinct(list(case when outcome = 'wrong' then regimen end)) as wrong_parts,
         list_sort(list(
             ingredient || ' on ' || cast(dose_date as varchar) || ': '
             || coalesce(cast(mg_m2 as varchar) || ' mg/m2', 'not known')
-            || coalesce(' (' || cast(mg as varchar) || ' mg', '')
-            || case when mg is null then '' else coalesce(' at ' || cast(surface_m2 as varchar) || ' m2)', ')') end
         )) as first_doses
     from judged
     group by
@@ -312,10 +301,10 @@ population as (
         h.episode_key is not null as her2_treated,
         c.* exclude (patient_key, episode_key, in_trial),
         c.in_trial or x.patient_key is not null as in_trial,
-        c.setting = 'curative' and (n.few_paclitaxel or n.few_ac) as too_few,
-        c.setting = 'curative' and n.many_ac as too_many,
-        c.setting = 'curative' and n.few_paclitaxel as few_paclitaxel,
-        c.setting = 'curative' and (n.few_ac or n.many_ac) as wrong_ac_count,
+        n.few_paclitaxel or n.few_ac as too_few,
+        n.many_ac as too_many,
+        n.few_paclitaxel,
+        n.few_ac or n.many_ac as wrong_ac_count,
         n.stop_reason,
         n.given,
         c.last_date + $open_course_days as due_date,
@@ -335,7 +324,14 @@ population as (
 weighed as (
     select
         *,
-        wrong > 0 or too_many as failed_already
+        wrong > 0 or too_many as failed_already,
+        list_distinct(
+            list_concat(
+                wrong_parts,
+                case when few_paclitaxel then ['paclitaxel'] else [] end,
+                case when wrong_ac_count then ['ac'] else [] end
+            )
+        ) as lacking_parts
     from population
 )
 
@@ -373,16 +369,12 @@ select
     case
         when failed_already or not closed then null
         when too_few then stop_reason
-        when capped > 0 then 'capped-surface'
+        else 'capped-surface'
     end as excepted,
     case
-        when failed_already or closed
-            then list_concat(
-                wrong_parts,
-                case when few_paclitaxel then ['paclitaxel'] else [] end,
-                case when wrong_ac_count then ['ac'] else [] end
-            )
-        else []
+        when not failed_already and not closed then []
+        when len(lacking_parts) > 1 then ['several']
+        else lacking_parts
     end as lacking,
     case
         when wrong > 0 then 'dose-out-of-range'

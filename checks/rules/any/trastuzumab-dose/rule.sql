@@ -38,7 +38,6 @@ doses as (
         unjudged,
         mg_kg as amount,
         'mg/kg' as unit,
-        mg,
         weight_kg,
         weight_is_recent,
         case when may_load and may_be_three_weekly then $trastuzumab_loading end as loading,
@@ -56,7 +55,6 @@ doses as (
         unjudged,
         mg as amount,
         'mg' as unit,
-        mg,
         weight_kg,
         weight_is_recent,
         null as loading,
@@ -74,7 +72,6 @@ doses as (
         d.unjudged,
         d.mg as amount,
         'mg' as unit,
-        d.mg,
         d.weight_kg,
         d.weight_is_recent,
         case when coalesce(d.days_since >= $pertuzumab_gap_days, true) then $fixed_loading_mg end as loading,
@@ -125,9 +122,7 @@ wrong_doses as (
         dose_date,
         deviation,
         cast(dose_date as varchar) || ': ' || cast(amount as varchar) || ' ' || unit
-        || case when mg is not null and unit <> 'mg' then ' (' || cast(mg as varchar) || ' mg' else '' end
         || coalesce(' at ' || cast(weight_kg as varchar) || ' kg', '')
-        || case when mg is not null and unit <> 'mg' then ')' else '' end
         || ', expected ' || cast(expected as varchar) as told
     from judged
     where outcome = 'wrong'
@@ -149,7 +144,6 @@ counted as (
         count(*) as doses,
         count(*) filter (where outcome in ('right', 'wrong')) as judged,
         count(*) filter (where outcome = 'wrong') as wrong,
-        count(*) filter (where outcome = 'wrong' and deviation > $flag_outside) as far_outside,
         max(case when outcome not in ('right', 'wrong') then outcome end) as left_out
     from judged
     group by
@@ -209,7 +203,6 @@ population as (
         n.doses,
         n.judged,
         n.wrong,
-        n.far_outside,
         n.left_out,
         w.told as worst_dose
     from fct_tumours as t
@@ -262,7 +255,6 @@ select
         doses := doses,
         doses_judged := judged,
         doses_outside_range := wrong,
-        doses_far_outside_range := far_outside,
         furthest_dose := worst_dose
     )) end as evidence
 from population

@@ -52,7 +52,10 @@ def r02(context, episode):
     if facts.m_status(episode, tumour) is None:
         case.excluded.append("m-unknown")
     if not found:
-        case.excluded.append("no-line")
+        if context.linked("receptor_tests"):
+            case.excluded.append("no-line")
+        else:
+            case.missing.append("stream-not-linked")
         return [case]
     reasons = documented(context, episode, "R02", {"biopsy"})
     sites = {

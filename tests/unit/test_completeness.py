@@ -31,7 +31,7 @@ def test_a_field_is_shown_by_hospital_and_year(page):
     assert nodes.missing.value == 600
     assert nodes.sites == [Recorded(p, "") for p in (40, 34, 34, 100)]
     assert nodes.years == [Recorded(0, ""), Recorded(70, ""), Recorded(50, "")]
-    assert nodes.rules == ["R01", "R03"]
+    assert nodes.rules == ["R01", "R02"]
 
 
 def alone(expected, present, threshold=10):

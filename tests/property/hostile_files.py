@@ -227,8 +227,8 @@ def _columns_of(rng: random.Random, rows: int) -> pl.Series:
 def odd_parquet(rng: random.Random, folder: Path, table: str) -> None:
     header, rows = read(_file(folder, table))
     columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
-    frame = pl.DataFrame(columns, strict=False)
-    for _ in range(rng.randint(0, 3)):
+    frame = pl.DataFrame(columns, schema=dict.fromkeys(header, pl.String), strict=False)
+    for _ in range(rng.randint(0, 3) if rows else 0):
         name = rng.choice([*header, header[0].upper(), "§row", "row_number", "extra", ""])
         frame = frame.with_columns(_columns_of(rng, frame.height).alias(name))
     cut = rng.choice([frame, frame, frame, frame.clear(), frame.select([]), frame[:1]])

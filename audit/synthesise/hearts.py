@@ -149,7 +149,8 @@ def cardiac_assessments(batch: Batch, rows: pl.DataFrame, hearts: Hearts) -> pl.
     usual = np.clip(chance.around(USUAL, 4), 57, 69)[who]
     change = np.clip(chance.rng.normal(-1, 3, len(who)), -6, 6)
     fraction = np.where(low, usual - FALL, np.maximum(usual + change, LEAST))
-    worded = chance.yes(0.03, len(who)) & ~low
+    # Without a number before it there is no fall.
+    worded = chance.yes(0.03, len(who)) & ~low & ~hearts.fallen[who]
     columns = {
         "assessment_date": as_dates(when),
         "method": words(("echocardiogram", "muga", "mri"), chance.pick((85, 13, 2))[who]),

@@ -14,7 +14,7 @@ from audit.verdicts import VERDICTS
 CUTOFF = date(2025, 12, 31)
 
 
-@pytest.fixture(scope="module", params=[3, 11])
+@pytest.fixture(scope="module", params=[3, 2024])
 def audited(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("planted") / "registry"
     synthesise(3_000, request.param, out)

@@ -6,7 +6,7 @@ from audit.pipeline import evaluate_extract
 from audit.settings import Settings
 
 # More patients by hand: AUDIT_PATIENTS=50000 pytest tests/property
-PATIENTS = int(os.environ.get("AUDIT_PATIENTS", "2600"))
+PATIENTS = int(os.environ.get("AUDIT_PATIENTS", "4800"))
 
 
 def pipeline_findings(registry, folder, jurisdiction="US", variants=None):

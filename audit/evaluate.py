@@ -69,12 +69,9 @@ def evaluate(
         RuleFailed: a rule's SQL can't run.
     """
     rules = catalogue.select(settings.rules)
-    shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
-    shared |= {"cutoff": settings.cutoff, "conjugates_told_apart": conjugates_told_apart}
-    shared["jurisdiction"] = settings.jurisdiction
-    shared["radiotherapy_linked"] = linked["radiotherapy"]
-    causes = ("surgeries", "events", "exceptions", "cardiac_assessments")
-    shared["causes_linked"] = all(linked[name] for name in causes)
+    shared = shared_values(
+        catalogue, settings, linked=linked, conjugates_told_apart=conjugates_told_apart
+    )
     other_readings = [
         _reading(con, rule, settings, name, choice, linked, shared)
         for rule in rules
@@ -91,6 +88,31 @@ def evaluate(
     lay_beside(con, "rule_steps", _steps(rules))
     lay_beside(con, "needed_fields", _needed(catalogue, rules))
     build(con, "results/tables", shared)
+
+
+def shared_values(
+    catalogue: Catalogue,
+    settings: Settings,
+    *,
+    linked: Mapping[str, bool],
+    conjugates_told_apart: bool,
+) -> dict[str, object]:
+    """Every value but a card's own that a rule's SQL may ask for by `$name`.
+
+    Args:
+        catalogue: the shared definitions.
+        settings: the cut-off and the jurisdiction.
+        linked: whether each table of the extract was there.
+        conjugates_told_apart: False when the source stores conjugates under trastuzumab.
+    """
+    causes = ("surgeries", "events", "exceptions", "cardiac_assessments")
+    return {name: p.value for name, p in catalogue.definitions.items()} | {
+        "cutoff": settings.cutoff,
+        "jurisdiction": settings.jurisdiction,
+        "conjugates_told_apart": conjugates_told_apart,
+        "radiotherapy_linked": linked["radiotherapy"],
+        "causes_linked": all(linked[name] for name in causes),
+    }
 
 
 def _reading(

@@ -27,7 +27,7 @@ from test_twin import RULE_VARIANTS, RUNS
 from vignette_format import Circumstances, Vignette, read
 from vignette_run import disagreements, write
 
-from audit.evaluate import RuleFailed, judge
+from audit.evaluate import RuleFailed, judge, shared_values
 from audit.guideline import Catalogue, Rule
 from audit.pipeline import Stages, judge_extract
 from audit.resources import root
@@ -208,10 +208,11 @@ def _bench(settings: Settings, vignettes: tuple[Vignette, ...], stack: ExitStack
     stack.callback(con.close)
     judge_extract(con, settings, scratch, Stages())
     linked = dict(con.sql("select table_name, linked from load_counts").fetchall())
-    shared: dict[str, object] = {n: p.value for n, p in Catalogue.read().definitions.items()}
-    shared |= {"cutoff": settings.cutoff, "jurisdiction": settings.jurisdiction}
     # The one mapping here is that of vignettes whose source stores conjugates under trastuzumab.
-    shared["conjugates_told_apart"] = settings.mapping is None
+    told_apart = settings.mapping is None
+    shared = shared_values(
+        Catalogue.read(), settings, linked=linked, conjugates_told_apart=told_apart
+    )
     return Bench(con, settings, linked, shared, vignettes)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -49,6 +50,14 @@ def render(template: str, context: Mapping[str, object]) -> str:
     return "\n".join(line.rstrip() for line in rendered.splitlines() if line.strip()) + "\n"
 
 
+def number_id(*parts: object) -> str:
+    """The id under which a number stands in a page and in the summary.
+
+    Its parts in order (rule, level, group, measure), joined by slashes; empty ones are left out.
+    """
+    return "/".join(quote(str(part), safe="") for part in parts if str(part))
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -58,6 +67,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["number_id"] = number_id
     environment.filters["thousands"] = lambda count: f"{count:,}"
     environment.filters["percent"] = percent
     environment.filters["points"] = lambda share: f"{100 * share:.1f}"

@@ -1,10 +1,22 @@
-"""Rates, intervals and bounds: pure functions of counts."""
+"""Rates, intervals, bounds and the limits of funnel plots: pure functions of counts."""
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 Z_95 = 1.959963984540054
 """The 97.5th percentile of the standard normal distribution: two-sided 95 %."""
+TAIL_2SD = 0.0228
+"""The share of a normal distribution beyond two standard deviations, on one side."""
+TAIL_3SD = 0.00135
+"""The same beyond three."""
+WINSORISED = 0.1
+"""Share of the z-scores pulled in at either end before they tell how far units scatter."""
+LEAST_FOR_DISPERSION = 10
+"""With fewer units than this their scatter is not estimated: a tenth of them is none."""
 
 
 class Interval(NamedTuple):
@@ -58,3 +70,79 @@ def width(conformant: int, non_conformant: int, not_evaluable: int) -> float | N
 def completeness(population: int, not_evaluable: int) -> float | None:
     """The share of the population that could be evaluated, 0 to 1; None where it is empty."""
     return (population - not_evaluable) / population if population else None
+
+
+class Funnel(NamedTuple):
+    """Control limits around a target for one number of judged cases, as shares from 0 to 1."""
+
+    low_3sd: float
+    low_2sd: float
+    high_2sd: float
+    high_3sd: float
+
+
+def funnel(judged: int, target: float, dispersion: float = 1.0) -> Funnel:
+    """The limits that chance alone crosses with the tails of 2 and 3 SD, from the exact binomial.
+
+    Between two counts they are interpolated by the probabilities (Spiegelhalter, Statistics in
+    Medicine 2005;24:1185-1202, appendix A.1.1; recalled).
+
+    Args:
+        judged: cases in the rate, 1 or more.
+        target: the rate to compare with, 0 to 1.
+        dispersion: how many times wider than chance the variance is; the limits move away from the
+            target by its square root, and stay within 0 and 1.
+    """
+    cumulated = _binomial(judged, target)
+
+    def limit(share: float) -> float:
+        reached = int(np.searchsorted(cumulated, share))
+        below = cumulated[reached - 1] if reached else 0.0
+        step = (cumulated[reached] - share) / (cumulated[reached] - below)
+        exact = max(reached - float(step), 0.0) / judged
+        return min(max(target + (exact - target) * sqrt(dispersion), 0.0), 1.0)
+
+    tails = (TAIL_3SD, TAIL_2SD, 1 - TAIL_2SD, 1 - TAIL_3SD)
+    return Funnel(*(limit(share) for share in tails)) if 0 < target < 1 else Funnel(*[target] * 4)
+
+
+def _binomial(judged: int, target: float) -> NDArray[np.float64]:
+    """The probability of each number of cases or fewer, from none to all of them."""
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, judged + 1)))])
+    met = np.arange(judged + 1)
+    ways = logs[judged] - logs - logs[::-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = np.exp(ways + met * np.log(target) + (judged - met) * np.log1p(-target))
+    cumulated: NDArray[np.float64] = np.cumsum(weights)
+    cumulated[-1] = 1.0
+    return np.minimum(cumulated, 1.0)
+
+
+def dispersion(counts: Sequence[tuple[int, int]], target: float) -> float:
+    """How many times wider than by chance the rates of units scatter; 1 where that can't be said.
+
+    The mean square of the z-scores, of which the outer tenth at either end is pulled in to the rest
+    (Spiegelhalter, Quality and Safety in Health Care 2005;14:347-351; recalled). It is 1 unless it
+    exceeds what chance gives by two standard deviations, 1 + 2 sqrt(2 / units).
+
+    Args:
+        counts: met and judged cases of each unit, none of them without a judged case.
+        target: the rate they are compared with, 0 to 1.
+    """
+    if len(counts) < LEAST_FOR_DISPERSION or not 0 < target < 1:
+        return 1.0
+    met, judged = np.array(counts, dtype=np.float64).T
+    scores = (met / judged - target) / np.sqrt(target * (1 - target) / judged)
+    ends = np.quantile(scores, [WINSORISED, 1 - WINSORISED])
+    found = float(np.mean(np.clip(scores, *ends) ** 2))
+    return found if found > 1 + 2 * sqrt(2 / len(counts)) else 1.0
+
+
+def false_alarms(units: int, tail: float) -> float:
+    """How many units lie beyond either limit by chance alone, where none differs from the target.
+
+    Args:
+        units: how many are compared.
+        tail: the share beyond the limit on one side, such as TAIL_2SD.
+    """
+    return 2 * tail * units

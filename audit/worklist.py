@@ -1,15 +1,13 @@
 """Patient-level worklists, a page and a complete CSV a site, for the treating teams alone."""
 
-import hashlib
-import re
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from audit import resources
+from audit.file_names import file_names
 from audit.guideline import Catalogue
 from audit.outputs import private_file, write_csv
 from audit.present import sentence, words
@@ -18,9 +16,6 @@ from audit.warehouse import Connection
 
 CASES_ON_PAGE = 500
 """Cases on a site's page, the gravest first; its CSV holds all of them."""
-
-# Names that a file system or the folder's own index already takes.
-_TAKEN = frozenset({"index", "repairs", "con", "prn", "aux", "nul"})
 
 
 @dataclass(frozen=True)
@@ -115,28 +110,6 @@ def worded(cases: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
             "subject_id",
         )
     )
-
-
-def file_names(site_ids: Collection[str]) -> dict[str, str]:
-    """A name for each site's files that is safe as a path and that no other site has.
-
-    A plain id stands for itself. Any other, and ids that differ in case alone, keep what is plain
-    in them and get a hash after a dot, which no plain id has.
-    """
-    folded = Counter(site_id.casefold() for site_id in site_ids)
-    return {
-        site_id: site_id
-        if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", site_id)
-        and site_id.casefold() not in _TAKEN
-        and folded[site_id.casefold()] == 1
-        else _hashed(site_id)
-        for site_id in site_ids
-    }
-
-
-def _hashed(site_id: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", site_id).strip("-")[:40]
-    return f"{plain or 'site'}.{hashlib.sha256(site_id.encode()).hexdigest()[:12]}"
 
 
 def _margin_in_words() -> pl.Expr:

@@ -11,10 +11,10 @@ import pytest
 import report_fixtures as fixtures
 
 from audit import worklist
+from audit.file_names import file_names
 from audit.outputs import formula_safe, summary, write_outputs
 from audit.present import present
 from audit.report import render_report
-from audit.worklist import file_names
 
 CASES_ON_PAGE = 100
 

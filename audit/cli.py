@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from audit.errors import ExitCode, UsageError, UserError
-from audit.guideline import Catalogue, parse_variants
-from audit.settings import Jurisdiction, Settings
+from audit.config import cutoff_day, read_config, write_example
+from audit.errors import ExitCode, UserError
+from audit.guideline import Catalogue
+from audit.settings import Settings
 from audit.verdicts import VERDICTS
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 logger = logging.getLogger("audit")
-
-Out = Annotated[Path, typer.Option("--out", help="Folder for the audit; made private to you.")]
 
 QuarantineLimit = Annotated[
     float,
@@ -57,11 +56,23 @@ class _Status(logging.Handler):
 
 @app.command()
 def run(
-    extract: Annotated[Path, typer.Argument(help="Folder with the registry extract.")],
-    cutoff: Annotated[str, typer.Option(help="Data cut-off, YYYY-MM-DD, inclusive.")],
-    out: Out,
-    jurisdiction: Annotated[str, typer.Option(help="US, EU or ENGLAND.")] = "US",
-    rules: Annotated[str, typer.Option(help="Rule ids or numbers, separated by commas.")] = "",
+    extract: Annotated[
+        Path | None, typer.Argument(help="Folder with the registry extract.", show_default=False)
+    ] = None,
+    cutoff: Annotated[
+        str | None,
+        typer.Option(help="Data cut-off, inclusive: YYYY-MM-DD, or such as 'end of last quarter'."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the audit; made private to you.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="audit.toml: what is not given here.")
+    ] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="US (default), EU or ENGLAND.")] = None,
+    rules: Annotated[
+        str | None, typer.Option(help="Rule ids or numbers, separated by commas; all if not given.")
+    ] = None,
     mapping: Annotated[
         str | None, typer.Option(help="A source mapping: a file, or the name of a shipped one.")
     ] = None,
@@ -69,26 +80,48 @@ def run(
         list[str] | None, typer.Option(help="RULE.NAME=VALUE; may be given more than once.")
     ] = None,
     compare_variants: Annotated[
-        bool, typer.Option("--compare-variants", help="Show the rates of the other readings too.")
-    ] = False,
-    quarantine_limit: QuarantineLimit = 1.0,
+        bool | None,
+        typer.Option("--compare-variants", help="Show the rates of the other readings too."),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(help="What must hold, such as 'R07.rate >= 0.85'; exit code 4 if not."),
+    ] = None,
+    quarantine_limit: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Largest share of a table's rows in quarantine."),
+    ] = None,
     quality_warn_only: Annotated[
-        bool, typer.Option("--quality-warn-only", help="Audit even data that can't bear it.")
-    ] = False,
+        bool | None,
+        typer.Option("--quality-warn-only", help="Audit even data that can't bear it."),
+    ] = None,
 ) -> None:
     """Load an extract, judge every rule, and write the audit."""
-    settings = Settings(
-        extract=extract,
-        cutoff=_day(cutoff),
-        jurisdiction=_jurisdiction(jurisdiction),
-        rules=tuple(word.strip() for word in rules.split(",") if word.strip()),
-        mapping=mapping,
-        variants=parse_variants(variant or [], Catalogue.read().numbers),
-        compare_variants=compare_variants,
-        quarantine_limit=quarantine_limit,
-        block_on_quality=not quality_warn_only,
-    )
-    _audit(settings, out)
+    given = {
+        "extract": extract,
+        "cutoff": cutoff,
+        "out": out,
+        "jurisdiction": jurisdiction and jurisdiction.upper(),
+        "rules": rules and tuple(word.strip() for word in rules.split(",") if word.strip()),
+        "mapping": mapping,
+        "variants": tuple(variant) if variant else None,
+        "compare_variants": compare_variants,
+        "gates": tuple(gate) if gate else None,
+        "quarantine_limit": quarantine_limit,
+        "quality_warn_only": quality_warn_only,
+    }
+    _audit(*read_config(config, given))
+
+
+@app.command()
+def init(
+    config: Annotated[Path, typer.Option("--config", help="Where to write it.")] = Path(
+        "audit.toml"
+    ),
+) -> None:
+    """Write a commented configuration for scheduled audits."""
+    write_example(config)
+    typer.echo(f"configuration: {config}")
 
 
 @app.command()
@@ -110,7 +143,7 @@ def validate(
 
     settings = Settings(
         extract=extract,
-        cutoff=_day(cutoff) if cutoff else datetime.now(UTC).date(),
+        cutoff=cutoff_day(cutoff) if cutoff else datetime.now(UTC).date(),
         mapping=mapping,
         quarantine_limit=quarantine_limit,
     )
@@ -231,24 +264,6 @@ def _summarise(manifest: dict[str, Any]) -> None:
                 f"{name}: {t['rows_read']} rows read = {t['rows_loaded']} loaded "
                 f"+ {t['duplicates_collapsed']} duplicates + {t['rows_quarantined']} quarantined"
             )
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--cutoff {text!r} is not a date", "write it as YYYY-MM-DD") from error
-
-
-def _jurisdiction(text: str) -> Jurisdiction:
-    known: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
-    for jurisdiction in known:
-        if text.upper() == jurisdiction:
-            return jurisdiction
-    raise UsageError(
-        f"--jurisdiction {text!r} is not known",
-        f"choose one of {', '.join(known)}",
-    )
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ class Settings(BaseModel):
         compare_variants: also judge every choice that is not in force, for the report's comparison.
         block_on_quality: whether a block-level failure of data quality ends the run.
         quarantine_limit: the largest share of a table's rows that may be in quarantine, inclusive.
+        gates: what must hold, such as `R07.rate >= 0.85`; a breach is told after the audit.
+        keep: how many earlier audits stay in the audit's folder beside the newest.
         small_number: counts from 1 to one below this are suppressed in aggregate output.
     """
 
@@ -36,4 +38,6 @@ class Settings(BaseModel):
     compare_variants: bool = False
     block_on_quality: bool = True
     quarantine_limit: float = Field(default=1.0, ge=0, le=1)
+    gates: tuple[str, ...] = ()
+    keep: int = Field(default=1, ge=0)
     small_number: int = Field(default=10, ge=1)

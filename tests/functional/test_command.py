@@ -142,6 +142,19 @@ def test_a_rule_is_named_by_id_or_number(registry: Path, tmp_path: Path) -> None
     assert set(findings["rule_id"]) == {"neoadj-dual-blockade", "early-her2-one-year"}
 
 
+def test_a_configuration_is_all_that_a_run_needs(registry: Path, tmp_path: Path) -> None:
+    shutil.copytree(registry, tmp_path / "extract")
+    assert call("init", "--config", tmp_path / "audit.toml").returncode == 0
+    done = call("run", "--config", tmp_path / "audit.toml", "--rules", "R05")
+    assert done.returncode == 0, done.stderr
+    assert f"report: {tmp_path / 'audit' / 'report' / 'index.html'}" in done.stdout
+    manifest = json.loads((tmp_path / "audit" / "manifest.json").read_text())
+    assert list(manifest["verdicts"]) == ["neoadj-dual-blockade"]
+    nothing = call("run", "--cutoff", "today", "--out", tmp_path / "other")
+    assert nothing.returncode == 2
+    assert "no extract is given" in nothing.stderr
+
+
 def test_a_folder_that_holds_something_else_is_never_replaced(
     registry: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ with moved as (
 
 select
     c.patient_key,
+    i.row_number,
     coalesce(m.imaging_date, i.imaging_date) as imaging_date,
     i.modality
 from imaging as i

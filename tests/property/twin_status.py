@@ -136,5 +136,5 @@ def r01_negative(case, setting, doses, tests):
                 for row in rows
                 if facts.result_date(row) > first and facts.ish_class(row, ihc)
             ]
-            if ihc == 2 and late:
+            if ihc in (None, 2) and late:
                 case.exceptions.append("bridging-dose")

@@ -160,7 +160,7 @@ courses as (
         min(dose_date) as first_date,
         max(dose_date) as last_date,
         bool_or(in_trial) as in_trial,
-        bool_or(coalesce(not moved and days_since <= $weekly_interval_days, false)) as is_weekly
+        bool_or(not moved and days_since <= $weekly_interval_days) as is_weekly
     from days
     group by
         patient_key,

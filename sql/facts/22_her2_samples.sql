@@ -79,8 +79,8 @@ group by
     newest_date,
     status_before;
 
--- fct_awaited_days: the days with a HER2-targeted drug, by setting, of patients with a sample that IHC left open (2+, or
--- no IHC) and that ISH then did not find positive. Few patients have one: they come first.
+-- fct_awaited_days: the days with a HER2-targeted drug, by setting, of patients with a sample that IHC left open (2+
+-- or none) and that ISH then did not find positive. Few patients have one: they come first.
 create or replace temp table awaited_patients as
 select distinct patient_key
 from fct_specimens

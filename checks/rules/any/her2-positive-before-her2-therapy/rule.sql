@@ -72,8 +72,10 @@ weighed as (
         bool_or(s.result = 'positive' and not s.in_time) as positive_later,
         bool_or(s.result = 'equivocal' and s.taken_in_time) as equivocal,
         bool_or(s.ihc in ('1+', '2+')) filter (where s.result <> 'positive') as low_expression,
-        bool_or(coalesce(s.ihc, '2+') = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date and s.result <> 'positive')
-            as ish_came_later,
+        bool_or(
+            coalesce(s.ihc, '2+') = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date
+            and s.result <> 'positive'
+        ) as ish_came_later,
         max(s.result) filter (where s.specimen_date = n.specimen_date and s.specimen_site = 'metastasis')
             as newest_metastasis,
         min(s.result_date) filter (where s.result = 'positive') as first_positive_date

@@ -54,8 +54,12 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class Completeness:
-    """The fields in the order of their list; their cells in the order of `sites` and `years`."""
+    """The fields in the order of their list; their cells in the order of `sites` and `years`.
 
+    `site_ids` are those of `sites`, which are names and may be alike.
+    """
+
+    site_ids: list[str]
     sites: list[str]
     years: list[str]
     fields: list[FieldRow]
@@ -82,7 +86,8 @@ def completeness(
         if own.height:
             numbers = [catalogue.rules[rule_id].card.number for rule_id in own["rules"][0]]
             rows.append(_row(name, field, numbers, _counts(own), groups, threshold))
-    return Completeness([name for name, _ in named], years, rows)
+    site_ids = [id_ for _, id_ in named]
+    return Completeness(site_ids, [name for name, _ in named], years, rows)
 
 
 def _counts(own: pl.DataFrame) -> dict[Group, tuple[int, int]]:

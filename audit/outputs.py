@@ -1,16 +1,18 @@
 """The files beside the report: findings, the aggregate summary, and what is in quarantine."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 import polars as pl
 from pyarrow.parquet import ParquetWriter
 
 from audit.disclosure import Cell, Mark
 from audit.figures import Group, RuleFigures, Tables, all_figures
+from audit.published import number_id, published
 from audit.resources import root
 from audit.verdicts import VERDICTS
 from audit.warehouse import Connection
@@ -28,7 +30,12 @@ SUMMARY_COLUMNS = (
     "wilson_high",
     "bound_low",
     "bound_high",
+    "judged",
+    "completeness_least",
+    "id",
+    "value",
 )
+_NUMBERS = SUMMARY_COLUMNS[4:-2]
 
 SUPPRESSED = "suppressed"
 """Stands in `summary.csv` for what is hidden to protect a small count elsewhere."""
@@ -42,12 +49,12 @@ _FORMULA = r"^(\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|[\t\r])"
 
 
 def write_outputs(con: Connection, tables: Tables, folder: Path, threshold: int) -> None:
-    """Writes findings.parquet, summary.csv and quarantine.csv, readable by their owner alone.
+    """Writes findings, the summary and what is in quarantine, readable by their owner alone.
 
     Args:
         con: the audit's database.
         tables: its result tables.
-        folder: an existing folder.
+        folder: an existing folder, with the finished pages in `report/`.
         threshold: counts of people from 1 to one below it are hidden in the summary.
     """
     # A batch at a time: a national registry's findings do not fit into memory beside the database.
@@ -58,7 +65,11 @@ def write_outputs(con: Connection, tables: Tables, folder: Path, threshold: int)
     ):
         for batch in batches:
             writer.write_batch(batch)
-    write_csv(summary(tables, threshold), folder / "summary.csv")
+    pages = published(sorted((folder / "report").rglob("*.html")))
+    rows = summary(tables, threshold, pages)
+    write_csv(rows, folder / "summary.csv")
+    with private_file(folder / "summary.parquet") as file:
+        machine_readable(rows).write_parquet(file)
     write_csv(con.sql("from quarantine order by all").pl(), folder / "quarantine.csv")
 
 
@@ -93,12 +104,20 @@ def formula_safe(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def summary(tables: Tables, threshold: int) -> pl.DataFrame:
-    """The counts, rate, interval and bounds of each rule in the registry, by site and by year.
+def summary(tables: Tables, threshold: int, pages: Mapping[str, str]) -> pl.DataFrame:
+    """The counts, rate, interval and bounds of each rule by group, and all else the pages print.
 
     A small count reads `<10`, whatever else may not be shown `suppressed`; a rate of nothing is
     empty, that of a gated site `stream-not-linked`. Every column is text. The same figures as on
     the page are hidden.
+
+    The id of a number in a group's row is that of the row, a slash and the column's name. Any other
+    number has a row of its own: its `id`, and itself as `value`.
+
+    Args:
+        tables: the result tables of the audit.
+        threshold: counts from 1 to one below it are hidden.
+        pages: the numbers of the pages by id.
     """
     rule_ids = pl.concat([tables["rates"]["rule_id"], tables["attrition"]["rule_id"]])
     figures = all_figures(tables, rule_ids.unique().sort().to_list(), threshold)
@@ -107,7 +126,26 @@ def summary(tables: Tables, threshold: int) -> pl.DataFrame:
         for rule in figures.values()
         for group in (rule.registry, *rule.sites, *rule.years)
     ]
-    return pl.DataFrame(rows, schema=dict.fromkeys(SUMMARY_COLUMNS, pl.String))
+    in_rows = {f"{row['id']}/{name}" for row in rows for name in _NUMBERS}
+    others = [_other(id_, pages[id_]) for id_ in sorted(pages.keys() - in_rows)]
+    return pl.DataFrame(rows + others, schema=dict.fromkeys(SUMMARY_COLUMNS, pl.String))
+
+
+def machine_readable(rows: pl.DataFrame) -> pl.DataFrame:
+    """The summary with a row a number: under its id, as a number, and as it is shown.
+
+    Takes the rows of `summary`. `value` is null where the number is hidden or where there is none;
+    `shown` then says why.
+    """
+    of = ["id", "rule_id", "level", "group_id", "group_name"]
+    alone = pl.col("value").is_not_null()
+    groups = rows.filter(~alone).unpivot(
+        _NUMBERS, index=of, variable_name="measure", value_name="shown"
+    )
+    others = rows.filter(alone).select(*of, measure=pl.lit("value"), shown=pl.col("value"))
+    return pl.concat(
+        [groups.with_columns(id=pl.format("{}/{}", "id", "measure")), others]
+    ).with_columns(value=pl.col("shown").cast(pl.Float64, strict=False))
 
 
 def _row(rule: RuleFigures, group: Group, threshold: int) -> dict[str, str]:
@@ -131,6 +169,20 @@ def _row(rule: RuleFigures, group: Group, threshold: int) -> dict[str, str]:
         **counts,
         "completeness": _share(rate.completeness, "" if empty else SUPPRESSED),
         **measures,
+        "judged": _judged(group),
+        "completeness_least": _share(rate.completeness_least, ""),
+        "id": number_id(rule.rule_id, group.level, group.id),
+    }
+
+
+def _other(id_: str, value: str) -> dict[str, str]:
+    of, *what = (unquote(part) for part in id_.split("/"))
+    return {
+        "rule_id": of,
+        "level": "number",
+        "group_id": "/".join(what),
+        "id": id_,
+        "value": value,
     }
 
 
@@ -138,6 +190,13 @@ def _count(cell: Cell, threshold: int) -> str:
     if cell.mark is Mark.SMALL:
         return f"<{threshold}"
     return SUPPRESSED if cell.value is None else str(cell.value)
+
+
+def _judged(group: Group) -> str:
+    met, unmet = (group.cells[name].value for name in ("conformant", "non_conformant"))
+    if met is None or unmet is None:
+        return SUPPRESSED
+    return str(met + unmet)
 
 
 def _share(value: float | None, otherwise: str) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from audit import resources
 from audit.present import PLACES, SPLIT, Page, fine_percent, percent, words
+from audit.published import number_id
 from audit.quality_page import Quality
 
 CHART_WIDTH = 200
@@ -48,14 +48,6 @@ def render(template: str, context: Mapping[str, object]) -> str:
         .render(context, words=words(), order=SPLIT, places=PLACES)
     )
     return "\n".join(line.rstrip() for line in rendered.splitlines() if line.strip()) + "\n"
-
-
-def number_id(*parts: object) -> str:
-    """The id under which a number stands in a page and in the summary.
-
-    Its parts in order (rule, level, group, measure), joined by slashes; empty ones are left out.
-    """
-    return "/".join(quote(str(part), safe="") for part in parts if str(part))
 
 
 @cache

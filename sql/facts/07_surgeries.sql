@@ -1,7 +1,8 @@
 -- fct_surgeries: one row a tumour with a definitive operation before any recurrence: the first one, the last one that
 -- still belongs to clearing the primary, and what all of them together found.
 -- A conjugate dose after the first operation closes the series: what follows it clears nothing for the decision on it.
--- response: pcr, residual or unknown; it means something only after neoadjuvant treatment.
+-- response: pcr, residual or unknown; it means something only after neoadjuvant treatment. response_lacking: the
+-- columns that would settle an unknown one; a statement where what is recorded contradicts itself.
 create or replace table fct_surgeries as
 with operations as (
     select
@@ -96,7 +97,13 @@ select
         when rcb_residual is not null then 'residual'
         when rcb_complete or not stated_residual then 'pcr'
         else 'unknown'
-    end as response
+    end as response,
+    case
+        when t_residual or n_residual then ['surgeries.residual_invasive']
+        when t_residual is null and n_residual is null then ['surgeries.yp_t', 'surgeries.yp_n']
+        when t_residual is null then ['surgeries.yp_t']
+        else ['surgeries.yp_n']
+    end as response_lacking
 from series;
 
 -- fct_unclear_surgeries: one row a tumour without a known definitive operation, and with one that may be it.

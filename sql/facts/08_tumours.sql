@@ -55,6 +55,7 @@ routed as (
         s.first_surgery_date,
         s.last_surgery_date,
         s.response,
+        s.response_lacking,
         s.isolated_cells_only,
         d.first_systemic_date,
         d.first_curative_date,

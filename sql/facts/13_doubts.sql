@@ -27,6 +27,23 @@ with vague_drugs as (
     where d.ingredient is null or i.is_her2 or i.is_cytotoxic or i.is_endocrine
 ),
 
+-- Where samples differ, the day of any systemic drug may tell which of them came before treatment.
+tumours_differing as (
+    select
+        patient_key,
+        tumour_id
+    from fct_specimens
+    group by
+        patient_key,
+        tumour_id
+    having count(distinct result) > 1
+),
+
+differing_samples as (
+    select distinct patient_key
+    from tumours_differing
+),
+
 several_tumours as (
     select distinct patient_key
     from stg_tumours
@@ -97,13 +114,14 @@ select
     t.row_number,
     'start_date' as column_name,
     'undated-row' as reason,
-    v.ingredient,
+    case when s.patient_key is null then v.ingredient end as ingredient,
     cast(null as date) as start_date,
     cast(null as date) as end_date,
     cast(null as integer) as episode_key
 from treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 left join vague_drugs as v on t.drug = v.drug
+left join differing_samples as s on c.patient_key = s.patient_key
 where t.start_date is null and (t.drug is null or v.drug is not null)
 union all
 select

@@ -105,8 +105,8 @@ def recommended(context, episode, given, surgery, begun):
     if paired(days["taxane"], carboplatin):
         return True
     cyclophosphamide = {dose.date for dose in given if dose.has("cyclophosphamide")}
-    partnered = paired(days["anthracycline"], cyclophosphamide)
-    if partnered and min(partnered) < min(days["taxane"]):
+    begun_with = [min(one, default=LATE) for one in (days["anthracycline"], cyclophosphamide)]
+    if max(begun_with) < min(days["taxane"]):
         return True
     if surgery and not days["anthracycline"] and anthracycline_after(episode, surgery):
         return True

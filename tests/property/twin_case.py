@@ -210,10 +210,12 @@ def doubts(context, episode, rule, needs, window, opened, reads=()):
     if patient.quarantined & tables:
         found.append("quarantined-row")
     needed = set().union(*(FAMILIES.get(name, {name}) for name in needs))
+    differ = facts.samples_differ(episode)
     for row in patient.treatments:  # whichever tumour they name: they are in doubt anyway
         drug = context.drugs.get(row.get("drug"))
         if row.get("start_date") is None:
-            if drug is None or drug.ingredients & needed:
+            vague = drug is None or drug.ingredients & (SYSTEMIC if differ else needed)
+            if needed and vague:
                 found.append("undated-row")
         elif drug is None and window and overlaps(row, window):
             found.append("unrecognised-drug")

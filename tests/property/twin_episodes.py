@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
-from twin_her2 import NEGATIVE, POSITIVE, her2_status
+from twin_her2 import NEGATIVE, POSITIVE, her2_status, results, specimen_day
 from twin_record import FAMILIES, SYSTEMIC, after, between, doses_of_row
 from twin_staging import (
     at_least,
@@ -201,3 +201,12 @@ def m_status(episode, tumour):
     text = (tumour.get("clinical_m") or "MX").upper()
     assumed = "M0" if t_known and n_known and text.endswith("X") else None
     return read_m(tumour) or assumed
+
+
+def samples_differ(episode):
+    """Whether dated invasive samples of one of the patient's tumours have different results."""
+    return any(
+        len(set(results([t for t in tests if t.get("invasive") is not False and specimen_day(t)])))
+        > 1
+        for tests in episode.tests.values()
+    )

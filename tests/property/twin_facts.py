@@ -4,7 +4,7 @@ One function a definition, in the words of the specification (rules.md section 2
 of it). The rules' twins take them all from here.
 """
 
-from twin_episodes import episodes, is_invasive, m_status, risk_key
+from twin_episodes import episodes, is_invasive, m_status, risk_key, samples_differ
 from twin_her2 import (
     EQUIVOCAL,
     NEGATIVE,
@@ -80,6 +80,7 @@ __all__ = [
     "result_date",
     "results",
     "risk_key",
+    "samples_differ",
     "specimen_day",
     "specimen_result",
     "specimens",

@@ -16,7 +16,6 @@ from twin_chemotherapy import equivalents
 from twin_facts import LATE
 from twin_operated import leave_unclear, opening
 from twin_record import FAMILIES, after
-from twin_response import conjugate_start
 
 TOPICS = FAMILIES["chemotherapy"] | {"chemotherapy", "taxane", "anthracycline", "platinum"}
 
@@ -69,8 +68,7 @@ def unknown_count(doses):
 
 def r13_window(context, episode, tumour, case, surgery):
     """What was given after the last definitive operation."""
-    started = conjugate_start(context, episode, surgery)
-    case.decision = facts.last_surgery(episode, tumour, started)
+    case.decision = facts.last_surgery(episode, tumour)
     case.due = after(case.decision, 180)
     if not context.in_force("R13", case.decision):
         case.excluded.append("not-in-force")
@@ -98,7 +96,9 @@ def r13_window(context, episode, tumour, case, surgery):
             case.missing.append("transferred-in")
     else:
         case.closed, case.failure = given[0] <= context.observable, "chemotherapy-after-pcr"
-        others = [t for t in episode.tumours if t is not tumour]
+        others = [
+            one for one in episode.tumours if one is not tumour and not not_invasive(episode, one)
+        ]
         if any(facts.first_surgery(episode, t) is None or not complete(episode, t) for t in others):
             case.exceptions.append("other-tumour")
         if found_meanwhile(context, episode, tumour, case.due):

@@ -138,7 +138,7 @@ def r11(context, episode):
     if any(first <= day < case.due for day in episode.days_of("second_primary")):
         case.exceptions.append("second-primary")
     case.failure = "too-few-cycles"
-    window, opened = (first, LATE), facts.last_surgery(episode, tumour, first)
+    window, opened = (first, LATE), facts.last_surgery(episode, tumour)
     heart = ("cardiac_assessments",)
     case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened, reads=heart)
     return [case]

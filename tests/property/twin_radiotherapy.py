@@ -202,7 +202,8 @@ def r31_courses(context, episode, tumour):
 
 def r31_course(context, episode, tumour, case, course):
     doses = episode.curative("her2")
-    starters = [d.date for d in episode.curative(ANTIBODY, "her2-conjugate")]
+    stop = first_course_recurrence(episode)
+    starters = [d.date for d in episode.curative(ANTIBODY, "her2-conjugate") if d.date < stop]
     first = min(starters, default=LATE)
     case.expected = not case.excluded and bool(starters) and indicated(episode, tumour)
     if course is None:
@@ -216,7 +217,6 @@ def r31_course(context, episode, tumour, case, course):
         return
     if between(first, start) >= 350:
         case.excluded.append("year-complete-before")
-    stop = first_course_recurrence(episode)
     days = sorted({dose.date for dose in doses if dose.date < stop})
     last = max(day for day in days if day <= start)
     ends = [row.get("end_date") for row in course]

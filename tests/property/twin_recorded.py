@@ -12,7 +12,6 @@ from twin_case import (
 )
 from twin_operated import leave_unclear, opening
 from twin_record import after
-from twin_response import conjugate_start
 
 
 @rule(
@@ -41,7 +40,7 @@ def r09_tumour(context, episode, tumour):
         if episode.curative(ANTIBODY)
         and episode.curative(ANTIBODY)[0].date <= row["surgery_date"] <= after(first, 180)
     ]
-    case.decision = facts.last_surgery(episode, tumour, conjugate_start(context, episode, first))
+    case.decision = facts.last_surgery(episode, tumour)
     case.due = after(case.decision, 42)
     if not context.in_force("R09", case.decision):
         case.excluded.append("not-in-force")

@@ -66,7 +66,7 @@ def r10_tumour(context, episode, tumour):
     if answer == "pcr":
         case.excluded.append("pcr")
     started = conjugate_start(context, episode, surgery)
-    case.decision = facts.last_surgery(episode, tumour, started)
+    case.decision = facts.last_surgery(episode, tumour)
     if not context.in_force("R10", case.decision):
         case.excluded.append("not-in-force")
     if unlinked:

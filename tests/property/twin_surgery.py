@@ -69,9 +69,11 @@ def first_surgery(episode, tumour):
     return min(days, default=None)
 
 
-def last_surgery(episode, tumour, started=None):
-    """The last definitive surgery of the series, none after T-DM1 was started."""
-    end = min(after(first_surgery(episode, tumour), 180), started or LATE)
+def last_surgery(episode, tumour):
+    """The last definitive surgery of the series, which a conjugate after the first one closes."""
+    first = first_surgery(episode, tumour)
+    conjugates = [d.date for d in episode.doses if d.has("her2-conjugate") and d.date > first]
+    end = min([after(first, 180), *conjugates])
     rows = [row for row in counted_surgeries(episode, tumour) if is_definitive(row)]
     return max(row["surgery_date"] for row in rows if row["surgery_date"] <= end)
 

@@ -75,7 +75,7 @@ def r17(context, episode):
     running = between(last, context.observable) <= 42
     case.closed = not reachable and not running
 
-    trial = in_trial(episode, date.min, LATE, ANTIBODY)
+    trial = in_trial(episode, date.min, LATE, "trastuzumab", "pertuzumab")
     said = trial_documented(context, episode)
     if not case.met and (trial or said):
         case.excluded.append("trial")

@@ -135,7 +135,7 @@ select
     end as missing_reason,
     case missing_reason
         when 'surgery-unclear' then unclear_columns
-        when 'response-unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
+        when 'response-unknown' then response_lacking
         when 'stage-unknown' then ['tumours.clinical_n']
         when 'no-end-date' then ['treatments.end_date']
     end as missing,

@@ -86,7 +86,7 @@ select
     end as missing_reason,
     case
         when last_surgery_date is null then unclear_columns
-        when response = 'unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
+        when response = 'unknown' then response_lacking
         else ['treatments.drug']
     end as missing,
     case

@@ -184,7 +184,7 @@ select
         when 'surgery-unclear' then unclear_columns
         when 'conjugate-not-told-apart' then ['treatments.drug']
         when 'no-end-date' then ['treatments.end_date']
-        when 'response-unknown' then ['surgeries.yp_t', 'surgeries.yp_n']
+        when 'response-unknown' then response_lacking
     end as missing,
     met,
     case

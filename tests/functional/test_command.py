@@ -57,6 +57,7 @@ def test_an_audit_leaves_what_the_contract_lists(earlier: Path) -> None:
         "audit.duckdb",
         "findings.parquet",
         "summary.csv",
+        "summary.parquet",
         "quarantine.csv",
         "manifest.json",
         "report",

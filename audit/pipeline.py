@@ -146,7 +146,7 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
             store_history(con, earlier, manifest)
             tables = _results(con, AGGREGATES + QUALITY)
             with stages.stage("worklist"):
-                write_worklists(con, catalogue, audit)
+                write_worklists(con, catalogue, audit, settings.cutoff)
                 write_quality_list(con, audit / "worklist" / "quality.csv")
             with stages.stage("report"):
                 render_report(present(tables, manifest, catalogue, settings.small_number), audit)

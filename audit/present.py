@@ -207,11 +207,16 @@ def sentence(code: str, card: Card) -> str:
     )
 
 
-def _field_names(missing_fields: pl.DataFrame, catalogue: Catalogue) -> dict[str, str]:
+def field_words(catalogue: Catalogue) -> dict[str, str]:
     """Missing fields in words; a stream missing as a whole stands under its own name."""
     names: dict[str, str] = {name: field.says for name, field in catalogue.fields.items()}
     names |= {name: f"{label}, as a whole" for name, label in words()["tables"].items()}
     names |= words()["fields"]
+    return names
+
+
+def _field_names(missing_fields: pl.DataFrame, catalogue: Catalogue) -> dict[str, str]:
+    names = field_words(catalogue)
     return names | {name: names.get(name, name) for name in missing_fields["field"]}
 
 

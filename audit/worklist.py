@@ -1,21 +1,28 @@
 """Patient-level worklists, a page and a complete CSV a site, for the treating teams alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from audit import resources
 from audit.file_names import file_names
-from audit.guideline import Catalogue
+from audit.guideline import Card, Catalogue
 from audit.outputs import private_file, write_csv
-from audit.present import sentence, words
+from audit.present import field_words, sentence, words
 from audit.report import render
+from audit.swimlanes import Fact, Plot, plot, told
+from audit.timeline import timeline
 from audit.warehouse import Connection
 
 CASES_ON_PAGE = 500
-"""Cases on a site's page, the gravest first; its CSV holds all of them."""
+"""Cases on a site's page, the gravest first, and with a timeline; its CSV holds all of them."""
+ANSWERS = ("answer", "reason", "reviewer", "reviewed_on", "evidence")
+"""Columns of a CSV that the reviewer fills in."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +36,37 @@ class Site:
     not_evaluable: int
 
 
-def write_worklists(con: Connection, catalogue: Catalogue, folder: Path) -> None:
+@dataclass(frozen=True)
+class Question:
+    """The cases of one rule and verdict; `accepted` are the reasons for another course."""
+
+    card: Card
+    verdict: str
+    accepted: list[str]
+    cases: list[dict[str, Any]]
+
+
+def write_worklists(con: Connection, catalogue: Catalogue, folder: Path, cutoff: date) -> None:
     """Writes `worklist/` under `folder`: private files that nothing in the report points at.
 
     A page and a CSV a site, and `repairs.csv` with what keeps cases of all sites from being judged.
+    A timeline takes more room than all else that is said of a case: those on the page have one.
 
     Args:
         con: the audit's database, with `findings` and `sites`.
         catalogue: the cards; their severity orders the cases.
         folder: an existing folder without a `worklist/`.
+        cutoff: the data cut-off, inclusive.
     """
     target = folder / "worklist"
     target.mkdir(mode=0o700)
     statement = (resources.root("sql") / "results" / "worklist.sql").read_text(encoding="utf-8")
-    cases = worded(con.sql(statement).pl(), catalogue)
+    linked = _reasons_linked(con)
+    cases = worded(con.sql(statement).pl(), catalogue, linked)
+    on_page = cases.filter(pl.int_range(pl.len()).over("site_id", "site") < CASES_ON_PAGE)
+    for_review = on_page.filter(pl.col("verdict") == "non_conformant")["patient_id"].unique()
+    facts = timeline(con, for_review, cutoff).partition_by("patient_id", as_dict=True)
+    dated = {patient: told(own) for (patient,), own in facts.items()}
     files = file_names(cases["site_id"].unique().to_list())
     sites = []
     for (site_id, name), own in cases.partition_by(
@@ -57,19 +81,81 @@ def write_worklists(con: Connection, catalogue: Catalogue, folder: Path) -> None
             verdicts.get("not_evaluable", 0),
         )
         sites.append(site)
-        write_csv(own.select(**_columns()), target / f"{site.file}.csv")
+        write_csv(_listed(own, dated), target / f"{site.file}.csv")
         shown = own.head(CASES_ON_PAGE).to_dicts()
-        context = {"site": site, "cases": shown, "left_out": own.height - len(shown)}
+        context = {
+            "site": site,
+            "shown": len(shown),
+            "left_out": own.height - len(shown),
+            "questions": _questions(shown, catalogue, facts),
+            "facts": dated,
+            "reasons_linked": linked,
+        }
         _write_page(target / f"{site.file}.html", "worklist.html", context)
     _write_page(target / "index.html", "worklists.html", {"sites": sites})
     write_csv(_repair_list(cases), target / "repairs.csv")
 
 
-def worded(cases: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def _reasons_linked(con: Connection) -> bool:
+    """Whether documented reasons could be seen at all."""
+    loads = con.sql("from load_counts where table_name = 'exceptions' and linked").fetchall()
+    return bool(loads)
+
+
+def _questions(
+    cases: Sequence[dict[str, Any]],
+    catalogue: Catalogue,
+    facts: Mapping[tuple[object, ...], pl.DataFrame],
+) -> list[Question]:
+    """The cases of a page by rule, each for review with its swimmer plot."""
+    questions = []
+    for (verdict, rule_id), own in groupby(cases, key=lambda c: (c["verdict"], c["rule_id"])):
+        card = catalogue.rules[rule_id].card
+        accepted = [words()["reasons"][reason] for reason in card.exceptions.reasons]
+        drawn = [{**case, "plot": _plot(case, facts)} for case in own]
+        questions.append(Question(card, verdict, accepted, drawn))
+    return questions
+
+
+def _plot(case: Mapping[str, Any], facts: Mapping[tuple[object, ...], pl.DataFrame]) -> Plot | None:
+    known = facts.get((case["patient_id"],))
+    if known is None or case["verdict"] != "non_conformant":
+        return None
+    return plot(known, {"decided on": case["decision_date"], "due by": case["due_date"]})
+
+
+def _listed(cases: pl.DataFrame, dated: Mapping[str, Iterable[Fact]]) -> pl.DataFrame:
+    """The rows of a site's CSV; a timeline stands where the page has one."""
+    texts = {
+        patient: "; ".join(f"{fact.when} {fact.what}" for fact in facts)
+        for patient, facts in dated.items()
+    }
+    known = pl.col("patient_id").replace_strict(texts, default="", return_dtype=pl.String)
+    on_page = pl.int_range(pl.len()) < CASES_ON_PAGE
+    return cases.select(**_columns(timeline=pl.when(on_page).then(known).otherwise(pl.lit(""))))
+
+
+def worded(cases: pl.DataFrame, catalogue: Catalogue, reasons_linked: bool) -> pl.DataFrame:
     """The cases with everything in words, by site; within it the gravest rule first.
 
-    Cases for review come before those that could not be judged.
+    Cases for review come before those that could not be judged. `not_shown` says what the record
+    lacks: the recommended care and an accepted reason, or what it would take to judge.
+
+    Args:
+        cases: rows of `sql/results/worklist.sql`.
+        catalogue: the cards.
+        reasons_linked: whether documented reasons could be seen at all.
     """
+    no_reason = (
+        "no accepted reason for another course"
+        if reasons_linked
+        else "whether there was an accepted reason (reasons are not linked)"
+    )
+    lacking = pl.col("missing").list.eval(
+        pl.element().replace_strict(
+            field_words(catalogue), default=pl.element(), return_dtype=pl.String
+        )
+    )
     severities = list(words()["severity"])
     verdicts = words()["verdicts"]
     seen = cases.select("rule_id", "verdict", "reason").unique().to_dicts()
@@ -82,13 +168,24 @@ def worded(cases: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
             "gravity": severities.index(card.severity),
             "answer": verdicts[row["verdict"]]["label"],
             "because": sentence(row["reason"] or "", card),
+            "met_when": card.numerator,
         }
         for row in seen
         for card in [catalogue.rules[row["rule_id"]].card]
     ]
     schema = {
         **dict.fromkeys(
-            ("rule_id", "verdict", "reason", "number", "title", "severity", "answer", "because"),
+            (
+                "rule_id",
+                "verdict",
+                "reason",
+                "number",
+                "title",
+                "severity",
+                "answer",
+                "because",
+                "met_when",
+            ),
             pl.String,
         ),
         "gravity": pl.Int64,
@@ -99,7 +196,12 @@ def worded(cases: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
             on=["rule_id", "verdict", "reason"],
             nulls_equal=True,
         )
-        .with_columns(_margin_in_words())
+        .with_columns(
+            _margin_in_words(),
+            not_shown=pl.when(pl.col("verdict") == "non_conformant")
+            .then(pl.concat_list("met_when", pl.lit(no_reason)))
+            .otherwise(lacking),
+        )
         .sort(
             "site",
             "site_id",
@@ -125,8 +227,8 @@ def _margin_in_words() -> pl.Expr:
     )
 
 
-def _columns() -> dict[str, pl.Expr]:
-    """The columns of a site's CSV, in order; the last two are for the reviewer to fill in."""
+def _columns(timeline: pl.Expr) -> dict[str, pl.Expr]:
+    """The columns of a site's CSV, in order; the last five are for the reviewer to fill in."""
     return {
         "rule": pl.col("number"),
         "rule_id": pl.col("rule_id"),
@@ -137,14 +239,16 @@ def _columns() -> dict[str, pl.Expr]:
         "subject_id": pl.col("subject_id"),
         "verdict": pl.col("answer"),
         "reason_code": pl.col("reason"),
-        "reason": pl.col("because"),
+        "why_listed": pl.col("because"),
         "decision_date": pl.col("decision_date"),
         "due_date": pl.col("due_date"),
         "margin": pl.col("margin"),
         "record_shows": pl.col("shows").list.join("; ", ignore_nulls=True),
+        "record_does_not_show": pl.col("not_shown").list.join("; ", ignore_nulls=True),
+        "timeline": timeline,
         "missing": pl.col("missing").list.join("; ", ignore_nulls=True),
-        "reviewer_answer": pl.lit(""),
-        "reviewer_note": pl.lit(""),
+        "evidence_hash": pl.col("evidence_hash"),
+        **dict.fromkeys(ANSWERS, pl.lit("")),
     }
 
 

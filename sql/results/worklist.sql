@@ -36,9 +36,11 @@ select
     f.margin_days,
     f.missing,
     g.gap,
+    h.evidence_hash,
     coalesce(w.shows, []) as shows
 from findings as f
 left join sites as s on f.site_id = s.site_id
 left join gaps as g on f.rule_id = g.rule_id and f.subject_id = g.subject_id
+inner join case_hashes as h on f.rule_id = h.rule_id and f.subject_id = h.subject_id
 left join shown as w on f.rule_id = w.rule_id and f.subject_id = w.subject_id
 where f.verdict in ('non_conformant', 'not_evaluable')

@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 from datetime import date, timedelta
 
+import duckdb
 import polars as pl
 
 from audit.evaluate import VARIANT_RATES
@@ -217,6 +218,46 @@ def tables(found=None, patients=15_000):
         ),
         "quarantine": quarantine().group_by("table_name", "reason").len("n"),
     }  # fmt: skip
+
+
+def database(found):
+    """What the writers of patient-level files ask an audit's database for."""
+    con = duckdb.connect()
+    sites = pl.DataFrame({"site_id": list(SITES), "name": list(SITES.values())})
+    for name, frame in (
+        ("findings", found),
+        ("sites", sites),
+        ("quarantine", quarantine()),
+        ("gaps", gaps(found)),
+        ("case_hashes", hashes(found)),
+        ("load_counts", tables(found)["load_counts"]),
+    ):
+        con.register("incoming", frame.to_arrow())
+        con.execute(f"create table {name} as select * from incoming")
+    return con
+
+
+def hashes(found):
+    return found.select("rule_id", "subject_id", evidence_hash=pl.col("subject_id") + "-hash")
+
+
+def timeline(_con, patient_ids, cutoff):
+    """Three facts of each patient, one of them inexact, one without an end."""
+    day = date(2019, 3, 1)
+    rows = [
+        (patient, None, kind, lane, label, day, end, earliest, latest, doses)
+        for patient in sorted(patient_ids)
+        for kind, lane, label, end, earliest, latest, doses in (
+            ("diagnosis", "Diagnosis", "diagnosis, cT2", day, day, day, []),
+            ("surgery", "Surgery", "mastectomy", day, date(2019, 2, 1), date(2019, 4, 1), []),
+            ("drug", "<b>wonder</b>", "course, end not recorded", None, day, None, [day]),
+            ("cut-off", "Follow-up", "data cut-off", cutoff, day, cutoff, []),
+        )
+    ]
+    text = dict.fromkeys(("patient_id", "tumour_id", "kind", "lane", "label"), pl.String)
+    days = dict.fromkeys(("start_date", "end_date", "earliest_date", "latest_date"), pl.Date)
+    schema = {**text, **days, "dose_dates": pl.List(pl.Date)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def gaps(found):

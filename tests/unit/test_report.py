@@ -5,7 +5,6 @@ import re
 import stat
 from itertools import pairwise
 
-import duckdb
 import polars as pl
 import pytest
 import report_fixtures as fixtures
@@ -19,29 +18,16 @@ from audit.report import render_report
 CASES_ON_PAGE = 100
 
 
-def database(found):
-    con = duckdb.connect()
-    sites = pl.DataFrame({"site_id": list(fixtures.SITES), "name": list(fixtures.SITES.values())})
-    for name, frame in (
-        ("findings", found),
-        ("sites", sites),
-        ("quarantine", fixtures.quarantine()),
-        ("gaps", fixtures.gaps(found)),
-    ):
-        con.register("incoming", frame.to_arrow())
-        con.execute(f"create table {name} as select * from incoming")
-    return con
-
-
 @pytest.fixture(scope="module")
 def audit(tmp_path_factory):
     """A folder with every file that the report side writes."""
     folder = tmp_path_factory.mktemp("audit")
     found, tables = fixtures.findings(), fixtures.tables()
-    con = database(found)
+    con = fixtures.database(found)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "CASES_ON_PAGE", CASES_ON_PAGE)
-        worklist.write_worklists(con, fixtures.CATALOGUE, folder)
+        patch.setattr(worklist, "timeline", fixtures.timeline)
+        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.CUTOFF)
     render_report(present(tables, fixtures.manifest(), fixtures.CATALOGUE), folder)
     write_outputs(con, tables, folder, 10)
     con.close()

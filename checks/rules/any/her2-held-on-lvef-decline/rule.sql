@@ -93,9 +93,7 @@ select
     end as missing,
     case
         when fails then null
-        when
-            resumed
-            and next_dose_date < from_date + case when with_trastuzumab then $hold_trastuzumab_days else $hold_days end
+        when next_dose_date < from_date + case when with_trastuzumab then $hold_trastuzumab_days else $hold_days end
             then 'held-briefly'
         when resumed then 'held'
         when observable_through >= due_date or died then 'stopped'

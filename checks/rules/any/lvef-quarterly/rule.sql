@@ -149,8 +149,8 @@ judged as (
         c.first_dose_date,
         c.last_dose_date,
         c.derived,
-        coalesce(c.unended, false) as unended,
-        coalesce(c.is_short, false) as is_short,
+        c.unended,
+        c.is_short,
         m.longest_days,
         m.limit_days,
         m.intervals,
@@ -182,7 +182,7 @@ select
     episode_key,
     first_dose_date as decision_date,
     due_date,
-    case when not fails and running then last_dose_date + $running_days + 1 else first_dose_date end as open_until,
+    case when fails then first_dose_date else last_dose_date + $running_days + 1 end as open_until,
     coalesce(first_too_long_date, first_dose_date) as observed_from,
     case
         when first_dose_date is null then 'no-her2-antibody-or-conjugate'
@@ -205,7 +205,7 @@ select
     case when fails then ['monitoring'] else cast([] as varchar[]) end as lacking,
     'interval-too-long' as failed,
     limit_days - longest_days as margin_days,
-    coalesce(not is_short and invasive and first_dose_date is not null, false) as gate_expected,
+    not is_short and invasive and first_dose_date is not null as gate_expected,
     seen as gate_seen,
     case when excluded is null then to_json(struct_pack(
         first_dose_date := first_dose_date,

@@ -157,7 +157,7 @@ doses as (
 hearts as (
     select
         s.episode_key,
-        bool_or(a.lvef_percent >= $lvef_low or (a.lvef_percent is null and a.result = 'normal')) as normal,
+        bool_or(a.lvef_percent >= $lvef_low or a.result = 'normal') as normal,
         bool_or(a.lvef_percent < $lvef_low) as low,
         list_sort(list(
             cast(a.assessment_date as varchar) || ': '
@@ -192,7 +192,7 @@ judged as (
         d.last_dose_date,
         d.next_dose_date,
         d.next_exact_date,
-        coalesce(d.unended, false) as unended,
+        d.unended,
         h.assessments,
         d.next_exact_date is not null as fails,
         s.kind = 'heart-failure' and coalesce(h.normal, false) and not coalesce(h.low, false) as heart_normal,

@@ -181,7 +181,7 @@ judged as (
         a.liposomal,
         d.days as antibody_days,
         w.both_date,
-        coalesce(w.may_overlap, false) as may_overlap,
+        w.may_overlap,
         w.in_washout,
         coalesce(o.margin_days, w.margin_days) as margin_days,
         o.last_date as overlap_date,

@@ -1,11 +1,15 @@
--- verdict_inputs of a rule whose stream is not linked: nobody it may concern can be evaluated.
+-- verdict_inputs of a rule whose stream is not linked: nobody it may concern can be evaluated. A rule on metastatic
+-- disease is judged by the edition in force at the metastasis, where that is known.
 select
     t.patient_key,
     t.tumour_id,
     t.site_id,
     t.episode_key,
     s.subject_part,
-    t.diagnosis_date as decision_date,
+    coalesce(
+        case when list_contains($codes, 'not-metastatic') then t.metastatic_date end,
+        t.diagnosis_date
+    ) as decision_date,
     case
         when not t.invasive then 'in-situ'
         when t.m_status = 'm1' and list_contains($codes, 'metastatic') then 'metastatic'

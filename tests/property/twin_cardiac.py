@@ -1,6 +1,6 @@
 """The twin: R24 and R25: the heart measured before and during HER2-targeted treatment."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from twin_amounts import amount
@@ -86,18 +86,6 @@ def is_course(dose):
     return kind == "course" or (kind is None and end is not None and end > start)
 
 
-def heart_doubts(context, episode, number, needs, window, opened):
-    """The doubts of a rule that reads the assessments; a rule without drugs doubts no drug row."""
-    seen = context
-    if not needs:
-        tables = {**context.patient.tables, "treatments": []}
-        seen = replace(context, patient=replace(context.patient, tables=tables))
-    found = doubts(seen, episode, number, needs, window, opened, reads=("cardiac_assessments",))
-    if any(not row.get("assessment_date") for row in context.patient.cardiac_assessments):
-        found.append("undated-row")
-    return found
-
-
 def unlinked(context, number, subject, key):
     """A case that can't be evaluated for want of a stream, or None."""
     needed = ["treatments", "cardiac_assessments", *(["events"] if number == "R27" else [])]
@@ -155,7 +143,7 @@ def r24_setting(context, episode, days, metastatic):
         )
     if case.failure and (metastatic or (not in_time and late)):
         case.exceptions += documented(context, episode, "R24", {"lvef"})
-    case.doubts = heart_doubts(
+    case.doubts = doubts(
         context, episode, "R24", [ANTIBODY, CONJUGATE], (date.min, first), after(first, -LOOK_BACK)
     )
     return case
@@ -259,5 +247,5 @@ def r25_course(context, episode, days, number):
     case.closed = not case.open
     case.failure = "interval-too-long"
     case.exceptions += documented(context, episode, "R25", {"lvef"}) if too_long else []
-    case.doubts = heart_doubts(context, episode, "R25", [], None, opened)
+    case.doubts = doubts(context, episode, "R25", [], None, opened)
     return case

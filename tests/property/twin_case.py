@@ -48,6 +48,29 @@ TDXD = "trastuzumab-deruxtecan"
 
 IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
 ACCEPTED = {}  # rule -> the documented reasons it accepts
+READS = {  # the streams that a rule reads, itself or through what it asks, beside those of STREAMS
+    "R07": {"cardiac_assessments"},
+    "R11": {"cardiac_assessments"},
+    "R12": {"cardiac_assessments"},
+    "R17": {"cardiac_assessments"},
+    "R18": {"cardiac_assessments", "observations"},
+    "R20": {"observations"},
+    "R21": {"observations"},
+    "R22": {"observations"},
+    "R24": {"cardiac_assessments"},
+    "R25": {"cardiac_assessments"},
+    "R26": {"cardiac_assessments"},
+    "R27": {"cardiac_assessments"},
+    "R29": {"imaging"},
+    "R30": {"radiotherapy"},
+    "R31": {"cardiac_assessments", "radiotherapy"},
+    "R32": {"radiotherapy"},
+    "R36": {"cardiac_assessments", "radiotherapy"},
+    "R38": {"cardiac_assessments"},
+    "R39": {"cardiac_assessments"},
+    "R40": {"radiotherapy"},
+    "R41": {"radiotherapy"},
+}
 GATES = {}  # rule -> the least share of cases in which its stream is seen where expected
 JUDGES = []
 
@@ -193,19 +216,18 @@ def in_trial(episode, first, last, *names):
     )
 
 
-def doubts(context, episode, rule, needs, window, opened, reads=()):
+def doubts(context, episode, rule, needs, window, opened):
     """What keeps a would-be failure from being believed.
 
     Args:
         context: the patient.
         episode: the episode judged.
-        rule: R01 to R17.
+        rule: R01 to R45.
         needs: drugs and families the rule asks for.
         window: first and last day on which an unrecognised drug could be the one needed, or None.
         opened: the day the rule's window opened.
-        reads: the streams that this rule reads beside those that all rules read.
     """
-    patient, found = context.patient, []
+    patient, found, reads = context.patient, [], READS.get(rule, set())
     tables = {"patients", "tumours", *STREAMS, *reads}
     if patient.quarantined & tables:
         found.append("quarantined-row")
@@ -236,7 +258,7 @@ def doubts(context, episode, rule, needs, window, opened, reads=()):
         found.append("undated-row")
     if "radiotherapy" in reads and any(r.get("start_date") is None for r in patient.radiotherapy):
         found.append("undated-row")
-    placed = {"receptor_tests", "surgeries"} | ({"radiotherapy"} & set(reads))
+    placed = {"receptor_tests", "surgeries"} | ({"radiotherapy"} & reads)
     if any(facts.unlinked(patient, t) for t in sorted(placed)):
         found.append("unlinked-row")
     moved = patient.row.get("transfer_in_date")

@@ -88,8 +88,7 @@ def r07(context, episode):
     opened = tumour.get("diagnosis_date") or case.decision
     window = (date.min, surgery) if count < 3 else None  # one more drug makes no fewer cycles
     needs = ["trastuzumab", "pertuzumab"]
-    heart = ("cardiac_assessments",)
-    case.doubts = doubts(context, episode, "R07", needs, window, opened, reads=heart)
+    case.doubts = doubts(context, episode, "R07", needs, window, opened)
     return [case]
 
 

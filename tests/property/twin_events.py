@@ -221,7 +221,7 @@ def r29(context, episode):
         case.exceptions += documented(
             context, episode, "R29", (HER2_TOPICS & {"her2", "her2-conjugate"}) | {TDXD}
         )
-        case.doubts += doubts(context, episode, "R29", [TDXD], None, days[-1], ("imaging",))
+        case.doubts += doubts(context, episode, "R29", [TDXD], None, days[-1])
         return [case]
     if None in grades:
         case.missing.append("grade-not-recorded")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import twin_facts as facts
-from twin_cardiac import EVERYWHERE, assessments, heart_doubts, her2_days, unlinked
+from twin_cardiac import EVERYWHERE, assessments, doubts, her2_days, unlinked
 from twin_case import Case, documented, not_invasive, rule
 from twin_record import after, between
 
@@ -239,7 +239,7 @@ def r26_fall(context, episode, fall, number):
         treated = {day.date for day in days}
         if any(d.row.get("trial") is True and d.date in treated for d in given):
             case.exceptions.append("trial")
-    case.doubts = heart_doubts(context, episode, "R26", [], None, start)
+    case.doubts = doubts(context, episode, "R26", [], None, start)
     return case
 
 
@@ -292,7 +292,7 @@ def r27(context, episode):
     case.met = (not later and not case.open) or bool(later and metastatic and said)
     if failure == "given-after-heart-failure" and normal_beside(context, day):
         case.exceptions += said
-    case.doubts += heart_doubts(context, episode, "R27", [], None, day)
+    case.doubts += doubts(context, episode, "R27", [], None, day)
     return [case]
 
 

@@ -180,9 +180,8 @@ def maintained(context, episode, line):
     case.exceptions += documented(context, episode, "R39", topics)
     if not context.linked("events"):
         case.doubts.append("stream-not-linked")
-    reads = ["cardiac_assessments"]
     case.doubts += doubts(
-        context, episode, "R39", ["her2"], (line.start, case.due), known_from(episode), reads
+        context, episode, "R39", ["her2"], (line.start, case.due), known_from(episode)
     )
     case.failure = "stopped-without-progression"
     return case

@@ -139,8 +139,7 @@ def r11(context, episode):
         case.exceptions.append("second-primary")
     case.failure = "too-few-cycles"
     window, opened = (first, LATE), facts.last_surgery(episode, tumour)
-    heart = ("cardiac_assessments",)
-    case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened, reads=heart)
+    case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened)
     return [case]
 
 
@@ -231,8 +230,7 @@ def r12(context, episode):
     case.exceptions += cardiac_stops(
         context, episode, first_day(episode.curative("trastuzumab")), case.due
     )
-    heart = ("cardiac_assessments",)
-    case.doubts = doubts(context, episode, "R12", needs, window, surgery, reads=heart)
+    case.doubts = doubts(context, episode, "R12", needs, window, surgery)
     return [case]
 
 

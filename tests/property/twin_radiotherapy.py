@@ -95,9 +95,7 @@ def r30(context, episode):
     if case.failure and all(d.has("capecitabine") for d in doses if d.date > start):
         topics |= {"capecitabine"}
     case.exceptions += documented(context, episode, "R30", topics)
-    case.doubts = doubts(
-        context, episode, "R30", ["chemotherapy"], None, doses[0].date, reads=("radiotherapy",)
-    )
+    case.doubts = doubts(context, episode, "R30", ["chemotherapy"], None, doses[0].date)
     return [case]
 
 
@@ -246,8 +244,7 @@ def r31_course(context, episode, tumour, case, course):
     elif failures and not case.open and case.due <= context.observable:
         case.missing.append("radiotherapy-end-not-recorded")
     window = (last, after(end, 42))
-    streams = ("radiotherapy", "cardiac_assessments")
-    case.doubts = doubts(context, episode, "R31", ["her2"], window, last, reads=streams)
+    case.doubts = doubts(context, episode, "R31", ["her2"], window, last)
 
 
 def r31_outcome(days, start, end):

@@ -152,18 +152,21 @@ def endocrine_line(context, episode, line, before):
     on_endocrine = reasons_on(context, episode, {"endocrine"})
     everywhere = on_chemotherapy | on_her2 | on_endocrine
     heart = heart_trouble(context, case.due)
-    low_burden = "low-disease-burden" in everywhere
-    against_her2 = bool(on_her2 & AGAINST_HER2) or heart
     unsuited = {"contraindication-medical", "contraindication-cardiac", "frailty-documented"}
-    against_chemotherapy = bool(on_chemotherapy & (unsuited | {"patient-refusal"}))
-    any_criterion = low_burden or against_her2 or against_chemotherapy or long_interval(episode)
+    criteria = {
+        "low-burden": "low-disease-burden" in everywhere,
+        "chemotherapy-unsuitable": bool(on_chemotherapy & unsuited),
+        "chemotherapy-refused": "patient-refusal" in on_chemotherapy,
+        "her2-unsuitable": bool(on_her2 & AGAINST_HER2) or heart,
+        "long-interval": long_interval(episode),
+    }
+    found = [name for name, holds in criteria.items() if holds]
     strict = "low-burden-and-her2-unsuitable"
     if line.begun_with("her2") or context.variant("R44", "endocrine_alone", strict) != strict:
-        case.met = any_criterion
+        case.met, case.met_reason = bool(found), next(iter(found), None)
     else:
-        case.met = low_burden and against_her2
-        if any_criterion:
-            case.exceptions.append("criterion")
+        case.met = criteria["low-burden"] and criteria["her2-unsuitable"]
+        case.met_reason, case.exceptions = strict, found
     case.exceptions += sorted(everywhere)
     if line.in_trial:
         case.exceptions.append("trial")

@@ -193,9 +193,7 @@ def judge(context, episode, case, gaps, own, metastatic):
         topics = {"her2-antibody", "her2"} | (unloaded if len(unloaded) == 1 else set())
         case.exceptions += documented(context, episode, "R18", topics)
     window = (before.date, gaps[-1][2].date)
-    case.doubts = doubts(
-        context, episode, "R18", list(DRUGS), window, before.date, reads=("cardiac_assessments",)
-    )
+    case.doubts = doubts(context, episode, "R18", list(DRUGS), window, before.date)
 
 
 def uncertain(days, earlier, later):

@@ -115,15 +115,15 @@ def second_line(context, episode, found, line):
         case.exceptions.append("previous-ild")
     case.exceptions += documented(context, episode, "R41", TDXD_TOPICS)
     case.exceptions += interrupted(context, episode, line.start, case.due)
-    add_doubts(case, context, episode, ["her2"], line, ["radiotherapy"])
+    add_doubts(case, context, episode, ["her2"], line)
     case.failure = "deruxtecan-not-recorded"
     return case
 
 
-def add_doubts(case, context, episode, needs, line, reads=()):
+def add_doubts(case, context, episode, needs, line):
     opened = episode.first_diagnosis or line.start
     window = (line.start, case.due)
-    case.doubts = doubts(context, episode, case.rule, needs, window, opened, reads)
+    case.doubts = doubts(context, episode, case.rule, needs, window, opened)
 
 
 @rule("R42", since=dict.fromkeys(EVERYWHERE, date(2013, 2, 22)), accepts=REASONS)

@@ -83,8 +83,7 @@ def r17(context, episode):
     needs = ["trastuzumab", TDM1, TDXD]
     if case.closed and covered + paused_days(context, episode, first, end) >= target:
         case.exceptions.append("contraindication-cardiac")
-    heart = ("cardiac_assessments",)
-    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first, reads=heart)
+    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first)
     return [case]
 
 

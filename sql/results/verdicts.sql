@@ -41,10 +41,20 @@ with seen as (
 
 -- What reasons, interruptions and doubts can still decide: most cases are settled before one of them is asked for.
 unsettled as (
-    select *
-    from seen
+    select
+        patient_key,
+        subject_id,
+        episode_key,
+        lacking,
+        clock_start,
+        due_date,
+        observed_from,
+        drugs_from,
+        drugs_through
+    from considered
     where
-        missing_reason is null
+        not_applicable is null
+        and missing_reason is null
         and met is null
 ),
 

@@ -24,14 +24,32 @@ RULE_VARIANTS = {
         "adj-chemo-backbone": {"backbone": "anthracycline-taxane"},
         "postneo-pcr-dual-continued": {"population": "all"},
         "early-her2-one-year": {"target": "18-cycles"},
+        "early-neoadjuvant-when-t2-or-node-positive": {"route": "surgery-first-accepted"},
+        "lvef-quarterly": {"interval": "98-days"},
+        "her2-held-on-lvef-decline": {"limits": "older-label"},
+        "chemo-before-radiation": {"cmf": "not-exempt"},
+        "pmrt-delivered": {"indication": "t3n1-or-higher"},
+        "endocrine-initiated": {"numerator": "recommended-or-given"},
+        "endocrine-five-years": {"target": "60-months"},
+        "mbc-2l-tdxd": {"brain": "deruxtecan-only"},
+        "mbc-3l-listed-option": {"preference": "tucatinib-first"},
+        "mbc-endocrine-without-chemo-justified": {"endocrine_alone": "any-criterion"},
     },
     "other": {
         "her2-positive-before-her2-therapy": {"summary": "ignored"},
         "neoadj-dual-blockade": {"population": "high-risk"},
         "adj-dual-blockade": {"population": "stage-ii-iii"},
         "adj-stage1-deescalated": {"stage_i": "dual-for-all"},
+        "lvef-quarterly": {"interval": "any-regular"},
+        "her2-held-on-lvef-decline": {"limits": "hera"},
+        "pmrt-delivered": {"after_neoadjuvant": "ypn0-spares"},
+        "endocrine-five-years": {"target": "possession"},
+        "mbc-3l-listed-option": {"endocrine": "alone-too"},
     },
-    "size": {"neoadj-dual-blockade": {"size": "20-mm-or-more"}},
+    "size": {
+        "early-neoadjuvant-when-t2-or-node-positive": {"size": "20-mm-or-more"},
+        "neoadj-dual-blockade": {"size": "20-mm-or-more"},
+    },
 }
 LATE, MIDDLE = date(2026, 9, 30), date(2023, 2, 1)
 # seed, jurisdiction, variants, cut-off, a stream left out, whether rows are spoiled

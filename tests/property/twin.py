@@ -121,11 +121,12 @@ def closed_gates(judged):
 
     Returns:
         (rule, site) where the stream is seen in too small a share of the cases in which it is
-        expected, or in none; cases without a hospital are a group.
+        expected, or in none; cases without a hospital are a group. A decision from before the rule
+        doesn't count.
     """
     seen = {}
     for case in judged:
-        if case.rule in GATES and case.expected:
+        if case.rule in GATES and case.expected and "not-in-force" not in case.excluded:
             seen.setdefault((case.rule, case.site), []).append(case.seen)
     return {
         (rule, site)

@@ -209,6 +209,7 @@ def r25_course(context, episode, days, number):
     tumour, key = episode.index, episode.index["tumour_id"]
     case = Case("R25", f"{key}/her2-course-{number}", key)
     first, last = days[0].date, days[-1].date
+    long_enough = between(first, last) + 21 >= 90
     case.decision = first
     if not context.in_force("R25", first):
         case.excluded.append("not-in-force")
@@ -216,12 +217,12 @@ def r25_course(context, episode, days, number):
         any(day.open for day in days)
         or [day.named for day in days].count(True) * days[-1].named == 1
     )
-    if between(first, last) + 21 < 90:
+    if not long_enough:
         unknown = case.missing if is_open else case.excluded
         unknown.append("no-end-date" if is_open else "short-course")
     heart = [a.date for a in assessments(context)]
     case.site, case.seen = tumour.get("site_id"), bool(heart)
-    case.expected = not case.excluded and between(first, last) + 21 >= 90
+    case.expected = not case.excluded and long_enough
     reading = context.variant("R25", "interval", "120-days")
     limit = 98 if reading == "98-days" else 120
     counted = [day for day in heart if day >= after(first, -LOOK_BACK)]
@@ -233,8 +234,8 @@ def r25_course(context, episode, days, number):
         if between(clock, day.date) > limit and not too_long:
             too_long, opened = True, clock
             case.due, case.open = after(clock, limit), first > context.observable
-    regular = sum(seen <= after(first, 365) for seen in counted) >= 2
-    if too_long and reading == "any-regular" and regular:
+    in_the_year = sum(seen <= after(first, 365) for seen in counted)
+    if reading == "any-regular" and in_the_year >= 2 and long_enough:
         case.met, case.met_reason = True, "regular"
     elif not too_long:
         case.open = between(last, context.observable) <= 42

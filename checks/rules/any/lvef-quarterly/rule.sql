@@ -59,6 +59,7 @@ followed as (
     from days
 ),
 
+-- How long before the first dose the heart was measured is a matter of the baseline.
 waits as (
     select
         c.episode_key,
@@ -72,7 +73,10 @@ waits as (
     from numbered as c
     inner join followed as f
         on c.episode_key = f.episode_key and c.setting = f.setting and c.course_number = f.course_number
-    where not c.is_short and (c.setting = 'curative' or f.day <= c.first_dose_date + $metastatic_days)
+    where
+        not c.is_short
+        and f.day > c.first_dose_date
+        and (c.setting = 'curative' or f.day <= c.first_dose_date + $metastatic_days)
 ),
 
 intervals as (
@@ -116,12 +120,13 @@ assessments as (
         c.course_number,
         count(distinct a.assessment_date) filter (where a.assessment_date <= c.first_dose_date + $year_days)
             as in_first_year,
-        max(a.assessment_date) as last_date,
+        max(a.assessment_date) filter (where a.assessment_date <= c.last_dose_date + $running_days) as last_date,
         list_sort(list(distinct cast(a.assessment_date as varchar))) as assessment_dates
     from numbered as c
     inner join stg_cardiac_assessments as a on c.patient_key = a.patient_key
     where
-        a.assessment_date between c.first_dose_date - $lvef_baseline_days and c.last_dose_date + $running_days
+        a.assessment_date between c.first_dose_date - $lvef_baseline_days
+        and greatest(c.first_dose_date + $year_days, c.last_dose_date + $running_days)
         and not c.is_short
     group by
         c.episode_key,

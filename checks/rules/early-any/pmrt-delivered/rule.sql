@@ -35,7 +35,7 @@ node_reports as (
     select
         s.patient_key,
         s.tumour_id,
-        bool_and(o.yp_n = '0') as nodes_cleared
+        bool_and(o.yp_n in ('0', '0(i+)')) as nodes_cleared
     from scoped as s
     inner join stg_surgeries as o on s.patient_key = o.patient_key and s.tumour_id = o.tumour_id
     where s.pathway = 'neoadjuvant' and o.surgery_date >= s.first_surgery_date

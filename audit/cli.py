@@ -172,6 +172,23 @@ def rules(
 
 
 @app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of an audit.")],
+    tumour_id: Annotated[str, typer.Argument(metavar="TUMOUR_ID", help="A tumour of the audit.")],
+    rule: Annotated[
+        str | None, typer.Option(help="A rule's id or number; all if not given.")
+    ] = None,
+) -> None:
+    """Show one patient's timeline, and clause by clause why each verdict came out."""
+    from audit.explain_text import explanation_on_terminal
+    from audit.finished import Finished
+
+    finished = Finished.read(folder)
+    shown = explanation_on_terminal(finished, tumour_id, finished.rule(rule) if rule else None)
+    Console(width=None if sys.stdout.isatty() else 140).print(shown)
+
+
+@app.command()
 def synthesise(
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same registry.")],

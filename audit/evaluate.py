@@ -85,6 +85,7 @@ def evaluate(
     for rule in rules:
         judge(con, rule, settings, linked=linked, shared=shared)
         log(f"judged {rule.id}")
+    store(con, "rules_read", _rules_read(rules, frozenset(linked)))
     lay_beside(con, "rule_steps", _steps(rules))
     lay_beside(con, "needed_fields", _needed(catalogue, rules))
     build(con, "results/tables", shared)
@@ -154,12 +155,8 @@ def judge(
     Raises:
         RuleFailed: the rule's SQL can't run.
     """
-    _tell(con, rule, settings, con.sql("select * from ingredients").pl(), frozenset(linked))
-    missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
-    guard = next((stream for stream in rule.card.guards_streams if not linked[stream]), None)
-    own = rule.bindings(settings.jurisdiction, settings.variants)
-    values = {**shared, **own, "streams": missing, "codes": [e.code for e in rule.card.attrition]}
-    sql = _read("results/unlinked.sql") if missing else rule.sql
+    read = tables_read(rule, frozenset(linked))
+    sql, values = prepare(con, rule, settings, linked=linked, shared=shared, read=read)
     con.execute("truncate verdict_inputs")
     try:
         run_sql(con, f"insert into verdict_inputs by name {sql}", values)
@@ -168,15 +165,52 @@ def judge(
         raise RuleFailed(
             f"rule {rule.id} does not run: {problem}", "correct its rule.sql"
         ) from error
-    values |= {
-        "rule_id": rule.id,
-        "guard_stream": guard,
-        "needs_any_drug": bool(rule.card.needs_drugs),
-    }
     if gate := rule.card.gate:
         at = {"gate_stream": gate.stream, "gate_share": shared[gate.share]}
         run_sql(con, _read("results/gates.sql"), values | at)
     run_sql(con, _read("results/verdicts.sql"), values)
+
+
+def tables_read(rule: Rule, contract_tables: frozenset[str]) -> list[str]:
+    """The tables of the extract that a rule rests on, itself, through a shared fact, or always."""
+    return sorted(tables_behind(rule.sql, contract_tables) | _ALWAYS_READ)
+
+
+def prepare(
+    con: Connection,
+    rule: Rule,
+    settings: Settings,
+    *,
+    linked: Mapping[str, bool],
+    shared: Mapping[str, object],
+    read: Sequence[str],
+) -> tuple[str, dict[str, object]]:
+    """Lays a rule's card beside its inputs, and says what its inputs are to be read with.
+
+    Args:
+        con: as for `judge`.
+        rule: the rule to judge.
+        settings: the jurisdiction and the variants.
+        linked: whether each table of the extract was there.
+        shared: every value but the card's own that SQL may ask for by name.
+        read: the tables of the extract that the rule reads, as `tables_read` gives them.
+
+    Returns:
+        The statement that gives `verdict_inputs`, and every value that it and the judgement may
+        ask for by `$name`.
+    """
+    _tell(con, rule, settings, con.sql("select * from ingredients").pl(), read)
+    missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
+    values: dict[str, object] = {
+        **shared,
+        **rule.bindings(settings.jurisdiction, settings.variants),
+        "streams": missing,
+        "codes": [e.code for e in rule.card.attrition],
+        "rule_id": rule.id,
+        "guard_stream": next((s for s in rule.card.guards_streams if not linked[s]), None),
+        "needs_any_drug": bool(rule.card.needs_drugs),
+    }
+    return (_read("results/unlinked.sql") if missing else rule.sql), values
 
 
 def _read(name: str) -> str:
@@ -188,7 +222,7 @@ def _tell(
     rule: Rule,
     settings: Settings,
     ingredients: pl.DataFrame,
-    contract_tables: frozenset[str],
+    read: Sequence[str],
 ) -> None:
     """Lays what the card says beside the rule's inputs, as small tables for the judgement."""
     card = rule.card
@@ -200,7 +234,6 @@ def _tell(
         for topic in _each(part if name == "itself" else name, ingredients)
     ]
     drugs = sorted({i for name in card.needs_drugs for i in _members(name, ingredients)})
-    read = sorted(tables_behind(rule.sql, contract_tables) | _ALWAYS_READ)
     since = rule.in_force(settings.jurisdiction)
     lay_beside(
         con,
@@ -266,4 +299,11 @@ def _steps(rules: Sequence[Rule]) -> pl.DataFrame:
         for number, step in enumerate(rule.card.attrition, start=3)
     ]
     schema = {"rule_id": pl.String, "step": pl.Int32, "code": pl.String, "says": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _rules_read(rules: Sequence[Rule], contract_tables: frozenset[str]) -> pl.DataFrame:
+    """What each rule reads, kept with the audit: an explanation need not work it out anew."""
+    rows = [(rule.id, tables_read(rule, contract_tables)) for rule in rules]
+    schema = {"rule_id": pl.String(), "tables": pl.List(pl.String())}
     return pl.DataFrame(rows, schema=schema, orient="row")

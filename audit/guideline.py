@@ -3,10 +3,10 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -181,10 +181,10 @@ class Catalogue:
         rules = [_rule(folder.parent, editions) for folder in checks.glob("rules/*/*/card.yaml")]
         rules.sort(key=lambda rule: rule.card.number)
         text = (checks / "definitions.yaml").read_text(encoding="utf-8")
-        definitions = {k: Parameter(**v) for k, v in yaml.safe_load(text).items()}
+        definitions = {k: Parameter(**v) for k, v in _load(text).items()}
         needed = (checks / "completeness.yaml").read_text(encoding="utf-8")
-        fields = {k: Field(**v) for k, v in yaml.safe_load(needed).items()}
-        numbers = yaml.safe_load((checks / "numbers.yaml").read_text(encoding="utf-8"))
+        fields = {k: Field(**v) for k, v in _load(needed).items()}
+        numbers = _load((checks / "numbers.yaml").read_text(encoding="utf-8"))
         by_id = {rule.id: rule for rule in rules}
         return cls(by_id, definitions, fields, numbers, _hash(checks, root("sql")))
 
@@ -205,6 +205,25 @@ class Catalogue:
                 )
             ids.add(rule_id)
         return [rule for rule in self.rules.values() if not ids or rule.id in ids]
+
+    def with_parameters(self, chosen: Mapping[str, Mapping[str, Scalar]]) -> "Catalogue":
+        """The catalogue with other values for some rules' own numbers, shown on their cards too.
+
+        Args:
+            chosen: values by rule id or number, and by the parameter's name on the card, in the
+                card's unit.
+
+        Raises:
+            UsageError: a rule or a parameter that no card has, or a value of another kind.
+        """
+        changed = dict(self.rules)
+        for asked, values in chosen.items():
+            rule = self.select([asked])[0]
+            own = dict(rule.card.parameters)
+            for name, value in values.items():
+                own[name] = _other_value(rule, name, value)
+            changed[rule.id] = replace(rule, card=rule.card.model_copy(update={"parameters": own}))
+        return replace(self, rules=changed)
 
     def check_variants(self, chosen: Mapping[str, Mapping[str, str]]) -> None:
         """Makes sure that every chosen variant exists.
@@ -251,8 +270,30 @@ def parse_variants(words: Sequence[str], numbers: Mapping[str, str]) -> dict[str
     return chosen
 
 
+def _other_value(rule: Rule, name: str, value: Scalar) -> Parameter:
+    parameter = rule.card.parameters.get(name)
+    if parameter is None:
+        known = ", ".join(rule.card.parameters) or "none"
+        raise UsageError(
+            f"rule {rule.id} has no parameter {name!r}", f"its parameters are: {known}"
+        )
+    kind = date if isinstance(parameter.value, date) else (int, float)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UsageError(
+            f"parameter {rule.id}.{name} can't be {value!r}",
+            f"give a {'date' if kind is date else 'number'}, in {parameter.unit}",
+        )
+    return parameter.model_copy(update={"value": value})
+
+
+def _load(text: str) -> dict[str, Any]:
+    """YAML by the parser in C: the cards are read by every command, also by the quickest."""
+    loaded: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return loaded
+
+
 def _editions(path: Path) -> dict[str, dict[str, dict[str, Edition]]]:
-    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    written = _load(path.read_text(encoding="utf-8"))
     return {
         rule: {
             name: {
@@ -266,7 +307,7 @@ def _editions(path: Path) -> dict[str, dict[str, dict[str, Edition]]]:
 
 
 def _rule(folder: Path, editions: Mapping[str, Mapping[str, Mapping[str, Edition]]]) -> Rule:
-    card = Card(**yaml.safe_load((folder / "card.yaml").read_text(encoding="utf-8")))
+    card = Card(**_load((folder / "card.yaml").read_text(encoding="utf-8")))
     sql = (folder / "rule.sql").read_text(encoding="utf-8")
     return Rule(folder.name, folder, card, sql, editions[folder.name])
 

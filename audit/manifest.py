@@ -13,7 +13,12 @@ from audit.warehouse import Connection
 
 
 def full_manifest(
-    con: Connection, catalogue: Catalogue, settings: Settings, extract: Extract
+    con: Connection,
+    catalogue: Catalogue,
+    settings: Settings,
+    extract: Extract,
+    *,
+    conjugates_told_apart: bool,
 ) -> dict[str, Any]:
     """The manifest of an audit, without the times of its stages.
 
@@ -22,6 +27,7 @@ def full_manifest(
         catalogue: the rules and shared definitions.
         settings: what was audited and by which rules.
         extract: what was read and what became of its rows.
+        conjugates_told_apart: False when the source stores conjugates under trastuzumab.
     """
     rules = catalogue.select(settings.rules)
     verdicts: dict[str, dict[str, int]] = {rule.id: {} for rule in rules}
@@ -36,6 +42,7 @@ def full_manifest(
         },
         "jurisdiction": settings.jurisdiction,
         "mapping": settings.mapping,
+        "conjugates_told_apart": conjugates_told_apart,
         "parameters": {
             rule.id: {name: _plain(p.value) for name, p in rule.card.parameters.items()}
             for rule in rules

@@ -304,7 +304,13 @@ def _judge(
             conjugates_told_apart=loaded.conjugates_told_apart,
             log=logger.info,
         )
-    return full_manifest(con, catalogue, settings, loaded.extract)
+    return full_manifest(
+        con,
+        catalogue,
+        settings,
+        loaded.extract,
+        conjugates_told_apart=loaded.conjugates_told_apart,
+    )
 
 
 def _load(con: Connection, extract: Extract) -> None:

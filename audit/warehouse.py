@@ -102,7 +102,7 @@ def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
     """
     makers = _makers()
     seen: set[str] = set()
-    waiting = _named(sqlglot.parse_one(sql, read="duckdb"))
+    waiting = tables_named(sqlglot.parse_one(sql, read="duckdb"))
     while waiting:
         table = waiting.pop()
         if table not in seen:
@@ -118,10 +118,17 @@ def _makers() -> dict[str, frozenset[str]]:
         for path in (root("sql") / layer).glob("*.sql"):
             for statement in sqlglot.parse(path.read_text(encoding="utf-8"), read="duckdb"):
                 if isinstance(statement, exp.Create):
-                    makers[statement.this.name] = frozenset(_named(statement.expression))
+                    makers[statement.this.name] = frozenset(tables_named(statement.expression))
     return makers
 
 
-def _named(select: exp.Expr) -> set[str]:
+def tables_asked(sql: str) -> set[str]:
+    """The tables that the statements of a text read or write."""
+    statements = sqlglot.parse(sql, read="duckdb")
+    return {n for statement in statements if statement is not None for n in tables_named(statement)}
+
+
+def tables_named(select: exp.Expr) -> set[str]:
+    """The tables that a statement reads, without its own common table expressions."""
     local = {cte.alias for cte in select.find_all(exp.CTE)}
     return {table.name for table in select.find_all(exp.Table)} - local

@@ -1,0 +1,104 @@
+"""A finished audit's folder: what was audited, by which rules and numbers, and its database."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from audit.errors import UsageError
+from audit.guideline import Catalogue, Rule
+from audit.settings import Settings
+from audit.warehouse import Connection
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An audit that was published.
+
+    Attributes:
+        folder: where it stands.
+        manifest: its provenance, as `manifest.json` has it.
+        catalogue: the rules of this installation with the numbers that the audit was made with.
+        settings: what was audited and by which rules.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    catalogue: Catalogue
+    settings: Settings
+
+    @classmethod
+    def read(cls, folder: Path) -> "Finished":
+        """Reads what an audit's folder says of itself.
+
+        Raises:
+            UsageError: there is no audit in it.
+        """
+        manifest, database = folder / "manifest.json", folder / "audit.duckdb"
+        if not manifest.is_file() or not database.is_file():
+            raise UsageError(
+                f"there is no audit in {folder}",
+                "name a folder that `guideline-audit run … --out` wrote",
+            )
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        catalogue = Catalogue.read()
+        known = {rule: own for rule, own in said["parameters"].items() if rule in catalogue.rules}
+        settings = Settings(
+            extract=folder,
+            cutoff=date.fromisoformat(said["cutoff"]),
+            jurisdiction=said["jurisdiction"],
+            rules=tuple(known),
+            variants={rule: said["variants"][rule] for rule in known},
+        )
+        return cls(folder, said, catalogue.with_parameters(_typed(catalogue, known)), settings)
+
+    @property
+    def linked(self) -> dict[str, bool]:
+        """Whether each table of the extract was there."""
+        return {name: table["linked"] for name, table in self.manifest["tables"].items()}
+
+    def rule(self, asked: str) -> Rule:
+        """The rule of an id or number.
+
+        Raises:
+            UsageError: no such rule, or the audit did not judge it.
+        """
+        rule = self.catalogue.select([asked])[0]
+        if rule.id not in self.manifest["verdicts"]:
+            raise UsageError(
+                f"rule {rule.id} was not judged in {self.folder}",
+                f"name one of: {', '.join(self.manifest['verdicts'])}",
+            )
+        return rule
+
+    def open(self) -> Connection:
+        """A connection of its own with the audit's tables as `published`; it can't change them.
+
+        The file may be replaced by a newer audit meanwhile: this connection keeps reading the old
+        one.
+        """
+        con = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        con.execute("set enable_progress_bar = false")
+        path = str(self.folder / "audit.duckdb").replace("'", "''")
+        con.execute(f"attach '{path}' as published (read_only)")
+        return con
+
+
+def _typed(
+    catalogue: Catalogue, written: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The manifest's numbers as the cards type them: it writes dates as text."""
+    return {
+        rule: {
+            name: date.fromisoformat(value)
+            if isinstance(catalogue.rules[rule].card.parameters[name].value, date)
+            else value
+            for name, value in own.items()
+            if name in catalogue.rules[rule].card.parameters
+        }
+        for rule, own in written.items()
+    }

@@ -12,14 +12,20 @@ import polars as pl
 from audit import statistics
 from audit.attrition import Attrition, Step
 from audit.disclosure import Cell, Mark, Sum, is_small, protect, single
+from audit.margins import JUDGED, Margins, banded, margins
 from audit.verdicts import IN_POPULATION, VERDICTS
 
 _SIDE_COUNTS = ("population",)
 NO_SITE = "(not recorded)"
 """Stands for a missing site in the rates."""
+STRATA = {
+    "age": ("younger", "middle", "older", "unknown"),
+    "receptors": ("positive", "negative", "unknown"),
+}
+"""Ways in which cases are told apart beside hospital and year, each with its groups in order."""
 TOGETHER = " + "
 """Stands between fields that a case lacks together."""
-LEAST_JUDGED = 10
+LEASTJUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
 # How dear a count is where another one needs cover: without the first two there is no rate, without
@@ -27,9 +33,10 @@ LEAST_JUDGED = 10
 _WORTH = {"conformant": 100.0, "non_conformant": 100.0, "population": 10.0, "not_evaluable": 3.0}
 _REGISTRY_WORTH = 20.0
 _REPAIR_WORTH = 0.5
+_STRATUM_WORTH = 0.2
+_MARGIN_WORTH = 0.1
 _RATE = ("conformant", "non_conformant", "population")
 _REGISTRY = pl.col("level") == "registry"
-_JUDGED = ("conformant", "non_conformant")
 
 
 Tables = Mapping[str, pl.DataFrame]
@@ -105,6 +112,8 @@ class RuleFigures:
     registry: Group
     sites: list[Group]
     years: list[Group]
+    strata: dict[str, list[Group]]
+    margins: Margins | None
     steps: list[Step]
     reasons: dict[str, list[tuple[str, Cell]]]
     missing: list[tuple[str, Cell]]
@@ -146,9 +155,11 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     }
     counts = _Counts()
     groups = _add_groups(counts, own["rates"])
+    strata = _add_strata(counts, own["strata"])
     reasons = _add_reasons(counts, own["verdict_reasons"], own["exception_reasons"])
     missing = _add_missing(counts, own["missing_fields"])
     repairs = _add_repairs(counts, own["repairs"])
+    _add_margins(counts, own["margins"])
     attrition = Attrition(own["attrition"], counts.counts, threshold)
     counts.counts |= attrition.counts
     counts.sums += attrition.sums
@@ -157,13 +168,17 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     gated = _gated(own["rates"], own["gated_sites"])
     shown = [
         _group(level, id_, name, cells, threshold, (level, id_) in gated)
-        for level, id_, name in groups
+        for level, id_, name in (*groups, *strata)
     ]
     return RuleFigures(
         rule_id=rule_id,
         registry=shown[0],
         sites=[group for group in shown if group.level == "site"],
         years=[group for group in shown if group.level == "year"],
+        strata={level: [group for group in shown if group.level == level] for level in STRATA},
+        margins=margins(
+            cells, shown[0].cells["conformant"], shown[0].cells["non_conformant"], threshold
+        ),
         steps=attrition.steps(cells),
         reasons={
             verdict: [(code, cells["reason", verdict, code]) for code in codes]
@@ -198,20 +213,49 @@ def _add_groups(counts: _Counts, rates: pl.DataFrame) -> list[tuple[str, str, st
     return groups
 
 
+def _add_strata(counts: _Counts, strata: pl.DataFrame) -> list[tuple[str, str, str]]:
+    """The cases concerned, told apart: a group without a case is none."""
+    groups = []
+    for level, order in STRATA.items():
+        rows = {row["group_id"]: row for row in strata.filter(pl.col("level") == level).to_dicts()}
+        members = [(level, id_, id_) for id_ in order if id_ in rows]
+        for group in members:
+            _add_group(counts, group, rows[group[1]], IN_POPULATION)
+        for name in (*IN_POPULATION, *_SIDE_COUNTS):
+            counts.tie(((level, id_, name) for _, id_, _ in members), ("registry", "", name))
+        groups.extend(members)
+    return groups
+
+
 def _one(rows: pl.DataFrame) -> dict[str, int]:
     return rows.to_dicts()[0] if rows.height else dict.fromkeys(VERDICTS, 0)
 
 
-def _add_group(counts: _Counts, group: tuple[str, str, str], row: dict[str, int]) -> None:
+def _add_group(
+    counts: _Counts,
+    group: tuple[str, str, str],
+    row: dict[str, int],
+    verdicts: Iterable[str] = VERDICTS,
+) -> None:
     level, id_, _ = group
-    values = {name: int(row[name] or 0) for name in VERDICTS}
+    values = {name: int(row[name] or 0) for name in verdicts}
     values["population"] = sum(values[name] for name in IN_POPULATION)
     for name, value in values.items():
         worth = _WORTH.get(name, 1.0)
+        if level in STRATA:
+            worth *= _STRATUM_WORTH
         if level == "registry":
             worth = inf if name in _RATE else worth * _REGISTRY_WORTH
         counts.add((level, id_, name), value, worth)
     counts.tie(((level, id_, name) for name in IN_POPULATION), (level, id_, "population"))
+
+
+def _add_margins(counts: _Counts, rows: pl.DataFrame) -> None:
+    for key, count in (found := banded(rows)).items():
+        counts.add(key, count, _MARGIN_WORTH)
+    for verdict in JUDGED if found else ():
+        parts = (("margin", verdict, code) for _, verdict_, code in found if verdict_ == verdict)
+        counts.tie(parts, ("registry", "", verdict))
 
 
 def _add_reasons(
@@ -289,14 +333,14 @@ def _readings(others: pl.DataFrame, in_force: Mapping[str, int], threshold: int)
     shown = [in_force]
     readings = []
     for row in others.to_dicts():
-        gaps = [abs(row[name] - one[name]) for one in shown for name in _JUDGED]
+        gaps = [abs(row[name] - one[name]) for one in shown for name in JUDGED]
         if any(is_small(gap, threshold) for gap in gaps):
             readings.append(Reading(row["variant"], row["choice"], None, None))
             continue
         shown.append(row)
-        cells = {name: single(row[name], threshold) for name in _JUDGED}
+        cells = {name: single(row[name], threshold) for name in JUDGED}
         hidden = dict.fromkeys(("not_evaluable", "population"), Cell(None, Mark.COVER))
-        differs = any(row[name] != in_force[name] for name in _JUDGED)
+        differs = any(row[name] != in_force[name] for name in JUDGED)
         rate = _rate(cells | hidden, threshold, gated=False)
         readings.append(Reading(row["variant"], row["choice"], differs, rate))
     return readings
@@ -305,7 +349,11 @@ def _readings(others: pl.DataFrame, in_force: Mapping[str, int], threshold: int)
 def _group(
     level: str, id_: str, name: str, cells: Mapping[Hashable, Cell], threshold: int, gated: bool
 ) -> Group:
-    own = {count: cells[level, id_, count] for count in (*VERDICTS, *_SIDE_COUNTS)}
+    own = {
+        count: cells[level, id_, count]
+        for count in (*VERDICTS, *_SIDE_COUNTS)
+        if (level, id_, count) in cells
+    }
     return Group(level, id_, name, own, _rate(own, threshold, gated))
 
 
@@ -338,7 +386,7 @@ def _rate(cells: Mapping[str, Cell], threshold: int, gated: bool) -> Rate:
         why = "stream-not-linked"
     elif conformant is not None and non_conformant is not None:
         judged = conformant + non_conformant
-        if judged >= LEAST_JUDGED:
+        if judged >= LEASTJUDGED:
             why = ""
             share = statistics.rate(conformant, non_conformant)
             interval = statistics.wilson(conformant, non_conformant)

@@ -39,6 +39,8 @@ logger = logging.getLogger("audit")
 
 AGGREGATES = (
     "rates",
+    "strata",
+    "margins",
     "variant_rates",
     "gated_sites",
     "attrition",

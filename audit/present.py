@@ -104,11 +104,26 @@ class Drug:
 
 
 @dataclass(frozen=True)
+class Datum:
+    """A number inside a sentence: what its id is made of, its value for a machine, and its text."""
+
+    id: tuple[str, ...]
+    value: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Finding:
-    """A headline: what it is about, and what was found."""
+    """A headline: what it is about, the rule's id where it is one rule, and what was found."""
 
     about: str
-    says: str
+    rule_id: str
+    parts: tuple[str | Datum, ...]
+
+    @property
+    def says(self) -> str:
+        """The sentence as plain text."""
+        return "".join(part if isinstance(part, str) else part.text for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,7 @@ class Page:
     patients: Cell
     tumours: Cell
     headline: list[Finding]
+    unrated: list[Finding]
     rules: list[RulePage]
     facts: dict[str, list[Worded]]
     windows: list[Window]
@@ -173,6 +189,11 @@ def present(
         patients=loaded["patients"],
         tumours=loaded["tumours"],
         headline=_headline(rules),
+        unrated=[
+            Finding(rule.card.title, rule.id, (_no_rate(rule),))
+            for rule in rules
+            if rule.registry.rate.share is None
+        ],
         rules=rules,
         facts=_facts(tables["registry_facts"], threshold),
         windows=windows(tables["window_lines"], threshold),
@@ -278,36 +299,55 @@ def fine_percent(share: float) -> str:
 
 
 def _headline(rules: list[RulePage]) -> list[Finding]:
-    """The findings in plain words: cases for review, rules without a rate, thin completeness."""
+    """The findings in plain words: cases for review, and rates that rest on part of the cases."""
     rated = [rule for rule in rules if rule.registry.rate.share is not None]
-    unrated = [rule for rule in rules if rule not in rated]
     gravest = sorted(rated, key=_for_review, reverse=True)
-    found = [Finding(rule.card.title, _review(rule)) for rule in gravest[:HEADLINES]]
-    found += [Finding(rule.card.title, _no_rate(rule)) for rule in unrated]
-    for rule in rated:
-        complete = rule.registry.rate.completeness
-        if complete is not None and complete < LOW_COMPLETENESS:
-            missing = [one.says for one in rule.missing if one.cell.value]
-            most = f"; most often missing: {missing[0]}" if missing else ""
-            says = f"Rests on part of its cases: {percent(complete)} could be evaluated{most}."
-            found.append(Finding(rule.card.title, says))
-    return found
+    found = [_review(rule) for rule in gravest[:HEADLINES]]
+    partial = [
+        (complete, rule)
+        for rule in rated
+        if (complete := rule.registry.rate.completeness) is not None and complete < LOW_COMPLETENESS
+    ]
+    partial.sort(key=lambda one: (one[0], one[1].card.number))
+    return found + [_partial(rule, complete) for complete, rule in partial[:HEADLINES]]
 
 
 def _for_review(rule: RulePage) -> int:
     return rule.registry.cells["non_conformant"].value or 0
 
 
-def _review(rule: RulePage) -> str:
+def _count(rule: RulePage, measure: str, count: int) -> Datum:
+    return Datum((rule.id, "registry", measure), str(count), f"{count:,}")
+
+
+def _share(rule: RulePage, measure: str, share: float) -> Datum:
+    return Datum((rule.id, "registry", measure), f"{share:.3f}", percent(share))
+
+
+def _review(rule: RulePage) -> Finding:
     met, unmet = (
         rule.registry.cells[verdict].value or 0 for verdict in ("conformant", "non_conformant")
     )
-    if not unmet:
-        return f"None for review: the recommendation was met in all {met:,} cases judged."
-    return (
-        f"{unmet:,} for review of {met + unmet:,} cases judged; the recommendation was met in "
-        f"{percent(met / (met + unmet))}."
+    judged = _count(rule, "judged", met + unmet)
+    parts: tuple[str | Datum, ...] = (
+        _count(rule, "non_conformant", unmet),
+        " for review of ",
+        judged,
+        " cases judged; the recommendation was met in ",
+        _share(rule, "rate", met / (met + unmet)),
+        ".",
     )
+    if not unmet:
+        parts = ("None for review: the recommendation was met in all ", judged, " cases judged.")
+    return Finding(rule.card.title, rule.id, parts)
+
+
+def _partial(rule: RulePage, complete: float) -> Finding:
+    missing = [one.says for one in rule.missing if one.cell.value]
+    most = f"; most often missing: {missing[0]}" if missing else ""
+    share = _share(rule, "completeness", complete)
+    says = ("Rests on part of its cases: ", share, f" could be evaluated{most}.")
+    return Finding(rule.card.title, rule.id, says)
 
 
 def _no_rate(rule: RulePage) -> str:

@@ -38,6 +38,7 @@ class Mending:
 class AtSite:
     """What to repair first at a hospital: the fields, with the numbers of the rules they help."""
 
+    id: str
     name: str
     first: list[tuple[tuple[str, ...], list[str]]]
 
@@ -86,7 +87,7 @@ def first_at_sites(
             fields = named.setdefault(row["site_id"], {})
             fields.setdefault(row["field"], []).append((row["verdicts_settled"], number))
     sites = sorted((site_names.get(id_, id_), id_) for id_ in at_sites["site_id"].unique())
-    return [AtSite(name, _first(named.get(id_, {}))) for name, id_ in sites]
+    return [AtSite(id_, name, _first(named.get(id_, {}))) for name, id_ in sites]
 
 
 def _open(rows: pl.DataFrame, threshold: int) -> pl.DataFrame:

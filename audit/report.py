@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from audit import resources
+from audit import pages, resources
 from audit.present import PLACES, SPLIT, Page, fine_percent, percent, words
 from audit.published import number_id
 from audit.quality_page import Quality
@@ -16,16 +16,36 @@ CHART_WIDTH = 200
 
 
 def render_report(page: Page, out: Path) -> Path:
-    """Writes `report/index.html` and `report/quality.html` under `out`, aggregate figures only.
+    """Writes `report/` under `out`, aggregate figures only, and gives the path of its `index.html`.
 
-    Gives the path of the first.
+    Beside it stand `quality.html`, `rules/<rule id>.html` and `sites/<file name>.html`.
     """
+    views = pages.rule_views(page)
+    sites = pages.site_views(page, views)
+    context = {
+        "page": page,
+        "views": views,
+        "sites": sites,
+        "alarms": pages.alarms(views),
+        "exceptions": pages.exceptions(page),
+        "completeness_map": pages.completeness_map(page),
+    }
     folder = out / "report"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, template in (("quality.html", "quality.html"), ("index.html", "report.html")):
+    written = {"quality.html": render("quality.html", {**context, "up": ""})}
+    for view in views:
+        written[f"rules/{view.rule.id}.html"] = render(
+            "rule.html", {**context, "view": view, "rule": view.rule, "up": "../"}
+        )
+    for site in sites:
+        written[f"sites/{site.file}.html"] = render(
+            "site.html", {**context, "site": site, "up": "../"}
+        )
+    written["index.html"] = render("report.html", {**context, "up": ""})
+    for name, text in written.items():
         path = folder / name
-        path.write_text(render(template, {"page": page}), encoding="utf-8")
-    return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder / "index.html"
 
 
 def render_validation(

@@ -10,7 +10,7 @@ import polars as pl
 
 from audit.evaluate import VARIANT_RATES
 from audit.guideline import Catalogue, Gate
-from audit.verdicts import VERDICTS
+from audit.verdicts import IN_POPULATION, VERDICTS
 
 CUTOFF = date(2024, 12, 31)
 SITES = {
@@ -95,6 +95,41 @@ def count(found, level, key):
     ).sort("rule_id", "group_id")
 
 
+def strata(found):
+    """Ages and receptors that follow from the patient's number."""
+    concerned = found.filter(pl.col("verdict") != "not_applicable")
+    number = pl.col("patient_id").str.extract(r"(\d+)").cast(pl.Int64) % 5
+    ages = ["younger", "middle", "middle", "older", "older"]
+    by = {
+        "age": number.replace_strict(dict(enumerate(ages)), return_dtype=pl.String),
+        "receptors": pl.when(number < 4).then(pl.lit("positive")).otherwise(pl.lit("negative")),
+    }
+    return pl.concat(
+        concerned.with_columns(level=pl.lit(level), group_id=group_id)
+        .group_by("rule_id", "level", "group_id")
+        .agg(
+            (pl.col("verdict") == verdict).sum().cast(pl.Int64).alias(verdict)
+            for verdict in IN_POPULATION
+        )
+        for level, group_id in by.items()
+    )
+
+
+def margins(found):
+    """Margins as drawn; failures at a multiple of seven days outside had nothing recorded."""
+    judged = found.filter(pl.col("verdict").is_in(["conformant", "non_conformant"]))
+    waiting = (
+        (pl.col("verdict") == "non_conformant")
+        & (pl.col("margin_days") < 0)
+        & (pl.col("margin_days") % 7 == 0)
+    )
+    return (
+        judged.with_columns(waiting=waiting)
+        .group_by("rule_id", "verdict", "margin_days", "waiting")
+        .agg(n=pl.len().cast(pl.Int64))
+    )
+
+
 def quality():
     """A block, a warning on people, a warning on rows, a note, and an expectation that holds."""
     checks = [
@@ -151,6 +186,8 @@ def tables(found=None, patients=15_000):
             orient="row",
             schema=["rule_id", "step", "code", "says", "removed", "remaining"],
         ),
+        "strata": strata(found),
+        "margins": margins(found),
         "gated_sites": pl.DataFrame(
             [(GATED, "S3", "receptor_tests", 40, 20, 0.5, True)],
             orient="row",

@@ -11,6 +11,7 @@ from extracts import write_extract
 from audit.figures import rule_figures
 from audit.guideline import Catalogue, Edition, Gate
 from audit.outputs import summary
+from audit.pages import rule_view
 from audit.pipeline import evaluate_extract
 from audit.present import present
 from audit.report import render
@@ -180,12 +181,14 @@ def test_no_rate_anywhere_where_every_site_is_gated(tmp_path):
 
 def test_the_page_says_so_in_place_of_the_rate():
     page = present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
-    told = render("report.html", {"page": page})
+    rule = next(rule for rule in page.rules if rule.id == fixtures.GATED)
+    context = {"page": page, "rule": rule, "view": rule_view(rule, "US")}
+    told = render("rule.html", context)
     assert told.count('<span class="quiet">stream not linked</span>') == 1
     assert "at 1 of 4 hospitals too few of the cases" in told
 
 
-def test_the_headline_says_that_no_hospital_is_linked():
+def test_the_page_says_that_no_hospital_is_linked():
     tables = fixtures.tables()
     everywhere = pl.DataFrame(
         [(fixtures.GATED, site, "receptor_tests", 40, 20, 0.5, True) for site in fixtures.SITES],
@@ -193,7 +196,7 @@ def test_the_headline_says_that_no_hospital_is_linked():
         schema=tables["gated_sites"].schema,
     )
     page = present({**tables, "gated_sites": everywhere}, fixtures.manifest(), fixtures.CATALOGUE)
-    (said,) = [one.says for one in page.headline if "stream" in one.says]
+    (said,) = [one.says for one in page.unrated if "stream" in one.says]
     assert said == "No rate: the stream is not linked at the hospitals concerned (receptor tests)."
 
 

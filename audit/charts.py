@@ -1,0 +1,311 @@
+"""Charts as inline SVG, drawn by Altair from numbers that a table beside them shows as well."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from audit import statistics
+from audit.comparison import Comparison, Place
+from audit.figures import Group
+from audit.margins import BANDS, WAITING, Margins
+
+INK, QUIET, LINE, ACCENT, WARN = "#1c2733", "#55606d", "#d5dbe1", "#0b4f6c", "#b3450e"
+"""Colours of the stylesheet, which swaps them in the dark."""
+INTERVAL = "#9cc3d5"
+SHADES = {0: "#ffffff", 1: "#e7f1f6", 2: "#c4dfec", 3: "#f5dfae", 4: "#f0b27a", 5: "#8f2f0a"}
+FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
+"""Fonts of the page's own list that are equally wide, so that labels fit as they were measured."""
+WIDTH = 640
+FUNNEL_STEPS = 40
+"""Numbers of cases at which the limits of a funnel are worked out."""
+SHAPES = {
+    Place.BELOW_3SD: "triangle-down",
+    Place.BELOW_2SD: "triangle-down",
+    Place.INSIDE: "circle",
+    Place.ABOVE_2SD: "triangle-up",
+    Place.ABOVE_3SD: "triangle-up",
+}
+DASHES = {"low_3sd": [1, 0], "low_2sd": [4, 3], "high_2sd": [4, 3], "high_3sd": [1, 0]}
+LABEL: dict[str, Any] = {"color": INK, "fontSize": 11, "limit": 220}
+Rows = Sequence[dict[str, Any]]
+Plot = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
+    """Rates of hospitals by their judged cases, between limits of 2 (dashed) and 3 SD (solid).
+
+    Takes the comparison, and the rest as `svg` does.
+    """
+    judged = [position.judged for position in comparison.positions]
+    step = max((max(judged) - min(judged)) // FUNNEL_STEPS, 1)
+    numbers = range(max(min(judged) - step, 1), max(judged) + step + 1, step)
+    limits = [
+        {"cases": cases, "limit": limit, "share": share}
+        for cases in numbers
+        for limit, share in statistics.funnel(cases, comparison.target, comparison.dispersion)
+        ._asdict()
+        .items()
+    ]
+    points = [
+        {
+            "cases": position.judged,
+            "share": position.share,
+            "place": position.place.value,
+            "name": position.group.name if position.place is not Place.INSIDE else "",
+        }
+        for position in comparison.positions
+    ]
+    x = alt.X(
+        "cases:Q",
+        title="Cases judged",
+        scale=alt.Scale(zero=False, nice=False),
+        axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
+    )
+    y = _shares("Recommendation met")
+    lines = (
+        _chart(limits)
+        .mark_line(strokeWidth=1.25, color=QUIET)
+        .encode(x=x, y=y, strokeDash=_mapped("limit:N", DASHES))
+    )
+    target = _chart([{"share": comparison.target}]).mark_rule(color=ACCENT, strokeWidth=1.25)
+    dots = (
+        _chart(points)
+        .mark_point(filled=True, size=60, opacity=1, stroke="white", strokeWidth=0.75)
+        .encode(
+            x=x,
+            y=y,
+            shape=alt.Shape("place:N", legend=None, scale=_scale(SHAPES)),
+            color=alt.condition("datum.place === 'inside'", alt.value(ACCENT), alt.value(WARN)),
+        )
+    )
+    middle = (min(judged) + max(judged)) / 2
+    left = f"datum.cases <= {middle}"
+    named = _chart(points).encode(x=x, y=y, text="name:N")
+    labels = [
+        named.transform_filter(left).mark_text(align="left", dx=8, **LABEL),
+        named.transform_filter(f"!({left})").mark_text(align="right", dx=-8, **LABEL),
+    ]
+    return svg(alt.layer(lines, target.encode(y="share:Q"), dots, *labels), 300, name, title, desc)
+
+
+def trend(
+    years: Sequence[Group],
+    target: float,
+    editions: Iterable[str],
+    name: str,
+    title: str,
+    desc: str,
+) -> str:
+    """Rates by year with 95 % intervals; a dashed upright where an edition came into force.
+
+    Args:
+        years: the years in order; those without a rate stay empty.
+        target: the registry's rate over all years.
+        editions: years in which an edition of the rule came into force.
+        name: as `svg` takes it, like the rest.
+        title: the same.
+        desc: the same.
+    """
+    domain = [year.name for year in years]
+    points: list[dict[str, Any]] = [
+        {"year": year.name, "share": year.rate.share, **year.rate.interval._asdict()}
+        for year in years
+        if year.rate.share is not None and year.rate.interval is not None
+    ]
+    rated = {point["year"] for point in points}
+    gaps = [{"year": year, "share": None} for year in domain if year not in rated]
+    x = alt.X(
+        "year:O",
+        title="Year of decision",
+        scale=alt.Scale(domain=domain),
+        axis=alt.Axis(labelAngle=0, labelOverlap=True, grid=False),
+    )
+    y = _shares("Recommendation met")
+    since = [{"year": year} for year in editions if year in domain]
+    base = _chart(points)
+    layers = [
+        _chart([{"share": target}]).mark_rule(color=QUIET, strokeDash=[2, 3]).encode(y="share:Q"),
+        base.mark_rule(color=INTERVAL, strokeWidth=8).encode(
+            x=x, y=_shares("Recommendation met", "low"), y2="high:Q"
+        ),
+        _chart([*points, *gaps])
+        .mark_line(color=ACCENT, strokeWidth=1.5, invalid="break-paths-filter-domains")
+        .encode(x=x, y=y),
+        base.mark_point(filled=True, color=ACCENT, size=50, opacity=1).encode(x=x, y=y),
+        _chart(since).mark_rule(color=WARN, strokeDash=[5, 3], strokeWidth=1.5).encode(x=x),
+    ]
+    return svg(alt.layer(*layers), 220, name, title, desc)
+
+
+def margin_histogram(
+    margins: Margins, words: Mapping[str, str], name: str, title: str, desc: str
+) -> str:
+    """Cases by days outside and inside the limit; a hidden count has no bar.
+
+    Args:
+        margins: the bands as they may be shown.
+        words: the bands' names by code.
+        name: as `svg` takes it, like the rest.
+        title: the same.
+        desc: the same.
+    """
+    codes = [WAITING, *(band.code for band in BANDS)]
+    labels = {"conformant": "Met", "non_conformant": "For review"}
+    bars = [
+        {"band": words[code], "answer": labels[verdict], "cases": cell.value}
+        for verdict, cells in margins.cells.items()
+        for code in codes
+        if (cell := cells[code]).value
+    ]
+    order = [words[code] for code in codes]
+    x = alt.X(
+        "band:O",
+        title="Days outside the limit (left) and inside it (right)",
+        scale=alt.Scale(domain=order),
+        axis=alt.Axis(labelAngle=-40, labelLimit=140, grid=False),
+    )
+    base = _chart(bars).encode(
+        x=x,
+        y=alt.Y("cases:Q", title="Cases", stack=True, axis=alt.Axis(format=",d", tickMinStep=1)),
+        color=alt.Color(
+            "answer:N",
+            scale=alt.Scale(domain=list(labels.values()), range=["#1f7a5c", WARN]),
+            legend=alt.Legend(title=None, orient="top"),
+        ),
+        order=alt.Order("answer:N"),
+    )
+    return svg(base.mark_bar(stroke="white", strokeWidth=0.75), 220, name, title, desc)
+
+
+def standing(rows: Rows, name: str, title: str, desc: str) -> str:
+    """A hospital's rates (dot, with 95 % interval) beside the registry's (tick), a rule a line.
+
+    Takes rows with `rule`, `share`, `low`, `high` and `registry`, and the rest as `svg` does.
+    """
+    y = alt.Y(
+        "rule:N",
+        title=None,
+        sort=[row["rule"] for row in rows],
+        axis=alt.Axis(grid=True, gridColor=LINE, labelLimit=60),
+    )
+    x = alt.X(
+        "share:Q",
+        title="Recommendation met",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%", grid=False),
+    )
+    base = _chart(rows)
+    layers = [
+        base.mark_rule(color=INTERVAL, strokeWidth=7).encode(y=y, x="low:Q", x2="high:Q"),
+        base.mark_tick(color=WARN, thickness=2, size=14).encode(
+            y=y, x=alt.X("registry:Q", scale=alt.Scale(domain=[0, 1]))
+        ),
+        base.mark_point(filled=True, color=ACCENT, size=50, opacity=1).encode(y=y, x=x),
+    ]
+    return svg(alt.layer(*layers), 18 * len(rows), name, title, desc)
+
+
+def heat_map(rows: Rows, order: Sequence[str], name: str, title: str, desc: str) -> str:
+    """How complete fields are at hospitals, as shades with the per cent in them.
+
+    Args:
+        rows: `field`, `site`, `shade` (0 for what is not shown, else 1 to 5) and `text`.
+        order: the fields from top to bottom.
+        name: as `svg` takes it, like the rest.
+        title: the same.
+        desc: the same.
+    """
+    base = _chart(rows).encode(
+        x=alt.X(
+            "site:N",
+            title=None,
+            sort=None,
+            axis=alt.Axis(orient="top", labelAngle=-50, labelLimit=150, grid=False),
+        ),
+        y=alt.Y("field:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=230, grid=False)),
+    )
+    shades = base.mark_rect(stroke="white").encode(
+        color=alt.Color(
+            "shade:O",
+            legend=None,
+            scale=alt.Scale(domain=list(SHADES), range=list(SHADES.values())),
+        )
+    )
+    texts = base.mark_text(fontSize=10).encode(
+        text="text:N",
+        color=alt.condition("datum.shade === 5", alt.value("white"), alt.value(INK)),
+    )
+    return svg(alt.layer(shades, texts), 20 * len(order), name, title, desc)
+
+
+def svg(chart: Plot, height: int, name: str, title: str, desc: str) -> str:
+    """The chart as SVG for a page: named for those who can't see it, and with ids of its own.
+
+    Args:
+        chart: the chart; its width is WIDTH.
+        height: in the chart's units.
+        name: unlike that of any other chart of the page; every id in the SVG begins with it.
+        title: what the chart shows.
+        desc: what can be seen in it, in words.
+    """
+    spec = _styled(chart.properties(width=WIDTH, height=height)).to_dict()
+    drawn = vl_convert.vegalite_to_svg(spec)
+    drawn = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', drawn)
+    drawn = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", drawn)
+    size = re.search(r'viewBox="[^"]+"', drawn)
+    named = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" {size[0] if size else ""}'
+        f' aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{escape(title)}</title>'
+        f'<desc id="{name}-desc">{escape(desc)}</desc>'
+    )
+    return re.sub(r"^<svg[^>]*>", lambda _: named, drawn)
+
+
+def _styled(chart: Plot) -> Plot:
+    # `aria` off: the chart is one image with a text; its marks would be read out one by one.
+    styled: Plot = chart.configure(
+        aria=False,
+        background="transparent",
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor=QUIET,
+            titleColor=INK,
+            titleFontWeight="normal",
+            labelFontSize=12,
+            titleFontSize=12,
+            gridColor=LINE,
+            domainColor=QUIET,
+            tickColor=QUIET,
+            titlePadding=10,
+        ),
+        legend=alt.LegendConfig(labelColor=INK, labelFontSize=12),
+    )
+    return styled
+
+
+def _chart(rows: Rows) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
+def _shares(title: str, field: str = "share") -> alt.Y:
+    """Shares along the y axis, which begins where the data do."""
+    return alt.Y(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(format="%", tickCount=6),
+    )
+
+
+def _scale(mapping: dict[Place, str] | dict[str, list[int]]) -> alt.Scale:
+    return alt.Scale(domain=[str(key) for key in mapping], range=list(mapping.values()))
+
+
+def _mapped(field: str, mapping: dict[str, list[int]]) -> alt.StrokeDash:
+    return alt.StrokeDash(field, legend=None, scale=_scale(mapping))

@@ -1,0 +1,69 @@
+-- strata: verdict counts of each rule by age at the decision and by hormone receptors, of the cases it concerns.
+-- An imprecise date of birth counts from its first day.
+create or replace table strata as
+with described as (
+    select
+        j.rule_id,
+        j.verdict,
+        date_diff('day', p.birth_earliest, j.decision_date) / 365.25 as age,
+        coalesce(h.hr_status, 'unknown') as receptors
+    from judgements as j
+    left join stg_patients as p on j.patient_key = p.patient_key
+    left join fct_hormone_receptors as h on j.patient_key = h.patient_key and j.tumour_id = h.tumour_id
+    where j.verdict <> 'not_applicable'
+),
+
+grouped as (
+    select
+        rule_id,
+        verdict,
+        'age' as level,
+        case
+            when age < $stratum_middle_age then 'younger'
+            when age < $stratum_older_age then 'middle'
+            when age is not null then 'older'
+            else 'unknown'
+        end as group_id
+    from described
+    union all
+    select
+        rule_id,
+        verdict,
+        'receptors' as level,
+        receptors as group_id
+    from described
+)
+
+select
+    rule_id,
+    level,
+    group_id,
+    count(*) filter (where verdict = 'not_evaluable') as not_evaluable,
+    count(*) filter (where verdict = 'conformant') as conformant,
+    count(*) filter (where verdict = 'excepted') as excepted,
+    count(*) filter (where verdict = 'pending') as pending,
+    count(*) filter (where verdict = 'non_conformant') as non_conformant
+from grouped
+group by
+    rule_id,
+    level,
+    group_id;
+
+-- margins: how many days inside (+) or outside (-) the deciding window the judged cases of each rule lie.
+-- waiting: nothing had been recorded by the end of observation, so that the margin tells how long that was awaited.
+create or replace table margins as
+select
+    j.rule_id,
+    j.verdict,
+    j.margin_days,
+    j.verdict = 'non_conformant'
+    and coalesce(j.margin_days = date_diff('day', p.observable_through, j.due_date), false) as waiting,
+    count(*) as n
+from judgements as j
+left join stg_patients as p on j.patient_key = p.patient_key
+where j.verdict in ('conformant', 'non_conformant')
+group by
+    j.rule_id,
+    j.verdict,
+    j.margin_days,
+    waiting;

@@ -252,11 +252,10 @@ def svg(chart: Plot, height: int, name: str, title: str, desc: str) -> str:
         title: what the chart shows.
         desc: what can be seen in it, in words.
     """
-    spec = _styled(chart.properties(width=WIDTH, height=height)).to_dict()
+    spec = _styled(chart.properties(width=WIDTH, height=height)).to_dict(validate=False)
     drawn = vl_convert.vegalite_to_svg(spec)
-    drawn = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', drawn)
-    drawn = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", drawn)
     size = re.search(r'viewBox="[^"]+"', drawn)
+    drawn = re.sub(r"<[^>]+>", lambda tag: _of_a_page(tag[0], name), drawn)
     named = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" {size[0] if size else ""}'
         f' aria-labelledby="{name}-title {name}-desc">'
@@ -266,8 +265,14 @@ def svg(chart: Plot, height: int, name: str, title: str, desc: str) -> str:
     return re.sub(r"^<svg[^>]*>", lambda _: named, drawn)
 
 
+def _of_a_page(tag: str, name: str) -> str:
+    """A tag with ids of its own and without roles: the whole chart is one image with a text."""
+    tag = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", tag)
+    return re.sub(r'(?<= id=")|(?<=url\(#)', f"{name}-", tag)
+
+
 def _styled(chart: Plot) -> Plot:
-    # `aria` off: the chart is one image with a text; its marks would be read out one by one.
+    # Without `aria`, as its marks would be read out one by one.
     styled: Plot = chart.configure(
         aria=False,
         background="transparent",

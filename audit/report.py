@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from altair.utils.schemapi import debug_mode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from audit import pages, resources
@@ -20,15 +21,18 @@ def render_report(page: Page, out: Path) -> Path:
 
     Beside it stand `quality.html`, `rules/<rule id>.html` and `sites/<file name>.html`.
     """
-    views = pages.rule_views(page)
-    sites = pages.site_views(page, views)
+    # That charts keep to their schema is tested; asking each of them would take as long again.
+    with debug_mode(False):
+        views = pages.rule_views(page)
+        sites = pages.site_views(page, views)
+        completeness_map = pages.completeness_map(page)
     context = {
         "page": page,
         "views": views,
         "sites": sites,
         "alarms": pages.alarms(views),
         "exceptions": pages.exceptions(page),
-        "completeness_map": pages.completeness_map(page),
+        "completeness_map": completeness_map,
     }
     folder = out / "report"
     written = {"quality.html": render("quality.html", {**context, "up": ""})}

@@ -52,6 +52,7 @@ class Tab:
             self.events.append(message)
 
     def open(self, path):
+        self.events.clear()
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
         self.call("Page.navigate", url=path.as_uri())
@@ -65,9 +66,12 @@ class Tab:
         )  # fmt: skip
 
     def evaluate(self, expression):
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"][
-            "value"
-        ]
+        """The value of a JavaScript expression, or what its promise comes to."""
+        told = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in told, told["exceptionDetails"]
+        return told["result"].get("value")
 
     def screenshot(self, path, **clip):
         shot = self.call(

@@ -1,26 +1,19 @@
 """The command line: parse, call, print. No logic."""
 
-import logging
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from audit.config import cutoff_day, read_config, write_example
 from audit.errors import ExitCode, UserError
 from audit.guideline import Catalogue
+from audit.logs import new_run_id, progress
 from audit.settings import Settings
-from audit.verdicts import VERDICTS
-
-if TYPE_CHECKING:
-    from audit.quality_page import Quality
 
 DEMO_CUTOFF = date(2025, 12, 31)
 
@@ -30,7 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-logger = logging.getLogger("audit")
 
 QuarantineLimit = Annotated[
     float,
@@ -38,20 +30,8 @@ QuarantineLimit = Annotated[
 ]
 
 
-class _Status(logging.Handler):
-    """On a terminal, the latest line of progress takes the place of the one before."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self.status = console.status("starting ...")
-        self.status.start()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.status.update(record.getMessage())
-
-    def close(self) -> None:
-        self.status.stop()
-        super().close()
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what needs attention.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Also name each rule as it is judged.")]
 
 
 @app.command()
@@ -95,6 +75,8 @@ def run(
         bool | None,
         typer.Option("--quality-warn-only", help="Audit even data that can't bear it."),
     ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Load an extract, judge every rule, and write the audit."""
     given = {
@@ -110,7 +92,7 @@ def run(
         "quarantine_limit": quarantine_limit,
         "quality_warn_only": quality_warn_only,
     }
-    _audit(*read_config(config, given))
+    _audit(*read_config(config, given), quiet=quiet, verbose=verbose)
 
 
 @app.command()
@@ -140,6 +122,7 @@ def validate(
 ) -> None:
     """Load an extract and look at the quality of its data; no rule is judged."""
     from audit import pipeline
+    from audit.tell import quality_lines
 
     settings = Settings(
         extract=extract,
@@ -147,13 +130,59 @@ def validate(
         mapping=mapping,
         quarantine_limit=quarantine_limit,
     )
-    with _progress():
+    with progress(new_run_id()):
         validation = pipeline.validate(settings, out)
-    _show(validation.quality)
+    for line in quality_lines(validation.quality):
+        typer.echo(line)
     if out:
         typer.echo(f"quality: {out / 'quality.html'}")
     if validation.refusal:
         raise validation.refusal
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="The earlier audit's folder, or the only one.")],
+    after: Annotated[
+        Path | None,
+        typer.Argument(help="The later audit's folder; if not given, the newest in the first."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="A new file for every change: patient level.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="A new file for the page: aggregate.")
+    ] = None,
+    patients: Annotated[
+        bool, typer.Option("--patients", help="Also a line a finding, and exact counts.")
+    ] = False,
+) -> None:
+    """Show what changed between two audits, and prove what brings each change about."""
+    from audit.diff import as_text, compare, write_json, write_page
+
+    found = compare(before, after)
+    threshold = found.after.settings.small_number
+    for line in as_text(found, threshold, patients=patients):
+        typer.echo(line)
+    if json_file:
+        write_json(found, json_file)
+    if html_file:
+        write_page(found, threshold, html_file)
+
+
+@app.command()
+def adjudicate(
+    out: Annotated[Path, typer.Argument(help="The audit's folder.")],
+    file: Annotated[Path, typer.Argument(help="The answered worklist, a CSV.")],
+) -> None:
+    """Keep reviewers' answers to a worklist; they count from the next run on."""
+    from audit.adjudicate import ANSWERS
+    from audit.adjudicate import adjudicate as keep
+
+    taken = keep(out, file)
+    for answer, count in taken.kept.items():
+        typer.echo(f"{answer}: {count} kept ({ANSWERS[answer]})")
+    typer.echo(f"not kept, because the evidence has changed since: {taken.expired}")
 
 
 @app.command()
@@ -217,70 +246,16 @@ def demo(
     _audit(Settings(extract=extract, cutoff=DEMO_CUTOFF, compare_variants=True), out / "audit")
 
 
-@contextmanager
-def _progress() -> Iterator[None]:
-    """What the stages log goes to standard error meanwhile."""
-    handler: logging.Handler
-    if sys.stderr.isatty():
-        handler = _Status(Console(stderr=True))
-    else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-
-
-def _audit(settings: Settings, out: Path) -> None:
+def _audit(settings: Settings, out: Path, *, quiet: bool = False, verbose: bool = False) -> None:
     from audit import pipeline
+    from audit.tell import audit_lines, exit_code
 
-    with _progress():
-        manifest = pipeline.run(settings, out)
-    _summarise(manifest)
-    typer.echo(f"report: {out / 'report' / 'index.html'}")
-
-
-def _show(quality: "Quality") -> None:
-    """Counts of rows and expectations: no record's value, no patient."""
-    table = Table(title="Data quality at a glance")
-    table.add_column("table", no_wrap=True)
-    for column in ("rows read", "quarantined", "expectations", "block", "warn", "info"):
-        table.add_column(column, justify="right")
-    for one in quality.tables:
-        if one.linked:
-            counts = (one.read, one.quarantined, one.judged, *one.failed.values())
-            table.add_row(one.name, *(f"{count:,}" for count in counts))
-        else:
-            table.add_row(one.name, "not linked")
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    for severity, failures in quality.failed.items():
-        for failed in failures:
-            rows = "a few" if failed.rows.value is None else f"{failed.rows.value:,}"
-            typer.echo(
-                f"{severity}  {failed.id}: not so in {rows} of {failed.checked:,} rows: "
-                f"{failed.says}"
-            )
-
-
-def _summarise(manifest: dict[str, Any]) -> None:
-    """Verdict counts are for whoever runs the audit; they are not for sharing."""
-    table = Table(title="Verdicts (counts for internal use; the report suppresses small numbers)")
-    table.add_column("rule", no_wrap=True)
-    for verdict in VERDICTS:
-        table.add_column(verdict.replace("_", " "), justify="right")
-    for rule, counts in manifest["verdicts"].items():
-        table.add_row(rule, *(str(counts.get(verdict, 0)) for verdict in VERDICTS))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    for name, t in manifest["tables"].items():
-        if t["linked"]:
-            typer.echo(
-                f"{name}: {t['rows_read']} rows read = {t['rows_loaded']} loaded "
-                f"+ {t['duplicates_collapsed']} duplicates + {t['rows_quarantined']} quarantined"
-            )
+    run_id = new_run_id()
+    with progress(run_id, quiet=quiet, verbose=verbose):
+        manifest = pipeline.run(settings, out, run_id)
+    for line in audit_lines(manifest, settings, out, quiet=quiet):
+        typer.echo(line)
+    raise typer.Exit(exit_code(manifest))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from audit.resources import root
 from audit.settings import Settings
 from audit.warehouse import Connection, build, lay_beside, run_sql, store, tables_behind
 
-_ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
+ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
 
 _FAMILIES = {
@@ -81,14 +81,36 @@ def evaluate(
         if choice != rule.variants(settings.variants)[name]
     ]
     store(con, "variant_rates", pl.DataFrame(other_readings, VARIANT_RATES, orient="row"))
-    run_sql(con, _read("results/verdict_tables.sql"), {})
-    for rule in rules:
-        judge(con, rule, settings, linked=linked, shared=shared)
-        log(f"judged {rule.id}")
+    judge_rules(con, catalogue, settings, linked, shared, log)
     store(con, "rules_read", _rules_read(rules, frozenset(linked)))
     lay_beside(con, "rule_steps", _steps(rules))
     lay_beside(con, "needed_fields", _needed(catalogue, rules))
     build(con, "results/tables", shared)
+
+
+def judge_rules(
+    con: Connection,
+    catalogue: Catalogue,
+    settings: Settings,
+    linked: Mapping[str, bool],
+    shared: Mapping[str, object],
+    log: Callable[[str], None],
+) -> None:
+    """Judges every selected rule, settles imprecise dates, applies reviewers' answers: `findings`.
+
+    Args:
+        con: a database with the staging and fact tables, and with `adjudications`.
+        catalogue: the rules.
+        settings: which rules, jurisdiction and variants.
+        linked: whether each table of the extract was there.
+        shared: as `shared_values` gives it.
+        log: takes a line for each rule.
+    """
+    run_sql(con, _read("results/verdict_tables.sql"), {})
+    for rule in catalogue.select(settings.rules):
+        judge(con, rule, settings, linked=linked, shared=shared)
+        log(f"judged {rule.id}")
+    _settle(con, shared)
 
 
 def shared_values(
@@ -129,7 +151,7 @@ def _reading(
     chosen = settings.variants | {rule.id: settings.variants.get(rule.id, {}) | {variant: choice}}
     run_sql(con, _read("results/verdict_tables.sql"), {})
     judge(con, rule, settings.model_copy(update={"variants": chosen}), linked=linked, shared=shared)
-    run_sql(con, _read("results/tables/01_findings.sql"), shared)
+    _settle(con, shared)
     named = {"rule_id": rule.id, "variant": variant, "choice": choice}
     return tuple(con.execute(_read("results/reading.sql"), named).fetchall()[0])
 
@@ -173,7 +195,7 @@ def judge(
 
 def tables_read(rule: Rule, contract_tables: frozenset[str]) -> list[str]:
     """The tables of the extract that a rule rests on, itself, through a shared fact, or always."""
-    return sorted(tables_behind(rule.sql, contract_tables) | _ALWAYS_READ)
+    return sorted(tables_behind(rule.sql, contract_tables) | ALWAYS_READ)
 
 
 def prepare(
@@ -211,6 +233,12 @@ def prepare(
         "needs_any_drug": bool(rule.card.needs_drugs),
     }
     return (_read("results/unlinked.sql") if missing else rule.sql), values
+
+
+def _settle(con: Connection, shared: Mapping[str, object]) -> None:
+    """From judgements of every placement to `findings`: imprecise dates, reviewers' answers."""
+    for name in ("00_judgements", "01_case_hashes", "01_findings"):
+        run_sql(con, _read(f"results/tables/{name}.sql"), shared)
 
 
 def _read(name: str) -> str:

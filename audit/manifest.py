@@ -1,9 +1,12 @@
 """What `manifest.json` says: which run this is, on which inputs, by which rules and numbers."""
 
+import hashlib
 import platform
-import uuid
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from audit.extract import Extract
@@ -17,6 +20,7 @@ def full_manifest(
     catalogue: Catalogue,
     settings: Settings,
     extract: Extract,
+    run_id: str,
     *,
     conjugates_told_apart: bool,
 ) -> dict[str, Any]:
@@ -27,6 +31,7 @@ def full_manifest(
         catalogue: the rules and shared definitions.
         settings: what was audited and by which rules.
         extract: what was read and what became of its rows.
+        run_id: the run's name.
         conjugates_told_apart: False when the source stores conjugates under trastuzumab.
     """
     rules = catalogue.select(settings.rules)
@@ -35,7 +40,7 @@ def full_manifest(
     for rule_id, verdict, count in counted.fetchall():
         verdicts[rule_id][verdict] = count
     return {
-        **identity(settings),
+        **identity(settings, run_id),
         "catalogue": {
             "hash": catalogue.hash,
             "rules": {rule.id: rule.card.version for rule in rules},
@@ -68,18 +73,30 @@ def full_manifest(
     }
 
 
-def identity(settings: Settings) -> dict[str, Any]:
+def identity(settings: Settings, run_id: str) -> dict[str, Any]:
     """Which run of which program this is, as seen from which day."""
     return {
-        "run_id": uuid.uuid4().hex,
+        "run_id": run_id,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "product": {
             "name": "guideline-audit",
             "version": version("guideline-audit"),
             "python": platform.python_version(),
+            "code": code_hash(),
         },
         "cutoff": settings.cutoff.isoformat(),
     }
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 of the program itself: the Python files of this package."""
+    digest = hashlib.sha256()
+    package = Path(str(files("audit")))
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _plain(value: object) -> object:

@@ -104,7 +104,9 @@ def published_verdicts(facts: PatientFacts, rule_id: str) -> dict[str, dict[str,
     if "judgements" not in facts.copied:
         facts.copy(["placed_judgements", "placed_exclusions", "cases", "imprecise_dates"])
         facts.copy(["stg_patients"])
-        run_sql(facts.con, (root("sql") / "results/tables/01_findings.sql").read_text("utf-8"), {})
+        run_sql(
+            facts.con, (root("sql") / "results/tables/00_judgements.sql").read_text("utf-8"), {}
+        )
         facts.copied.add("judgements")
     asked = "select * from judgements where rule_id = $rule and tumour_id = $tumour"
     answer = facts.con.execute(asked, {"rule": rule_id, "tumour": facts.tumour_id})

@@ -3,37 +3,28 @@
 import json
 import logging
 import tempfile
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from audit.building import Loaded, Stages, build_facts
 from audit.errors import ExtractRefused, UsageError
 from audit.evaluate import evaluate
-from audit.extract import Extract, SourceMapping, load_extract
+from audit.extract import SourceMapping, load_extract
+from audit.gates import parse_gates, weigh_gates
 from audit.guideline import Catalogue
+from audit.history import begin_history, record_run
+from audit.logs import new_run_id
 from audit.manifest import full_manifest, identity
 from audit.publish import publication
 from audit.quality import check_quality, refusal
-from audit.quality_history import HISTORY, earlier_history, store_history
+from audit.quality_history import store_quality_history
 from audit.quality_page import Quality, present_quality
-from audit.resources import root
 from audit.settings import Settings
-from audit.tnm import stage_texts
-from audit.vocabulary import Vocabulary
-from audit.warehouse import (
-    Connection,
-    build,
-    load_parquet,
-    lock_down,
-    open_database,
-    plan_simply,
-    store,
-)
+from audit.warehouse import Connection, open_database
 
 logger = logging.getLogger("audit")
 
@@ -56,22 +47,6 @@ AGGREGATES = (
     "window_lines",
 )
 QUALITY = ("quality_checks", "quality_examples", "quality_history")
-
-
-@dataclass
-class Stages:
-    """How long each stage took, in seconds, in order."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Times a stage and says that it began and ended."""
-        logger.info("%s ...", name)
-        start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 3)
-        logger.info("%s took %.1f s", name, self.seconds[name])
 
 
 @dataclass(frozen=True)
@@ -112,12 +87,13 @@ def evaluate_extract(settings: Settings) -> Evaluation:
             con.close()
 
 
-def run(settings: Settings, out: Path) -> dict[str, Any]:
+def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, Any]:
     """Audits an extract and publishes the whole audit in `out`, or leaves `out` untouched.
 
     Args:
         settings: what to audit and by which rules.
         out: the audit's folder; created private to the user, an earlier audit in it is replaced.
+        run_id: the run's name; a new one if None.
 
     Returns:
         The manifest.
@@ -132,21 +108,26 @@ def run(settings: Settings, out: Path) -> dict[str, Any]:
     from audit.worklist import write_worklists
 
     stages = Stages()
-    earlier = earlier_history(out)
-    with publication(out) as folder:
+    catalogue = _catalogue(settings)
+    gates = parse_gates(settings.gates, catalogue, settings.rules)
+    with publication(out, settings.keep) as folder:
         scratch, audit = folder / "scratch", folder / "audit"
         scratch.mkdir()
         audit.mkdir()
         con = open_database(audit / "audit.duckdb", scratch)
         try:
-            catalogue = _catalogue(settings)
+            begin_history(con, out)
             loaded = _build(con, catalogue, settings, scratch, stages)
             refused = _look(con, catalogue, settings, loaded, stages)
             if refused:
                 raise refused
-            manifest = _judge(con, catalogue, settings, loaded, stages)
-            store_history(con, earlier, manifest)
+            manifest = _judge(con, catalogue, settings, loaded, stages, run_id or new_run_id())
+            store_quality_history(con, manifest)
+            manifest["history"] = record_run(
+                con, settings, manifest, conjugates_told_apart=loaded.conjugates_told_apart
+            )
             tables = _results(con, AGGREGATES + QUALITY)
+            manifest["gates"] = [gate.model_dump() for gate in weigh_gates(con, gates, tables)]
             with stages.stage("worklist"):
                 write_worklists(con, catalogue, audit, settings.cutoff)
                 write_quality_list(con, audit / "worklist" / "quality.csv")
@@ -192,10 +173,11 @@ def validate(settings: Settings, out: Path | None) -> Validation:
         con = open_database(None, scratch)
         try:
             stages = Stages()
+            begin_history(con)
             loaded = _build(con, catalogue, settings, scratch, stages)
             refused = _look(con, catalogue, settings, loaded, stages)
-            which = identity(settings)
-            store_history(con, pl.DataFrame(schema=HISTORY), which)
+            which = identity(settings, new_run_id())
+            store_quality_history(con, which)
             tables = _results(con, ("load_counts", *QUALITY))
             quality = present_quality(tables, catalogue.numbers, settings.small_number)
             if out:
@@ -226,17 +208,9 @@ def judge_extract(
         UserError: the extract, the mapping or the settings can't be used.
     """
     catalogue = _catalogue(settings)
+    begin_history(con)
     loaded = _build(con, catalogue, settings, scratch, stages)
-    return _judge(con, catalogue, settings, loaded, stages)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """An extract whose facts are built, and the shared values that SQL may ask for by name."""
-
-    extract: Extract
-    conjugates_told_apart: bool
-    shared: dict[str, object]
+    return _judge(con, catalogue, settings, loaded, stages, new_run_id())
 
 
 def _catalogue(settings: Settings) -> Catalogue:
@@ -248,7 +222,7 @@ def _catalogue(settings: Settings) -> Catalogue:
 
 def _build(
     con: Connection, catalogue: Catalogue, settings: Settings, scratch: Path, stages: Stages
-) -> _Loaded:
+) -> Loaded:
     mapping = SourceMapping.read(settings.mapping) if settings.mapping else None
     with stages.stage("extract"):
         extract = load_extract(
@@ -258,29 +232,12 @@ def _build(
             scratch=scratch / "typed",
             log=logger.info,
         )
-    with stages.stage("warehouse"):
-        _load(con, extract)
-        plan_simply(con, max(table.rows_loaded for table in extract.tables.values()))
-        lock_down(con)
-    with stages.stage("vocabulary"):
-        _resolve(con, catalogue)
-    shared: dict[str, object] = {name: p.value for name, p in catalogue.definitions.items()}
-    numbers = {n: float(v) for n, v in shared.items() if isinstance(v, int | float)}
-    store(
-        con, "definitions", pl.DataFrame({"name": list(numbers), "value": list(numbers.values())})
-    )
-    shared["cutoff"] = settings.cutoff
-    shared["jurisdiction"] = settings.jurisdiction
-    shared["surgeries_linked"] = extract.tables["surgeries"].linked
-    shared["events_linked"] = extract.tables["events"].linked
-    with stages.stage("facts"):
-        for layer in ("staging", "facts"):
-            build(con, layer, shared)
-    return _Loaded(extract, mapping is None or mapping.conjugates_told_apart, shared)
+    told_apart = mapping is None or mapping.conjugates_told_apart
+    return build_facts(con, extract, told_apart, catalogue, settings, stages)
 
 
 def _look(
-    con: Connection, catalogue: Catalogue, settings: Settings, loaded: _Loaded, stages: Stages
+    con: Connection, catalogue: Catalogue, settings: Settings, loaded: Loaded, stages: Stages
 ) -> ExtractRefused | None:
     """What the data can bear; gives the exception to end with where they can't bear an audit."""
     with stages.stage("quality"):
@@ -295,7 +252,12 @@ def _look(
 
 
 def _judge(
-    con: Connection, catalogue: Catalogue, settings: Settings, loaded: _Loaded, stages: Stages
+    con: Connection,
+    catalogue: Catalogue,
+    settings: Settings,
+    loaded: Loaded,
+    stages: Stages,
+    run_id: str,
 ) -> dict[str, Any]:
     with stages.stage("rules"):
         evaluate(
@@ -304,58 +266,16 @@ def _judge(
             settings,
             linked=loaded.extract.linked,
             conjugates_told_apart=loaded.conjugates_told_apart,
-            log=logger.info,
+            log=logger.debug,
         )
     return full_manifest(
         con,
         catalogue,
         settings,
         loaded.extract,
+        run_id,
         conjugates_told_apart=loaded.conjugates_told_apart,
     )
-
-
-def _load(con: Connection, extract: Extract) -> None:
-    for name, table in extract.tables.items():
-        load_parquet(con, name, table.path)
-        table.path.unlink()
-    store(con, "quarantine", extract.quarantine)
-    store(con, "imprecise_dates", extract.imprecise_dates)
-    store(
-        con,
-        "load_counts",
-        pl.DataFrame(
-            [
-                {
-                    "table_name": table.name,
-                    "linked": table.linked,
-                    "file": table.file,
-                    "rows_read": table.rows_read,
-                    "rows_loaded": table.rows_loaded,
-                    "duplicates_collapsed": table.duplicates_collapsed,
-                    "rows_quarantined": table.rows_quarantined,
-                }
-                for table in extract.tables.values()
-            ],
-            schema_overrides={"file": pl.String},
-        ),
-    )
-
-
-def _resolve(con: Connection, catalogue: Catalogue) -> None:
-    vocabulary = Vocabulary.read()
-    drugs = con.sql(
-        "select distinct drug from treatments where drug is not null order by drug"
-    ).pl()
-    topics = con.sql(
-        "select distinct topic from exceptions where topic is not null order by topic"
-    ).pl()
-    store(con, "ingredients", vocabulary.ingredients())
-    store(con, "drug_names", vocabulary.resolve(drugs["drug"]))
-    store(con, "topics", vocabulary.resolve_topics(topics["topic"], catalogue.numbers))
-    store(con, "stage_texts", stage_texts(con))
-    store(con, "plausible_doses", pl.read_csv(root("checks") / "quality" / "doses.csv"))
-    store(con, "lvef_limits", pl.read_csv(root("checks") / "lvef_limits.csv", try_parse_dates=True))
 
 
 def _results(con: Connection, names: Iterable[str]) -> dict[str, pl.DataFrame]:

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import fcntl
+import json
 import os
 import shutil
 import tempfile
@@ -15,24 +16,33 @@ from audit.errors import UsageError
 OURS = frozenset(
     {
         "audit.duckdb",
+        "audit.duckdb.wal",
         "findings.parquet",
         "summary.csv",
+        "summary.parquet",
         "quarantine.csv",
         "manifest.json",
         "report",
         "worklist",
         "quality.html",
         "quality.csv",
+        "earlier",
     }
 )
 """What an audit's folder holds; nothing else in it is ever replaced or removed."""
+
+KEPT = ("audit.duckdb", "findings.parquet", "manifest.json")
+"""What of an earlier audit stays: all that comparing and judging it again needs."""
+
+EARLIER = "earlier"
+"""The folder with the earlier audits, each under when and in which run it was made."""
 
 _AT_FDCWD = -100
 _EXCHANGE = 2
 
 
 @contextmanager
-def publication(out: Path) -> Iterator[Path]:
+def publication(out: Path, keep: int = 0) -> Iterator[Path]:
     """Gives a private folder; what stands in its `audit/` becomes `out` when the block ends well.
 
     A second run on the same folder is refused while the first one works. When the block raises, or
@@ -40,18 +50,20 @@ def publication(out: Path) -> Iterator[Path]:
 
     Args:
         out: the audit's folder; it may hold an earlier audit and nothing else.
+        keep: how many earlier audits stay in `earlier/` of the new one.
 
     Raises:
         UsageError: `out` holds something else, can't be written, or another run works on it.
     """
     out = out.absolute()
     _check(out)
-    with _private(), _locked(out):
+    with _private(), locked(out):
         for left_behind in out.parent.glob(f".{out.name}.partial-*"):
             shutil.rmtree(left_behind, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
         try:
             yield work
+            _keep_earlier(out, work / "audit", keep)
             _swap(work / "audit", out)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -68,7 +80,12 @@ def _private() -> Iterator[None]:
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
+    """Nothing else writes to an audit's folder meanwhile.
+
+    Raises:
+        UsageError: something else does, or the folder beside can't be written.
+    """
     path = out.parent / f".{out.name}.lock"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +145,32 @@ def _check(out: Path) -> None:
             f"{out} holds something that is not an audit ({foreign[0]})",
             "choose an empty or new folder for --out; an audit's folder is replaced as a whole",
         )
+
+
+def earlier_audits(out: Path) -> list[Path]:
+    """The folders of the earlier audits that an audit's folder keeps, oldest first."""
+    return sorted((out / EARLIER).glob("*"))
+
+
+def _keep_earlier(out: Path, new: Path, keep: int) -> None:
+    """Gives the new audit the newest of the earlier ones, each file under a second name."""
+    if not keep or not all((out / name).is_file() for name in KEPT):
+        return
+    kept = {path.name: path for path in earlier_audits(out)}
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    when = manifest["created_at"].replace(":", "").replace("+0000", "Z")
+    kept[f"{when}-{manifest['run_id'][:8]}"] = out
+    for name in sorted(kept)[-keep:]:
+        (new / EARLIER / name).mkdir(parents=True)
+        for file in KEPT:
+            _same_file(kept[name] / file, new / EARLIER / name / file)
+
+
+def _same_file(old: Path, new: Path) -> None:
+    try:
+        new.hardlink_to(old)
+    except OSError:  # a file system without second names
+        shutil.copyfile(old, new)
 
 
 def _swap(new: Path, out: Path) -> None:

@@ -1,7 +1,6 @@
 """DuckDB: open, lock down, load, and build sql/ in order."""
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -9,7 +8,7 @@ import polars as pl
 import sqlglot
 from sqlglot import exp
 
-from audit.resources import root
+from audit.resources import read_once, root
 
 MEMORY = "3GB"
 """What DuckDB may hold in memory before it spills to its scratch folder."""
@@ -111,7 +110,7 @@ def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
     return frozenset(seen) & contract_tables
 
 
-@cache
+@read_once
 def _makers() -> dict[str, frozenset[str]]:
     makers: dict[str, frozenset[str]] = {}
     for layer in ("staging", "facts"):

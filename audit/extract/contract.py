@@ -1,13 +1,12 @@
 """The contract's tables and columns, as sql/schema/extract.yaml describes them."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import polars as pl
 import yaml
 
-from audit.resources import root
+from audit.resources import read_once, root
 
 TYPES = {
     "text": pl.String(),
@@ -63,7 +62,7 @@ class Table:
         return {"row_number": pl.Int64(), **typed}
 
 
-@cache
+@read_once
 def tables() -> dict[str, Table]:
     """Every table of the contract by name, in the order of the file."""
     described = yaml.safe_load((root("sql") / "schema" / "extract.yaml").read_text("utf-8"))

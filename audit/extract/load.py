@@ -1,7 +1,7 @@
 """From a folder of files to typed Parquet tables, a quarantine and the imprecise dates."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -40,6 +40,13 @@ IMPRECISE_DATES = {
     "last_day": pl.Date(),
     "unit": pl.String(),
 }
+HELD = {
+    "table_name": pl.String(),
+    "row_number": pl.Int64(),
+    "column_name": pl.String(),
+    "reason": pl.String(),
+    "cells": pl.String(),
+}
 INPUTS = {"file": pl.String(), "sha256": pl.String(), "bytes": pl.Int64()}
 
 
@@ -65,11 +72,13 @@ class LoadedTable:
 class Extract:
     """A loaded extract: every contract table, what was left out and why, and what was read.
 
-    `inputs` names every file read, the mapping's own last, with its SHA-256 and size in bytes.
+    `inputs` names every file read, the mapping's own last, with its SHA-256 and size in bytes;
+    `held` holds the quarantined rows by the contract's columns, as text, to be typed again.
     """
 
     tables: dict[str, LoadedTable]
     quarantine: pl.DataFrame
+    held: pl.DataFrame
     imprecise_dates: pl.DataFrame
     inputs: pl.DataFrame
 
@@ -104,6 +113,7 @@ def load_extract(
         ExtractRefused: a file, a required table or column, or the mapping can't be used.
     """
     check_folder(source)
+    before = _states(source)
     scratch.mkdir(parents=True, exist_ok=True)
     staging = scratch / "staging"
     if mapping is None:
@@ -117,7 +127,53 @@ def load_extract(
             f"{source} holds no {' and no '.join(absent)} (it holds {', '.join(raws)})",
             f"add {', '.join(absent)}: the audit can't do without",
         )
+    try:
+        extract = load_tables(raws, cutoff=cutoff, scratch=scratch, log=log)
+        fingerprints = [(path.name, *fingerprint(path)) for path in read_files]
+    except (pl.exceptions.PolarsError, OSError):
+        _check_unchanged(source, before)  # a file that was cut off meanwhile is the likelier reason
+        raise
+    _check_unchanged(source, before)
+    return replace(extract, inputs=pl.DataFrame(fingerprints, INPUTS, orient="row"))
+
+
+def _states(source: Path) -> dict[Path, tuple[int, int, int]]:
+    """What a file's name points at, its size, and when it was written last."""
+    return {
+        path: (state.st_ino, state.st_size, state.st_mtime_ns)
+        for path in source.rglob("*")
+        for state in [path.stat()]
+        if path.is_file()
+    }
+
+
+def _check_unchanged(source: Path, before: Mapping[Path, tuple[int, int, int]]) -> None:
+    now = _states(source)
+    changed = sorted(path.name for path in before if now.get(path) != before[path])
+    if changed:
+        raise ExtractRefused(
+            f"{changed[0]} changed while it was read",
+            "wait until the export has finished, and run the audit again",
+        )
+
+
+def load_tables(
+    raws: Mapping[str, Raw],
+    *,
+    cutoff: date,
+    scratch: Path,
+    log: Callable[[str], None],
+) -> Extract:
+    """Type and check tables that were read already; `inputs` of what it gives is empty.
+
+    Args:
+        raws: the tables that are there, by their name in the contract.
+        cutoff: as for `load_extract`.
+        scratch: an existing folder for the typed tables.
+        log: as for `load_extract`.
+    """
     known = Known(cutoff)
+    staging = scratch / "staging"
     loads = [
         _load(tables()[name], raws.get(name), known, staging, log)
         for name in sorted(tables(), key=_depth)
@@ -125,17 +181,20 @@ def load_extract(
     shutil.rmtree(staging, ignore_errors=True)
     by_name = {load.table.name: load for load in loads}
     ordered = [by_name[name] for name in tables()]
-    fingerprints = [(path.name, *fingerprint(path)) for path in read_files]
+    quarantined = pl.concat([load.quarantine for load in ordered])
     return Extract(
         {load.table.name: load.table for load in ordered},
-        pl.concat([load.quarantine for load in ordered]),
+        quarantined.select(*QUARANTINE),
+        quarantined.select(*HELD),
         pl.concat([load.imprecise for load in ordered]),
-        pl.DataFrame(fingerprints, INPUTS, orient="row"),
+        pl.DataFrame(schema=INPUTS),
     )
 
 
 @dataclass(frozen=True)
 class _Load:
+    """A loaded table; `quarantine` has the columns of QUARANTINE and of HELD."""
+
     table: LoadedTable
     quarantine: pl.DataFrame
     imprecise: pl.DataFrame
@@ -169,7 +228,9 @@ def _load(
     if raw is None:
         pl.DataFrame(schema=table.schema).write_parquet(path)
         absent = LoadedTable(table.name, False, path, None, 0, 0, 0, 0)
-        return _Load(absent, pl.DataFrame(schema=QUARANTINE), pl.DataFrame(schema=IMPRECISE_DATES))
+        return _Load(
+            absent, pl.DataFrame(schema=QUARANTINE | HELD), pl.DataFrame(schema=IMPRECISE_DATES)
+        )
     read = typed(table, raw)
     faults = _Faults(table, read, known)
     good = read.frame
@@ -257,7 +318,7 @@ def _quarantine(table: Table, raw: Raw, read: pl.DataFrame, faults: _Faults) -> 
     """The quarantined rows, each kept whole as its source has it: `raw` and `read` are of them."""
     rows = faults.first
     if rows.is_empty():
-        return pl.DataFrame(schema=QUARANTINE)
+        return pl.DataFrame(schema=QUARANTINE | HELD)
     schema = raw.frame.collect_schema()
     sources = dict.fromkeys([*raw.columns.values(), *raw.record.values()])
     kept = raw.frame.select(
@@ -277,6 +338,7 @@ def _quarantine(table: Table, raw: Raw, read: pl.DataFrame, faults: _Faults) -> 
         ),
     )
     record = pl.struct(pl.col(source).alias(header) for header, source in raw.record.items())
+    cells = pl.struct(pl.col(source).alias(name) for name, source in raw.columns.items())
     return whole.sort(ROW).select(
         pl.lit(table.name).alias("table_name"),
         raw.file_of(pl.col(NUMBER)).alias("file"),
@@ -287,6 +349,7 @@ def _quarantine(table: Table, raw: Raw, read: pl.DataFrame, faults: _Faults) -> 
         pl.col("§patient_id").alias("patient_id"),
         pl.col("§tumour_id").alias("tumour_id"),
         record.struct.json_encode().alias("record"),
+        cells.struct.json_encode().alias("cells"),
     )
 
 

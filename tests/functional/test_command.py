@@ -156,6 +156,62 @@ def test_a_configuration_is_all_that_a_run_needs(registry: Path, tmp_path: Path)
     assert "no extract is given" in nothing.stderr
 
 
+def test_a_breached_gate_ends_with_4_after_the_audit_is_published(
+    registry: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "audit"
+    gates = ("--gate", "R05.non_conformant == 0", "--gate", "quarantine.rows == 0")
+    done = audit(registry, out, "--rules", "R05", *gates)
+    assert done.returncode == 4, done.stderr
+    assert "gate breached: R05.non_conformant == 0 (found 1)" in done.stdout
+    assert "gate met: quarantine.rows == 0 (found 0)" in done.stdout
+    assert (out / "report" / "index.html").is_file()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [gate["status"] for gate in manifest["gates"]] == ["breached", "met"]
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["exit_code"] == 4
+    assert last["run_id"] == manifest["run_id"]
+    assert last["gates_breached"] == ["R05.non_conformant == 0"]
+    assert last["verdicts"]["non_conformant"] == 1
+    assert Path(last["report"]).is_file()
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {line["run_id"] for line in lines} == {manifest["run_id"]}
+    ended = {line["stage"]: line["seconds"] for line in lines if "seconds" in line}
+    assert ended == manifest["stages"]
+    wrong = audit(registry, out, "--gate", "R05.rate => 1")
+    assert wrong.returncode == 2
+    assert "column 10" in wrong.stderr
+
+
+def test_the_same_inputs_again_are_recognised_and_the_earlier_audit_stays(
+    registry: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "audit"
+    for _ in range(2):
+        assert audit(registry, out, "--rules", "R05").returncode == 0
+    second = json.loads((out / "manifest.json").read_text())
+    (kept,) = (out / "earlier").iterdir()
+    first = json.loads((kept / "manifest.json").read_text())
+    assert second["history"]["same_as"] == first["run_id"]
+    assert second["history"]["changes"] == {}
+    before, after = (pl.read_parquet(f / "findings.parquet") for f in (kept, out))
+    assert before.equals(after)
+    assert audit(registry, out, "--rules", "R05", "--cutoff", "2020-07-30").returncode == 0
+    third = json.loads((out / "manifest.json").read_text())
+    assert third["history"]["same_as"] is None
+    assert third["history"]["number"] == 3
+    (kept,) = (out / "earlier").iterdir()
+    assert json.loads((kept / "manifest.json").read_text())["run_id"] == second["run_id"]
+    with duckdb.connect(str(out / "audit.duckdb"), read_only=True) as con:
+        now = con.sql("from finding_history").filter("until_run is null").pl()
+        past = con.sql("from past_findings").pl()
+        assert now.height == pl.read_parquet(out / "findings.parquet").height
+        assert set(past["until_run"]) == {2}
+        assert set(past["from_run"]) == {1}
+        changed = con.sql("from finding_changes").pl()
+        assert past.height == changed.filter(pl.col("kind") != "new").height > 0
+
+
 def test_a_folder_that_holds_something_else_is_never_replaced(
     registry: Path, tmp_path: Path
 ) -> None:

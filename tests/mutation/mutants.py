@@ -27,9 +27,10 @@ from test_twin import RULE_VARIANTS, RUNS
 from vignette_format import Circumstances, Vignette, read
 from vignette_run import disagreements, write
 
+from audit.building import Stages
 from audit.evaluate import RuleFailed, judge, shared_values
 from audit.guideline import Catalogue, Rule
-from audit.pipeline import Stages, judge_extract
+from audit.pipeline import judge_extract
 from audit.resources import root
 from audit.settings import Settings
 from audit.warehouse import Connection, open_database, run_sql

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from extracts import write_extract
 
-from audit.pipeline import Stages, judge_extract
+from audit.building import Stages
+from audit.pipeline import judge_extract
 from audit.settings import Settings
 from audit.warehouse import open_database
 

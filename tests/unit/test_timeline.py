@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from extracts import write_extract
 
-from audit.pipeline import Stages, judge_extract
+from audit.building import Stages
+from audit.pipeline import judge_extract
 from audit.settings import Settings
 from audit.timeline import swimmer_svg, timeline
 from audit.warehouse import open_database

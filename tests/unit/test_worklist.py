@@ -93,7 +93,7 @@ def test_a_page_draws_each_case_for_review_and_keeps_html_as_text(written):
 
 
 def test_a_hash_changes_with_the_facts_and_not_with_the_end_of_observation():
-    sql = resources.root("sql") / "results" / "tables" / "09_case_hashes.sql"
+    sql = resources.root("sql") / "results" / "tables" / "01_case_hashes.sql"
     con = duckdb.connect()
     rows = {
         "one": '{"observable_through":"2024-01-01","first_dose":"2020-01-01"}',

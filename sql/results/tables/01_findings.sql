@@ -1,147 +1,57 @@
--- placed_verdicts: what a rule says of every subject and placement of its imprecise dates, concerned or not.
-create or replace view placed_verdicts as
-select *
-from placed_judgements
-union all
-select
-    e.rule_id,
-    e.tumour_id || coalesce('/' || e.subject_part, '') as subject_id,
-    e.patient_key,
-    p.patient_id,
-    e.tumour_id,
-    e.site_id,
-    e.decision_date,
-    cast(null as date) as due_date,
-    'not_applicable' as verdict,
-    e.reason,
-    cast(null as varchar[]) as missing,
-    cast(null as integer) as margin_days,
-    '{}' as evidence
-from placed_exclusions as e
-inner join stg_patients as p on e.patient_key = p.patient_key;
-
--- settled_judgements: one row a rule and subject of a patient with imprecise dates. The verdict stands when first,
--- middle and last day agree, and a failure only when every placement agrees. What is a subject under none of the three
--- is none.
-create or replace table settled_judgements as
-with placements as (
+-- applied_answers: the reviewers' latest answers that accept a case, as long as the evidence is what it was then.
+create or replace table applied_answers as
+with latest as (
     select
-        patient_id,
-        count(*) as placement_count,
-        bool_and(may_fail) as may_fail
-    from cases
-    group by patient_id
-    having count(*) > 1
-),
-
-placed as (
-    select
-        j.*,
-        p.placement_count,
-        p.may_fail,
-        c.placement in ('first', 'middle', 'last') as together,
+        *,
         row_number() over (
-            partition by j.rule_id, j.subject_id, j.patient_id
-            order by
-                case c.placement when 'middle' then 0 when 'first' then 1 when 'last' then 1 else 2 end,
-                j.patient_key
+            partition by rule_id, subject_id, evidence_hash
+            order by answer_number desc
         ) as position
-    from placed_verdicts as j
-    inner join placements as p on j.patient_id = p.patient_id
-    inner join cases as c on j.patient_key = c.patient_key
-),
-
-agreement as (
-    select
-        rule_id,
-        subject_id,
-        patient_id,
-        count(*) filter (where together) as together_count,
-        count(distinct verdict) filter (where together) as verdict_count,
-        min(verdict) filter (where together) as verdict,
-        count(*) filter (where verdict = 'non_conformant') as failed_count
-    from placed
-    group by
-        rule_id,
-        subject_id,
-        patient_id
-),
-
-uncertain as (
-    select
-        patient_id,
-        list_sort(list(distinct table_name || '.' || column_name)) as fields
-    from imprecise_dates
-    where column_name <> 'birth_date' and patient_id is not null
-    group by patient_id
-),
-
-weighed as (
-    select
-        p.*,
-        u.fields,
-        coalesce(
-            a.verdict_count = 1
-            and (a.together_count = 3 or a.verdict = 'not_applicable')
-            and (p.verdict <> 'non_conformant' or (a.failed_count = p.placement_count and p.may_fail)),
-            false
-        ) as stands
-    from placed as p
-    inner join agreement as a
-        on
-            p.rule_id = a.rule_id
-            and p.subject_id = a.subject_id
-            and p.patient_id = a.patient_id
-    left join uncertain as u on p.patient_id = u.patient_id
-    where p.position = 1 and a.together_count > 0
+    from adjudications
 )
 
 select
-    rule_id,
-    subject_id,
-    patient_key,
-    patient_id,
-    tumour_id,
-    site_id,
-    decision_date,
-    due_date,
-    case when stands then verdict else 'not_evaluable' end as verdict,
-    case when stands then reason else 'imprecise-date' end as reason,
-    case when stands then missing else fields end as missing,
-    case when stands then margin_days end as margin_days,
-    evidence
-from weighed;
+    a.rule_id,
+    a.subject_id,
+    a.answer,
+    a.reason,
+    a.reviewer,
+    a.reviewed_on
+from latest as a
+inner join case_hashes as h
+    on
+        a.rule_id = h.rule_id
+        and a.subject_id = h.subject_id
+        and a.evidence_hash = h.evidence_hash
+inner join judgements as j on a.rule_id = j.rule_id and a.subject_id = j.subject_id
+where
+    a.position = 1
+    and a.answer in ('care-as-recommended', 'accepted-reason')
+    and j.verdict = 'non_conformant';
 
--- judgements: one row a rule and subject. A view, because taking the placements out of the table would write it anew.
-create or replace view judgements as
-with several_placements as (
-    select distinct patient_id
-    from cases
-    where placement <> 'middle'
-)
-
-select j.*
-from placed_verdicts as j
-left join several_placements as s on j.patient_id = s.patient_id
-where s.patient_id is null
-union all
-select *
-from settled_judgements;
-
--- findings: what the contract prints. Who never had HER2-positive invasive disease or a HER2 drug has no row.
+-- findings: what the contract prints. Who never had HER2-positive invasive disease or a HER2 drug has no row. What a
+-- reviewer has accepted is excepted with a reason of its own, so that every rate can be told before and after review.
 create or replace view findings as
 select
-    rule_id,
-    subject_id,
-    patient_id,
-    tumour_id,
-    site_id,
-    decision_date,
-    due_date,
-    verdict,
-    reason,
-    missing,
-    margin_days,
-    evidence
-from judgements
-where not (verdict = 'not_applicable' and reason in ('in-situ', 'her2-negative', 'no-her2-therapy'));
+    j.rule_id,
+    j.subject_id,
+    j.patient_id,
+    j.tumour_id,
+    j.site_id,
+    j.decision_date,
+    j.due_date,
+    case when a.rule_id is null then j.verdict else 'excepted' end as verdict,
+    case when a.rule_id is null then j.reason else 'adjudicated' end as reason,
+    j.missing,
+    j.margin_days,
+    case
+        when a.rule_id is null then j.evidence
+        else
+            '{"adjudicated":'
+            || cast(to_json(a.answer || ' by ' || a.reviewer || ' on ' || cast(a.reviewed_on as varchar)) as varchar)
+            || case when j.evidence = '{}' then '' else ',' end
+            || substr(j.evidence, 2)
+    end as evidence
+from judgements as j
+left join applied_answers as a on j.rule_id = a.rule_id and j.subject_id = a.subject_id
+where not (j.verdict = 'not_applicable' and j.reason in ('in-situ', 'her2-negative', 'no-her2-therapy'));

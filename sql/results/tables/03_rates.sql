@@ -39,6 +39,7 @@ select
     count(*) filter (where verdict = 'not_evaluable') as not_evaluable,
     count(*) filter (where verdict = 'conformant') as conformant,
     count(*) filter (where verdict = 'excepted') as excepted,
+    count(*) filter (where verdict = 'excepted' and reason = 'adjudicated') as adjudicated,
     count(*) filter (where verdict = 'pending') as pending,
     count(*) filter (where verdict = 'pending' and reason = 'lost-to-follow-up') as lost,
     count(*) filter (where verdict = 'non_conformant') as non_conformant

@@ -1,0 +1,150 @@
+"""Which rows of the records, and which cards and settings, differ between two audits."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+import yaml
+
+from audit.evaluate import ALWAYS_READ
+from audit.extract.contract import tables
+from audit.snapshot import Snapshot
+from audit.warehouse import Connection, tables_behind
+
+_NOT_THE_RECORD = {"row_number"}
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """A row that one of two audits lacks, or that has other values under the same key.
+
+    `key` is the table's own key where it has one, `columns` what differs in a corrected row;
+    `row_number` is that of the later audit, or of the earlier one where the row is gone.
+    """
+
+    table: str
+    patient_id: str | None
+    change: str
+    key: str | None
+    row_number: int
+    columns: tuple[str, ...] = ()
+
+
+def row_changes(
+    before: Snapshot, after: Snapshot, patients: Collection[str]
+) -> dict[str, list[RowChange]]:
+    """The rows of these patients that differ, by patient; quarantined rows among them."""
+    wanted = pl.DataFrame({"patient_id": sorted(patients)}, {"patient_id": pl.String})
+    found: dict[str, list[RowChange]] = {}
+    with (
+        duckdb.connect(str(before.database), read_only=True) as was,
+        duckdb.connect(str(after.database), read_only=True) as is_now,
+    ):
+        for name, table in tables().items():
+            if "patient_id" not in table.columns:
+                continue
+            old, new = (_rows(con, name, wanted) for con in (was, is_now))
+            for row in _compared(name, table.key, old, new):
+                found.setdefault(row.patient_id or "", []).append(row)
+        for row in _quarantined(_rows(was, "quarantine", wanted), "no longer quarantined", is_now):
+            found.setdefault(row.patient_id or "", []).append(row)
+        for row in _quarantined(_rows(is_now, "quarantine", wanted), "quarantined", was):
+            found.setdefault(row.patient_id or "", []).append(row)
+    return found
+
+
+def tables_read(rule_id: str, snapshot: Snapshot) -> frozenset[str]:
+    """The tables of the extract that a rule's verdicts rest on."""
+    for path, text in snapshot.texts.items():
+        if path.endswith(f"/{rule_id}/rule.sql"):
+            return tables_behind(text, frozenset(tables())) | ALWAYS_READ
+    return frozenset(tables())
+
+
+def rule_changes(before: Snapshot, after: Snapshot, rule_id: str) -> list[str]:
+    """What of checks/ and the settings differs for a rule: its own files, then what is shared."""
+    was, is_now = before.settings, after.settings
+    own = [f"variants of {rule_id}"] if _of(was.variants, rule_id, is_now.variants) else []
+    if was.jurisdiction != is_now.jurisdiction:
+        own.append(f"jurisdiction {was.jurisdiction} to {is_now.jurisdiction}")
+    if was.rules != is_now.rules:
+        own.append("the selection of rules")
+    paths = {p for p in (*before.texts, *after.texts) if p.startswith("checks/")}
+    changed = sorted(p for p in paths if before.texts.get(p) != after.texts.get(p))
+    editions = "checks/editions.yaml"
+    if editions in changed:
+        changed.remove(editions)
+        old, new = (yaml.safe_load(one.texts.get(editions, "")) for one in (before, after))
+        if _of(old, rule_id, new):
+            own.append(f"editions of {rule_id}")
+    own += [p for p in changed if f"/{rule_id}/" in p]
+    return own + [p for p in changed if not p.startswith("checks/rules/")]
+
+
+def _of(old: Mapping[str, object], rule_id: str, new: Mapping[str, object]) -> bool:
+    return old.get(rule_id) != new.get(rule_id)
+
+
+def _rows(con: Connection, name: str, wanted: pl.DataFrame) -> pl.DataFrame:
+    con.register("wanted", wanted.to_arrow())
+    found: pl.DataFrame = con.table(name).join(con.table("wanted"), "patient_id", how="semi").pl()
+    if name not in tables():
+        return found
+    # A date of a month or a year stands in its table as its middle day: its precision beside it.
+    unsure = con.table("imprecise_dates").pl().filter(table_name=name)
+    for column in unsure["column_name"].unique().sort():
+        own = unsure.filter(column_name=column).select(
+            "row_number", pl.concat_str("first_day", "last_day", separator="/").alias("within")
+        )
+        found = (
+            found.join(own, on="row_number", how="left")
+            .with_columns(pl.coalesce("within", pl.col(column).cast(pl.String)).alias(column))
+            .drop("within")
+        )
+    return found.with_columns(pl.exclude("row_number").cast(pl.String))
+
+
+def _compared(name: str, key: str | None, old: pl.DataFrame, new: pl.DataFrame) -> list[RowChange]:
+    columns = [c for c in new.columns if c in old.columns and c not in _NOT_THE_RECORD]
+    gone = old.join(new, on=columns, how="anti", nulls_equal=True)
+    added = new.join(old, on=columns, how="anti", nulls_equal=True)
+    before = {row[key]: row for row in gone.to_dicts()} if key else {}
+    found = []
+    for row in added.to_dicts():
+        other = before.pop(row[key], None) if key else None
+        differ = tuple(c for c in columns if other and other[c] != row[c])
+        found.append(_change(name, row, key, "corrected" if other else "added", differ))
+    left = before.values() if key else gone.to_dicts()
+    return found + [_change(name, row, key, "removed") for row in left]
+
+
+def _change(
+    name: str,
+    row: Mapping[str, object],
+    key: str | None,
+    change: str,
+    columns: tuple[str, ...] = (),
+) -> RowChange:
+    patient, number = row["patient_id"], row["row_number"]
+    shown = None if key is None else str(row[key])
+    return RowChange(
+        name, None if patient is None else str(patient), change, shown, int(str(number)), columns
+    )
+
+
+def _quarantined(held: pl.DataFrame, change: str, elsewhere: Connection) -> list[RowChange]:
+    """Rows of one audit's quarantine that are not in the other's, by what they hold."""
+    same = ["table_name", "column_name", "reason", "record"]
+    other = elsewhere.table("quarantine").pl()
+    return [
+        RowChange(
+            row["table_name"],
+            row["patient_id"],
+            change,
+            None,
+            row["row_number"],
+            (row["column_name"],) if row["column_name"] else (),
+        )
+        for row in held.join(other, on=same, how="anti", nulls_equal=True).to_dicts()
+    ]

@@ -1,0 +1,98 @@
+"""What a run says while it works: readable on a terminal, a line of JSON an event elsewhere."""
+
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+logger = logging.getLogger("audit")
+
+STAGES = 9
+"""How many stages an audit has, from reading the extract to writing the outputs."""
+
+
+def new_run_id() -> str:
+    """A name for a run that no other run has."""
+    return uuid.uuid4().hex
+
+
+@contextmanager
+def progress(run_id: str, *, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
+    """What the stages log goes to standard error meanwhile; never a record's value.
+
+    Args:
+        run_id: stands in every line of JSON.
+        quiet: only what needs attention.
+        verbose: also each rule as it is judged.
+    """
+    handler: logging.Handler
+    if sys.stderr.isatty() and not quiet:
+        handler = _Bar(Console(stderr=True))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Lines(run_id))
+    level = logging.DEBUG if verbose else logging.INFO
+    logger.setLevel(logging.WARNING if quiet else level)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+class _Lines(logging.Formatter):
+    """A JSON object a line: time, run, level and message; stage and seconds where a stage ended."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without a line break."""
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "run_id": self.run_id,
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        for name in ("stage", "seconds"):
+            if hasattr(record, name):
+                told[name] = getattr(record, name)
+        return json.dumps(told, ensure_ascii=False)
+
+
+class _Bar(logging.Handler):
+    """A bar that a stage moves on when it ends, beside the latest line; warnings stay above it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.bar = Progress(
+            SpinnerColumn(),
+            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self.task = self.bar.add_task("starting ...", total=STAGES)
+        self.bar.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows the line; one that tells how long a stage took ends it."""
+        if record.levelno >= logging.WARNING:
+            self.bar.console.print(record.getMessage(), markup=False)
+            return
+        done = 1 if hasattr(record, "seconds") else 0
+        self.bar.update(self.task, description=record.getMessage(), advance=done)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        self.bar.stop()
+        super().close()

@@ -78,8 +78,9 @@ class Bench:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
         except (RuleFailed, duckdb.Error):
             return True
-        findings = results / "tables" / "01_findings.sql"
-        run_sql(self.con, findings.read_text(encoding="utf-8"), self.shared)
+        for name in ("00_judgements", "01_case_hashes", "01_findings"):
+            settled = (results / "tables" / f"{name}.sql").read_text(encoding="utf-8")
+            run_sql(self.con, settled, self.shared)
         if not self.vignettes:
             now, was = f"select {COMPARED} from findings", "from as_it_stands"
             differ = f"({now} except {was}) union all ({was} except {now})"

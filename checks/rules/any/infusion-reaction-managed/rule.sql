@@ -108,12 +108,12 @@ items as (
         a.again_date,
         not a.at_reaction as administration_missing,
         r.changed is null as action_missing,
-        coalesce(r.medicated, false) or coalesce(m.dated, false) as treated,
+        coalesce(r.medicated or m.dated, false) as treated,
         m.row_number is not null as perhaps_treated,
         p.episode_key is not null as planned,
         r.grave and a.all_again and not o.other_drug as given_again,
         r.grave and a.some_again as some_given_again,
-        r.grave and coalesce(a.perhaps_again, false) as perhaps_given_again
+        r.grave and a.perhaps_again as perhaps_given_again
     from reactions as r
     inner join antibodies as a on r.patient_key = a.patient_key and r.row_number = a.row_number
     inner join drugs_of_the_day as o on r.patient_key = o.patient_key and r.row_number = o.row_number
@@ -155,7 +155,7 @@ cases_judged as (
         ) as failed_date,
         min(event_date) filter (where failure is not null) as first_failed_date,
         min(lack) as lack,
-        bool_or(planned and grave and perhaps_given_again) as rechallenged,
+        bool_or(perhaps_given_again) as rechallenged,
         count(*) as reactions,
         count(failure) as not_met
     from weighed

@@ -61,7 +61,7 @@ her2_days as (
         s.first_dose_date as her2_date
     from due as d
     inner join fct_drug_spans as s on d.episode_key = s.episode_key
-    where s.setting = 'metastatic' and s.is_her2 and s.first_dose_date >= least(d.anchor_date, d.start_date)
+    where s.is_her2 and s.first_dose_date >= least(d.anchor_date, d.start_date)
 ),
 
 her2_drugs as (

@@ -50,9 +50,9 @@ tested as (
     select
         episode_key,
         min(specimen_date) filter (where in_window and of_metastasis) as retested_date,
-        coalesce(bool_or(in_window and of_metastasis and result = 'positive'), false) as positive,
-        coalesce(bool_or(in_window and of_metastasis and result = 'equivocal'), false) as equivocal,
-        coalesce(bool_or(in_window and not of_metastasis), false) as site_unclear,
+        bool_or(in_window and of_metastasis and result = 'positive') as positive,
+        bool_or(in_window and of_metastasis and result = 'equivocal') as equivocal,
+        bool_or(in_window and not of_metastasis) as site_unclear,
         list_sort(list(described)) as specimens,
         coalesce(list_sort(list(described) filter (where in_window)), []) as in_window
     from samples
@@ -62,7 +62,7 @@ tested as (
 judged as (
     select
         r.*,
-        coalesce(s.one_hard_site, false) and x.episode_key is not null as out_of_reach,
+        s.one_hard_site and x.episode_key is not null as out_of_reach,
         s.metastases,
         t.retested_date,
         t.positive,

@@ -216,7 +216,7 @@ select
     end as met,
     ['ild'] as lacking,
     'given-after-ild' as failed,
-    coalesce(first_date is not null and not in_trial, false) as gate_expected,
+    first_date is not null and not in_trial as gate_expected,
     site_has_events as gate_seen,
     case
         when first_date is not null

@@ -17,7 +17,7 @@ dose_days as (
         l.episode_key,
         l.dose_date,
         d.first_date,
-        bool_or(coalesce(c.schedule = 'weekly', false)) as is_weekly,
+        bool_or(c.schedule = 'weekly') as is_weekly,
         max(case
             when c.schedule = 'weekly' then $weekly_days
             when c.schedule = 'two-weekly' then $two_weekly_days
@@ -31,7 +31,7 @@ dose_days as (
         ) as days_since
     from fct_line_days as l
     inner join drugs as d on l.episode_key = d.episode_key
-    left join fct_cytotoxic_days as c
+    inner join fct_cytotoxic_days as c
         on l.episode_key = c.episode_key and l.ingredient = c.ingredient and l.dose_date = c.dose_date
     where l.line_number = 1 and l.is_cytotoxic
     group by

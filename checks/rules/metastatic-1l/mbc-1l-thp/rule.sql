@@ -36,7 +36,7 @@ judged as (
         coalesce(p.endocrine_day <= $component_days, false) as has_endocrine_begun,
         l.start_date + $component_days as due_date,
         l.start_date + $component_days <= l.observable_through as is_closed,
-        not $conjugates_told_apart and coalesce(p.trastuzumab_may_be_deruxtecan, false) as drug_ambiguous,
+        not $conjugates_told_apart and p.trastuzumab_may_be_deruxtecan as drug_ambiguous,
         coalesce(h.first_date <= l.start_date + $component_days, false) as heart_failed,
         -- A HER2-targeted dose since then, if one is lacking on the record, would make the relapse an early one.
         coalesce(

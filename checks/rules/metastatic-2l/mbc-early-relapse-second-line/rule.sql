@@ -140,7 +140,6 @@ select
     case when start_date is null then [] end as lacking,
     'second-line-agent-not-recorded' as failed,
     case
-        when start_date is null then null
         when met in ('emtansine-historic', 'emtansine-fallback') then $component_days - emtansine_day
         when met = 'tucatinib-cns' then $component_days - tucatinib_day
         when met is not null or deruxtecan_day > $component_days then $component_days - deruxtecan_day

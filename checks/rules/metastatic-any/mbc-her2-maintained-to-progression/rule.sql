@@ -100,7 +100,7 @@ judged as (
         d.last_pertuzumab_date < d.last_trastuzumab_date - $gap_days as pertuzumab_stopped_first,
         s.stop_date,
         h.next_date,
-        coalesce(h.open_course or h.is_regimen and h.day_count = 1, false) as end_unknown,
+        h.open_course or h.is_regimen and h.day_count = 1 as end_unknown,
         h.stop_reason,
         x.reason as toxicity,
         c.low_date,

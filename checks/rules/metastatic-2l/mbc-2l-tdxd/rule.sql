@@ -108,8 +108,9 @@ select
     end as missing_reason,
     case
         when not $conjugates_told_apart then ['treatments.drug']
-        when number_certain and clock <> 'unclear' then ['radiotherapy']
-        else ['events.event_date']
+        when not number_certain then ['events.event_date']
+        when clock = 'unclear' then ['treatments.end_date']
+        else ['radiotherapy']
     end as missing,
     met,
     case

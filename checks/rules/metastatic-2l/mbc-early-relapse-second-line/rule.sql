@@ -132,7 +132,6 @@ select
     case when clock = 'unclear' then ['treatments.end_date'] else ['treatments.drug'] end as missing,
     met,
     case
-        when start_date is null then null
         when in_trial then 'trial'
         when death_date = start_date then 'death-before-due'
         when brain_treated then 'cns-only-local'

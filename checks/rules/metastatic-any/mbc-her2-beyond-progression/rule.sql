@@ -21,8 +21,8 @@ judged as (
         n.drugs as next_drugs,
         n.her2_at_line as next_her2,
         n.in_trial as next_in_trial,
-        coalesce(d.any_her2, false) as any_her2,
-        coalesce(d.new_her2, false) as new_her2,
+        d.any_her2,
+        d.new_her2,
         cast(coalesce(l.next_start_date + $component_days, l.last_progression_date + $next_line_days) as date)
             as due_date
     from fct_lines as l

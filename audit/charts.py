@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 import altair as alt
+import polars as pl
 import vl_convert
 
 from audit import statistics
@@ -295,7 +296,7 @@ def _styled(chart: Plot) -> Plot:
 
 
 def _chart(rows: Rows) -> alt.Chart:
-    return alt.Chart(alt.InlineData(values=list(rows)))
+    return alt.Chart(pl.DataFrame(rows, infer_schema_length=None))
 
 
 def _shares(title: str, field: str = "share") -> alt.Y:

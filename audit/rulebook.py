@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from audit.attrition import UNITS
 from audit.guideline import Catalogue, Exceptions, Gate, Parameter, Rule, Variant
 from audit.resources import root
 
@@ -41,8 +42,9 @@ def render_rule(rule: Rule) -> str:
         *_section(
             "Who is judged",
             card.population,
-            f"One finding for each {card.unit}. Left out, in this order:",
-            _numbered(f"{step.says} (`{step.code}`)" for step in card.attrition),
+            f"One finding for each {card.unit}. Left out, in this order, under the numbers that the "
+            "report gives the steps (1 to 3: patients loaded, tumours loaded, considered):",
+            _numbered((f"{step.says} (`{step.code}`)" for step in card.attrition), len(UNITS) + 1),
         ),
         *_section("When it is met", card.numerator),
         *_section("Accepted exceptions", *_exceptions(card.exceptions)),
@@ -205,8 +207,8 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:].rstrip(".") + "."
 
 
-def _numbered(items: Iterable[str]) -> str:
-    return "\n".join(f"{number}. {item}" for number, item in enumerate(items, start=1))
+def _numbered(items: Iterable[str], first: int) -> str:
+    return "\n".join(f"{number}. {item}" for number, item in enumerate(items, start=first))
 
 
 def _bulleted(items: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from audit import rulebook
+from audit.attrition import UNITS
 from audit.guideline import Catalogue
 
 
@@ -39,3 +40,11 @@ Words.
         ("One tumour", "conformant · on-time"),
         ("Two tumours", "left: excepted · trial; right: pending"),
     ]
+
+
+def test_steps_are_numbered_as_in_the_report():
+    rule = Catalogue.read().rules["early-her2-one-year"]
+    page = rulebook.render_rule(rule)
+    steps = enumerate(rule.card.attrition, start=len(UNITS) + 1)
+    for number, step in steps:
+        assert f"\n{number}. {step.says} (`{step.code}`)" in page

@@ -45,7 +45,8 @@ class Finished:
                 "name a folder that `guideline-audit run … --out` wrote",
             )
         said = json.loads(manifest.read_text(encoding="utf-8"))
-        catalogue = Catalogue.read()
+        own = said["rules_from"]
+        catalogue = Catalogue.read(None if own is None else Path(own))
         known = {rule: own for rule, own in said["parameters"].items() if rule in catalogue.rules}
         settings = Settings(
             extract=folder,

@@ -2,18 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import sqlglot
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audit.errors import UsageError
 from audit.resources import root
+from audit.settings import Jurisdiction
 
+PLACES: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
 NEVER = date(9999, 12, 31)
 Scalar = int | float | str | bool | date
 Status = Literal["confirmed", "recalled", "expert"]
@@ -170,15 +173,21 @@ class Catalogue:
     hash: str
 
     @classmethod
-    def read(cls) -> "Catalogue":
+    def read(cls, own: Path | None = None) -> "Catalogue":
         """Reads checks/: cards, SQL, definitions, editions and the fields that rules need.
 
+        Args:
+            own: a folder with rule folders of the user's own, to stand beside the shipped rules.
+
         Raises:
-            pydantic.ValidationError: a card lacks something or says something unknown.
+            pydantic.ValidationError: a shipped card lacks something or says something unknown.
+            UsageError: an own rule can't be used.
         """
         checks = root("checks")
         editions = _editions(checks / "editions.yaml")
         rules = [_rule(folder.parent, editions) for folder in checks.glob("rules/*/*/card.yaml")]
+        if own is not None:
+            rules += own_rules(own, {word for r in rules for word in (r.id, r.card.number)})
         rules.sort(key=lambda rule: rule.card.number)
         text = (checks / "definitions.yaml").read_text(encoding="utf-8")
         definitions = {k: Parameter(**v) for k, v in _load(text).items()}
@@ -186,7 +195,10 @@ class Catalogue:
         fields = {k: Field(**v) for k, v in _load(needed).items()}
         numbers = _load((checks / "numbers.yaml").read_text(encoding="utf-8"))
         by_id = {rule.id: rule for rule in rules}
-        return cls(by_id, definitions, fields, numbers, _hash(checks, root("sql")))
+        numbers |= {rule.card.number: rule.id for rule in rules}
+        return cls(
+            by_id, definitions, fields, numbers, _hash(checks, root("sql"), *([own] if own else []))
+        )
 
     def select(self, asked: Sequence[str]) -> list[Rule]:
         """The rules asked for by long id or number, in catalogue order; all when none is named.
@@ -245,6 +257,66 @@ class Catalogue:
                     raise UsageError(
                         f"variant {rule_id}.{name} can't be {value!r}", f"choose one of: {known}"
                     )
+
+
+def own_rules(folder: Path, taken: Set[str]) -> list[Rule]:
+    """The rules of a user's folder: a folder a rule, of the same shape as the shipped ones.
+
+    `editions.yaml` beside them may say from when each is in force, as the shipped one does; a rule
+    that it does not name is always in force.
+
+    Args:
+        folder: the folder of rule folders.
+        taken: ids and numbers that the shipped rules have.
+
+    Raises:
+        UsageError: nothing is there, a card is not complete, an id or number is taken, or the SQL
+            is no single select.
+    """
+    dated = folder / "editions.yaml"
+    editions = _editions(dated) if dated.is_file() else {}
+    always: dict[str, Edition] = {
+        place: Edition(since=date.min, source="", status="expert") for place in PLACES
+    }
+    found = []
+    for path in sorted(folder.glob("*/card.yaml")):
+        home = path.parent
+        for file in ("rule.sql", "vignettes.md"):
+            if not (home / file).is_file():
+                raise UsageError(f"{home} has no {file}", "write it beside card.yaml")
+        try:
+            rule = _rule(home, {home.name: {"default": always}} | editions)
+        except (ValidationError, yaml.YAMLError) as error:
+            problem = (
+                "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+                if isinstance(error, ValidationError)
+                else str(error)
+            )
+            raise UsageError(f"{path}: {problem}", "correct the card") from error
+        if {rule.id, rule.card.number} & taken:
+            raise UsageError(
+                f"{home}: the id {rule.id} or the number {rule.card.number} is taken",
+                "rename the folder, or give the card another number",
+            )
+        _check_select(home / "rule.sql", rule.sql)
+        found.append(rule)
+    if not found:
+        raise UsageError(
+            f"there is no rule in {folder}", "give each rule a folder with a card.yaml in it"
+        )
+    return found
+
+
+def _check_select(path: Path, sql: str) -> None:
+    try:
+        statements = [s for s in sqlglot.parse(sql, read="duckdb") if s is not None]
+    except sqlglot.errors.ParseError as error:
+        first = error.errors[0]
+        raise UsageError(
+            f"{path}, line {first.get('line')}: {first.get('description')}", "correct the SQL"
+        ) from error
+    if len(statements) != 1 or not isinstance(statements[0], sqlglot.exp.Query):
+        raise UsageError(f"{path} is not one select", "a rule reads and writes nothing")
 
 
 def parse_variants(words: Sequence[str], numbers: Mapping[str, str]) -> dict[str, dict[str, str]]:

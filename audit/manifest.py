@@ -47,6 +47,7 @@ def full_manifest(
         },
         "jurisdiction": settings.jurisdiction,
         "mapping": settings.mapping,
+        "rules_from": None if settings.rules_from is None else str(settings.rules_from.resolve()),
         "conjugates_told_apart": conjugates_told_apart,
         "parameters": {
             rule.id: {name: _plain(p.value) for name, p in rule.card.parameters.items()}

@@ -214,7 +214,7 @@ def judge_extract(
 
 
 def _catalogue(settings: Settings) -> Catalogue:
-    catalogue = Catalogue.read()
+    catalogue = Catalogue.read(settings.rules_from).with_parameters(settings.params)
     catalogue.select(settings.rules)
     catalogue.check_variants(settings.variants)
     return catalogue

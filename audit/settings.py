@@ -19,6 +19,8 @@ class Settings(BaseModel):
         rules: long ids or numbers (R07); empty means all.
         mapping: a source mapping's file or shipped name, for an extract in another layout.
         variants: chosen variants by rule id and variant name; the card's defaults hold otherwise.
+        params: other values for rules' own numbers, by rule and name on the card, in its unit.
+        rules_from: a folder with rules of the user's own, judged beside the shipped ones.
         compare_variants: also judge every choice that is not in force, for the report's comparison.
         block_on_quality: whether a block-level failure of data quality ends the run.
         quarantine_limit: the largest share of a table's rows that may be in quarantine, inclusive.
@@ -35,6 +37,8 @@ class Settings(BaseModel):
     rules: tuple[str, ...] = ()
     mapping: str | None = None
     variants: dict[str, dict[str, str]] = Field(default_factory=dict)
+    params: dict[str, dict[str, int | float | date]] = Field(default_factory=dict)
+    rules_from: Path | None = None
     compare_variants: bool = False
     block_on_quality: bool = True
     quarantine_limit: float = Field(default=1.0, ge=0, le=1)

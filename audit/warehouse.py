@@ -121,10 +121,11 @@ def _makers() -> dict[str, frozenset[str]]:
     return makers
 
 
-def tables_asked(sql: str) -> set[str]:
+@cache
+def tables_asked(sql: str) -> frozenset[str]:
     """The tables that the statements of a text read or write."""
-    statements = sqlglot.parse(sql, read="duckdb")
-    return {n for statement in statements if statement is not None for n in tables_named(statement)}
+    statements = [s for s in sqlglot.parse(sql, read="duckdb") if s is not None]
+    return frozenset(name for statement in statements for name in tables_named(statement))
 
 
 def tables_named(select: exp.Expr) -> set[str]:

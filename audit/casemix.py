@@ -1,0 +1,239 @@
+"""Sites beside one another: funnel, shrunken rates, and rates adjusted for the case mix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from audit import statistics
+from audit.errors import UsageError
+from audit.extra import needed
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+_LEAST_GROUPS = 3
+"""With fewer groups calibration has no degree of freedom left."""
+
+
+@dataclass(frozen=True)
+class CaseMix:
+    """Rates of sites adjusted by logistic regression, with what tells how far to trust them.
+
+    Attributes:
+        sites: one row a site: `judged`, `observed` and `expected` conformant cases, `ratio` (of the
+            two) and `adjusted` (the ratio times the registry's rate, at most 1).
+        coefficients: one row a term: log odds, standard error, odds ratio with 95 % interval, p.
+        diagnostics: `cases`, `left_out` (a covariate is missing), `converged`, `c_statistic`
+            (0.5: no better than chance), `hosmer_lemeshow_p` (small: badly calibrated).
+    """
+
+    sites: pl.DataFrame
+    coefficients: pl.DataFrame
+    diagnostics: dict[str, Any]
+
+
+def funnel(counts: pl.DataFrame) -> pl.DataFrame:
+    """Rates of sites between the limits that chance alone would draw around the registry's rate.
+
+    Args:
+        counts: one row a site: `site_id`, `conformant`, `non_conformant`.
+
+    Returns:
+        One row a site with a judged case: `judged`, `rate`, `target`, and the exact binomial limits
+        of 2 and 3 SD, widened where sites scatter more than chance explains.
+
+    Raises:
+        UsageError: no case was judged.
+    """
+    rows = _judged(counts)
+    target = _share(rows)
+    spread = statistics.dispersion(rows.select("conformant", "judged").rows(), target)
+    limits = [statistics.funnel(n, target, spread)._asdict() for n in rows["judged"]]
+    return rows.with_columns(target=pl.lit(target)).hstack(pl.DataFrame(limits))
+
+
+def plot_funnel(rows: pl.DataFrame) -> "alt.LayerChart":
+    """The frame of `funnel` as a plot: sites by their judged cases, limits of 2 and 3 SD."""
+    import altair as alt
+
+    data = alt.InlineData(values=rows.sort("judged").to_dicts())
+    base = alt.Chart(data).encode(x=alt.X("judged:Q", title="Cases judged"))
+    share = alt.Axis(format="%")
+    lines = [
+        base.mark_line(color="#55606d", strokeDash=dash, strokeWidth=1.25).encode(
+            y=alt.Y(f"{limit}:Q", title="Recommendation met", axis=share)
+        )
+        for limit, dash in (
+            ("low_3sd", [1, 0]),
+            ("low_2sd", [4, 3]),
+            ("high_2sd", [4, 3]),
+            ("high_3sd", [1, 0]),
+        )
+    ]
+    target = base.mark_line(color="#0b4f6c").encode(y="target:Q")
+    points = base.mark_point(filled=True, size=60, color="#0b4f6c").encode(
+        y="rate:Q", tooltip=["site_id:N", "judged:Q", alt.Tooltip("rate:Q", format=".1%")]
+    )
+    return alt.LayerChart(layer=[*lines, target, points]).properties(width=480, height=280)
+
+
+def shrunken(counts: pl.DataFrame) -> pl.DataFrame:
+    """Empirical-Bayes rates: those of small sites are drawn towards the registry's.
+
+    The prior is the beta distribution under which the sites' counts are most likely.
+
+    Args:
+        counts: one row a site: `site_id`, `conformant`, `non_conformant`.
+
+    Returns:
+        One row a site with a judged case: `judged`, `rate`, `shrunken`, and the 95 % interval
+        `low` to `high` of its posterior.
+
+    Raises:
+        UsageError: the extra `notebook` is missing, or no case was judged.
+    """
+    special, optimize = needed("scipy.special"), needed("scipy.optimize")
+    beta = needed("scipy.stats").beta
+    rows = _judged(counts)
+    met, failed = rows["conformant"].to_numpy(), rows["non_conformant"].to_numpy()
+    centre = min(max(_share(rows), 1e-6), 1 - 1e-6)
+
+    def unlikely(point: Sequence[float]) -> float:
+        share, weight = special.expit(point[0]), special.exp10(point[1])
+        a, b = share * weight, (1 - share) * weight
+        return float(-(special.betaln(met + a, failed + b) - special.betaln(a, b)).sum())
+
+    best = optimize.minimize(
+        unlikely,
+        [log(centre / (1 - centre)), 1.0],
+        method="L-BFGS-B",
+        bounds=[(-14, 14), (-1, 5)],
+    ).x
+    weight = special.exp10(best[1])
+    a, b = special.expit(best[0]) * weight, (1 - special.expit(best[0])) * weight
+    return rows.with_columns(
+        shrunken=pl.Series((met + a) / (met + failed + a + b)),
+        low=pl.Series(beta.ppf(0.025, met + a, failed + b)),
+        high=pl.Series(beta.ppf(0.975, met + a, failed + b)),
+    )
+
+
+def adjusted(cases: pl.DataFrame, covariates: Sequence[str]) -> CaseMix:
+    """Rates of sites as if each had the registry's case mix: indirect standardisation.
+
+    A logistic regression of conformance on the covariates alone (statsmodels) gives what would be
+    expected of each case anywhere; a site's ratio compares what is observed with that.
+
+    Args:
+        cases: the findings of one rule, as `Result.strata` has them.
+        covariates: columns of it, such as `age`, `pathway`, `hr_status`; text is taken as
+            categories. Cases with one of them missing are left out, and counted.
+
+    Raises:
+        UsageError: the extra `notebook` is missing, a column is unknown, or the regression can't be
+            fitted.
+    """
+    api = needed("statsmodels.api")
+    if unknown := [name for name in covariates if name not in cases.columns]:
+        raise UsageError(
+            f"can't adjust for {', '.join(unknown)}", f"choose from: {', '.join(cases.columns)}"
+        )
+    judged = cases.filter(pl.col("verdict").is_in(["conformant", "non_conformant"]))
+    used = judged.drop_nulls([*covariates, "site_id"])
+    met = (used["verdict"] == "conformant").cast(pl.Float64)
+    if used.is_empty() or met.n_unique() == 1:
+        raise UsageError(
+            "the judged cases are all alike",
+            "choose a rule with both verdicts, or fewer covariates",
+        )
+    terms = used.select(covariates).to_dummies(
+        [n for n in covariates if not used.schema[n].is_numeric()], drop_first=True
+    )
+    design = terms.with_columns(intercept=pl.lit(1.0)).cast(pl.Float64)
+    try:
+        fit = api.GLM(met.to_numpy(), design.to_numpy(), family=api.families.Binomial()).fit()
+    except (ValueError, ArithmeticError) as error:
+        raise UsageError(
+            f"the regression can't be fitted: {error}", "take fewer covariates"
+        ) from error
+    scored = used.with_columns(met=met, expected=pl.Series(fit.fittedvalues))
+    overall = sum(met.to_list()) / used.height
+    sites = (
+        scored.group_by("site_id")
+        .agg(judged=pl.len(), observed=pl.col("met").sum(), expected=pl.col("expected").sum())
+        .with_columns(ratio=pl.col("observed") / pl.col("expected"))
+        .with_columns(adjusted=(pl.col("ratio") * overall).clip(0, 1))
+        .sort("site_id")
+    )
+    interval = fit.conf_int()
+    coefficients = pl.DataFrame(
+        {
+            "term": design.columns,
+            "log_odds": fit.params,
+            "standard_error": fit.bse,
+            "low": interval[:, 0],
+            "high": interval[:, 1],
+            "p": fit.pvalues,
+        }
+    ).with_columns(
+        pl.col("log_odds").exp().alias("odds_ratio"),
+        pl.col("low").exp(),
+        pl.col("high").exp(),
+    )
+    diagnostics = {
+        "cases": used.height,
+        "left_out": judged.height - used.height,
+        "converged": bool(fit.converged),
+        "c_statistic": _c_statistic(scored),
+        "hosmer_lemeshow_p": _hosmer_lemeshow(scored),
+    }
+    return CaseMix(sites, coefficients, diagnostics)
+
+
+def _share(rows: pl.DataFrame) -> float:
+    judged: int = sum(rows["judged"].to_list())
+    met: int = sum(rows["conformant"].to_list())
+    return met / judged
+
+
+def _judged(counts: pl.DataFrame) -> pl.DataFrame:
+    rows = (
+        counts.select("site_id", "conformant", "non_conformant")
+        .with_columns(judged=pl.col("conformant") + pl.col("non_conformant"))
+        .filter(pl.col("judged") > 0)
+        .with_columns(rate=pl.col("conformant") / pl.col("judged"))
+    )
+    if rows.is_empty():
+        raise UsageError("no case was judged under this rule", "choose another rule")
+    return rows
+
+
+def _c_statistic(scored: pl.DataFrame) -> float:
+    """The chance that a case that met the rule had the higher expectation of two."""
+    ranks = scored["expected"].rank()
+    met = scored["met"] == 1
+    hits, misses = int(met.sum()), int((~met).sum())
+    reached: float = sum(ranks.filter(met).to_list())
+    return (reached - hits * (hits + 1) / 2) / (hits * misses)
+
+
+def _hosmer_lemeshow(scored: pl.DataFrame, groups: int = 10) -> float | None:
+    """The p value of observed against expected in tenths of the expectation; None if too few."""
+    tenths = (
+        scored.with_columns(
+            tenth=(pl.col("expected").rank("ordinal") - 1) * groups // scored.height
+        )
+        .group_by("tenth")
+        .agg(n=pl.len(), observed=pl.col("met").sum(), expected=pl.col("expected").sum())
+        .with_columns(left=pl.col("n") - pl.col("expected"))
+        .filter((pl.col("expected") > 0) & (pl.col("left") > 0))
+    )
+    if tenths.height < _LEAST_GROUPS:
+        return None
+    gap = (tenths["observed"] - tenths["expected"]) ** 2
+    statistic = float((gap / tenths["expected"] + gap / tenths["left"]).sum())
+    return float(needed("scipy.stats").chi2.sf(statistic, tenths.height - 2))

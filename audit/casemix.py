@@ -129,7 +129,7 @@ def adjusted(cases: pl.DataFrame, covariates: Sequence[str]) -> CaseMix:
     expected of each case anywhere; a site's ratio compares what is observed with that.
 
     Args:
-        cases: the findings of one rule, as `Result.strata` has them.
+        cases: the findings of one rule, as `Result.cases` has them.
         covariates: columns of it, such as `age`, `pathway`, `hr_status`; text is taken as
             categories. Cases with one of them missing are left out, and counted.
 

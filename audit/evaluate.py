@@ -110,7 +110,7 @@ def judge_rules(
     for rule in catalogue.select(settings.rules):
         judge(con, rule, settings, linked=linked, shared=shared)
         log(f"judged {rule.id}")
-    _settle(con, shared)
+    settle(con, shared)
 
 
 def shared_values(
@@ -151,7 +151,7 @@ def _reading(
     chosen = settings.variants | {rule.id: settings.variants.get(rule.id, {}) | {variant: choice}}
     run_sql(con, _read("results/verdict_tables.sql"), {})
     judge(con, rule, settings.model_copy(update={"variants": chosen}), linked=linked, shared=shared)
-    _settle(con, shared)
+    settle(con, shared)
     named = {"rule_id": rule.id, "variant": variant, "choice": choice}
     return tuple(con.execute(_read("results/reading.sql"), named).fetchall()[0])
 
@@ -235,7 +235,7 @@ def prepare(
     return (_read("results/unlinked.sql") if missing else rule.sql), values
 
 
-def _settle(con: Connection, shared: Mapping[str, object]) -> None:
+def settle(con: Connection, shared: Mapping[str, object]) -> None:
     """From judgements of every placement to `findings`: imprecise dates, reviewers' answers."""
     for name in ("00_judgements", "01_case_hashes", "01_findings"):
         run_sql(con, _read(f"results/tables/{name}.sql"), shared)

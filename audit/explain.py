@@ -46,7 +46,7 @@ class Clause:
     """One condition of a rule and what the record says of it.
 
     Attributes:
-        part: `population`, `needed facts`, `numerator`, `exceptions` or `follow-up`.
+        part: `population`, `needed facts`, `numerator`, `exceptions`, `follow-up` or `review`.
         says: the condition in the card's words.
         condition: as the rule asks it, in the names of its facts; empty for the judgement's own.
         state: `true`, `false`, `unknown` (it rests on a fact that is not there) or `not reached`.
@@ -170,20 +170,26 @@ def _one(
         for key, how in facts.placements.items()
         if len(facts.placements) > 1 and (found := judged.get((key, subject))) is not None
     }
+    clauses = list(_clauses(finished, rule, retrial, row, now))
+    verdict, reason = then["verdict"], then["reason"]
+    if then["answer"] is not None:
+        verdict, reason = "excepted", "adjudicated"
+        read = {name: then[name] for name in ("answer", "reviewer", "reviewed_on")}
+        clauses.append(Clause("review", sentence(reason, rule.card), "", TRUE, read, decides=True))
     return Explanation(
         rule=rule,
         subject_id=subject,
         patient_id=facts.patient_id,
         tumour_id=facts.tumour_id,
-        verdict=then["verdict"],
-        reason=then["reason"],
-        because=sentence(then["reason"], rule.card),
+        verdict=verdict,
+        reason=reason,
+        because=sentence(reason, rule.card),
         decision_date=then["decision_date"],
         due_date=then["due_date"],
         clock_start=now["clock_start"],
         margin_days=then["margin_days"],
         missing=tuple(then["missing"] or ()),
-        clauses=tuple(_clauses(finished, rule, retrial, row, now)),
+        clauses=tuple(clauses),
         changes=tuple(
             changes(retrial, rule.card, row, now["verdict"], (facts.middle_key, subject))
         ),

@@ -100,15 +100,23 @@ class PatientFacts:
 
 
 def published_verdicts(facts: PatientFacts, rule_id: str) -> dict[str, dict[str, Any]]:
-    """What the audit published of one rule and tumour, by subject; not applicable ones too."""
+    """What the audit published of one rule and tumour, by subject; not applicable ones too.
+
+    The verdicts are the audit's own; `answer`, `reviewer` and `reviewed_on` are a reviewer's answer
+    that stands above them, where there is one.
+    """
     if "judgements" not in facts.copied:
         facts.copy(["placed_judgements", "placed_exclusions", "cases", "imprecise_dates"])
-        facts.copy(["stg_patients"])
-        run_sql(
-            facts.con, (root("sql") / "results/tables/00_judgements.sql").read_text("utf-8"), {}
-        )
+        facts.copy(["stg_patients", "applied_answers"])
+        settling = root("sql") / "results/tables/00_judgements.sql"
+        run_sql(facts.con, settling.read_text(encoding="utf-8"), {})
         facts.copied.add("judgements")
-    asked = "select * from judgements where rule_id = $rule and tumour_id = $tumour"
+    asked = (
+        "select j.*, a.answer, a.reviewer, a.reviewed_on from judgements as j"
+        " left join applied_answers as a"
+        " on j.rule_id = a.rule_id and j.subject_id = a.subject_id"
+        " where j.rule_id = $rule and j.tumour_id = $tumour"
+    )
     answer = facts.con.execute(asked, {"rule": rule_id, "tumour": facts.tumour_id})
     names = [column[0] for column in answer.description]
     rows = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]

@@ -148,15 +148,15 @@ class Result:
         return frame.sort("patient_id", *(c for c in ("start_date", "dose_date") if c in frame))
 
     @cached_property
-    def strata(self) -> pl.DataFrame:
+    def cases(self) -> pl.DataFrame:
         """The findings in each rule's population, with what one may group or adjust them by."""
-        return self.sql((root("sql") / "results" / "strata.sql").read_text(encoding="utf-8"))
+        return self.sql((root("sql") / "results" / "judged_cases.sql").read_text(encoding="utf-8"))
 
     def rates(self, by: Iterable[str] = (), rule: str | None = None) -> pl.DataFrame:
         """Rates by rule and whatever else is asked for; nothing is suppressed.
 
         Args:
-            by: columns of `strata`, such as `site_id`, `region`, `year`, `pathway`, `hr_status`.
+            by: columns of `cases`, such as `site_id`, `region`, `year`, `pathway`, `hr_status`.
             rule: one rule's id or number; all where none is given.
 
         Returns:
@@ -165,10 +165,10 @@ class Result:
             not be judged had failed, or met it.
 
         Raises:
-            UsageError: a column that `strata` does not have.
+            UsageError: a column that `cases` does not have.
         """
         groups = ["rule_id", *by]
-        rows = self.strata
+        rows = self.cases
         if unknown := [name for name in groups if name not in rows.columns]:
             raise UsageError(
                 f"can't group by {', '.join(unknown)}", f"choose from: {', '.join(rows.columns)}"
@@ -303,7 +303,7 @@ class Result:
     def adjusted(self, rule: str, covariates: Sequence[str]) -> CaseMix:
         """Rates of sites adjusted for their case mix, as `audit.casemix.adjusted` gives them."""
         own = pl.col("rule_id") == self.finished.rule(rule).id
-        return adjusted(self.strata.filter(own), covariates)
+        return adjusted(self.cases.filter(own), covariates)
 
     def _repr_html_(self) -> str:
         return result_html(

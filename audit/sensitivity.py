@@ -7,7 +7,7 @@ from math import isnan, nan
 import polars as pl
 
 from audit.errors import UsageError
-from audit.evaluate import judge, shared_values
+from audit.evaluate import judge, settle, shared_values
 from audit.extra import needed
 from audit.finished import Finished
 from audit.guideline import Rule, Scalar
@@ -126,7 +126,7 @@ def _counts(con: Connection, finished: Finished, rule: Rule, settings: Settings)
     )
     run_sql(con, _read("results/verdict_tables.sql"), {})
     judge(con, rule, settings, linked=finished.linked, shared=shared)
-    run_sql(con, _read("results/tables/01_findings.sql"), shared)
+    settle(con, shared)
     counted: pl.DataFrame = con.sql(_read("results/sites.sql")).pl()
     return counted
 

@@ -1,6 +1,7 @@
 """DuckDB: open, lock down, load, and build sql/ in order."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import duckdb

@@ -98,7 +98,7 @@ def test_curves_by_site_and_their_plot(result):
     assert set(curves["event"]) == {"stopped", "recurrence", "death"}
     one, other = (curves.filter(pl.col("group") == g).drop("group") for g in "AB")
     assert one.equals(other)
-    assert plot_incidence(curves).to_dict()["data"]["values"]
+    assert plot_incidence(curves).to_dict()["facet"]["field"] == "group"
     assert result.time_to_tdm1().is_empty()
     with pytest.raises(UsageError, match="can't group by moon"):
         result.persistence(by="moon")

@@ -70,8 +70,7 @@ described as (
         not $conjugates_told_apart and c.has_trastuzumab_begun as drug_ambiguous,
         l.began_by <> 'progression' and i.episode_key is not null as maintained,
         l.start_date + $component_days as due_date,
-        coalesce(l.start_date + $component_days <= l.observable_through or l.death_date is not null, false)
-            as is_closed,
+        l.start_date + $component_days <= l.observable_through or l.death_date is not null as is_closed,
         coalesce(d.low_burden, false) as low_burden,
         coalesce(d.chemotherapy_unsuitable, false) as chemotherapy_unsuitable,
         coalesce(d.chemotherapy_refused, false) as chemotherapy_refused,

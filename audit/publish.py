@@ -53,7 +53,8 @@ def publication(out: Path, keep: int = 0) -> Iterator[Path]:
         keep: how many earlier audits stay in `earlier/` of the new one.
 
     Raises:
-        UsageError: `out` holds something else, can't be written, or another run works on it.
+        UsageError: `out` holds something else, can't be written, or another run works on it; or
+            the disk is full.
     """
     out = out.absolute()
     _check(out)
@@ -65,6 +66,13 @@ def publication(out: Path, keep: int = 0) -> Iterator[Path]:
             yield work
             _keep_earlier(out, work / "audit", keep)
             _swap(work / "audit", out)
+        except Exception as error:
+            if _out_of_room(error):
+                raise UsageError(
+                    f"there is no room left to write the audit beside {out}",
+                    "free some disk space, or choose another --out; nothing was published",
+                ) from error
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -145,6 +153,14 @@ def _check(out: Path) -> None:
             f"{out} holds something that is not an audit ({foreign[0]})",
             "choose an empty or new folder for --out; an audit's folder is replaced as a whole",
         )
+
+
+def _out_of_room(error: Exception) -> bool:
+    """Whether a file could not grow: each library that writes has an exception of its own."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError) and error.errno in codes:
+        return True
+    return any(os.strerror(code).lower() in str(error).lower() for code in codes)
 
 
 def earlier_audits(out: Path) -> list[Path]:

@@ -11,6 +11,7 @@ import polars as pl
 
 from audit.errors import UsageError
 from audit.publish import locked
+from audit.statistics import rate
 
 ANSWERS = {
     "care-as-recommended": "counts as excepted: other notes show what the record does not",
@@ -74,6 +75,26 @@ def adjudicate(out: Path, file: Path) -> Taken:
                 f"{out / 'audit.duckdb'} can't be written",
                 "close it in other programs, and make it writable",
             ) from error
+
+
+def reviewed_rates(rates: pl.DataFrame) -> dict[str, dict[str, float | int | None]]:
+    """The registry's rate of each rule before and after review, where an answer counts.
+
+    Args:
+        rates: the table `rates`; before review what is `adjudicated` counts as non-conformant.
+
+    Returns:
+        `adjudicated` (cases), `before` and `after` (shares, None where nothing was judged) by rule.
+    """
+    own = rates.filter((pl.col("level") == "registry") & (pl.col("adjudicated") > 0))
+    return {
+        row["rule_id"]: {
+            "adjudicated": row["adjudicated"],
+            "before": rate(row["conformant"], row["non_conformant"] + row["adjudicated"]),
+            "after": rate(row["conformant"], row["non_conformant"]),
+        }
+        for row in own.sort("rule_id").to_dicts()
+    }
 
 
 def _keep(con: duckdb.DuckDBPyConnection, answers: pl.DataFrame) -> Taken:

@@ -76,9 +76,13 @@ class Diff:
         return {cause: dict(own) for cause, own in moved.items() if any(own.values())}
 
     def rows_behind(self, change: Change) -> list[RowChange]:
-        """The patient's rows that differ, in the tables that the rule's verdicts rest on."""
+        """The patient's rows that differ, in the tables that the rule's verdicts rest on.
+
+        Where none does, those that only stand elsewhere in their file.
+        """
         read = tables_read(change.rule_id, self.after)
-        return [row for row in self.rows.get(change.patient_id, []) if row.table in read]
+        own = [row for row in self.rows.get(change.patient_id, []) if row.table in read]
+        return [row for row in own if row.change != "moved"] or own
 
 
 def compare(before: Path, after: Path | None) -> Diff:

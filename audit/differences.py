@@ -19,7 +19,9 @@ _NOT_THE_RECORD = {"row_number"}
 class RowChange:
     """A row that one of two audits lacks, or that has other values under the same key.
 
-    `key` is the table's own key where it has one, `columns` what differs in a corrected row;
+    `change` is added, removed, corrected, quarantined, no longer quarantined, or moved: the row is
+    the same, but stands elsewhere in its file, and evidence names rows by their place. `key` is the
+    table's own key where it has one, `columns` what differs in a corrected row;
     `row_number` is that of the later audit, or of the earlier one where the row is gone.
     """
 
@@ -47,9 +49,8 @@ def row_changes(
             old, new = (_rows(con, name, wanted) for con in (was, is_now))
             for row in _compared(name, table.key, old, new):
                 found.setdefault(row.patient_id or "", []).append(row)
-        for row in _quarantined(_rows(was, "quarantine", wanted), "no longer quarantined", is_now):
-            found.setdefault(row.patient_id or "", []).append(row)
-        for row in _quarantined(_rows(is_now, "quarantine", wanted), "quarantined", was):
+        held, held_now = (_rows(con, "quarantine", wanted) for con in (was, is_now))
+        for row in _quarantined(held, held_now):
             found.setdefault(row.patient_id or "", []).append(row)
     return found
 
@@ -116,7 +117,15 @@ def _compared(name: str, key: str | None, old: pl.DataFrame, new: pl.DataFrame) 
         differ = tuple(c for c in columns if other and other[c] != row[c])
         found.append(_change(name, row, key, "corrected" if other else "added", differ))
     left = before.values() if key else gone.to_dicts()
-    return found + [_change(name, row, key, "removed") for row in left]
+    found += [_change(name, row, key, "removed") for row in left]
+    return found + [_change(name, row, key, "moved") for row in _moved(old, new, columns)]
+
+
+def _moved(old: pl.DataFrame, new: pl.DataFrame, same: list[str]) -> list[dict[str, object]]:
+    """The rows of both audits that stand elsewhere in the later one's file."""
+    places = old.select(*same, pl.col("row_number").alias("place_before"))
+    both = new.join(places, on=same, nulls_equal=True)
+    return both.filter(pl.col("row_number") != pl.col("place_before")).to_dicts()
 
 
 def _change(
@@ -133,18 +142,23 @@ def _change(
     )
 
 
-def _quarantined(held: pl.DataFrame, change: str, elsewhere: Connection) -> list[RowChange]:
-    """Rows of one audit's quarantine that are not in the other's, by what they hold."""
+def _quarantined(old: pl.DataFrame, new: pl.DataFrame) -> list[RowChange]:
+    """What came to quarantine, left it, or stands elsewhere in its file."""
     same = ["table_name", "column_name", "reason", "record"]
-    other = elsewhere.table("quarantine").pl()
+    changes = {
+        "no longer quarantined": old.join(new, on=same, how="anti", nulls_equal=True).to_dicts(),
+        "quarantined": new.join(old, on=same, how="anti", nulls_equal=True).to_dicts(),
+        "moved": _moved(old, new, same),
+    }
     return [
         RowChange(
-            row["table_name"],
-            row["patient_id"],
+            str(row["table_name"]),
+            None if row["patient_id"] is None else str(row["patient_id"]),
             change,
             None,
-            row["row_number"],
-            (row["column_name"],) if row["column_name"] else (),
+            int(str(row["row_number"])),
+            (str(row["column_name"]),) if row["column_name"] else (),
         )
-        for row in held.join(other, on=same, how="anti", nulls_equal=True).to_dicts()
+        for change, rows in changes.items()
+        for row in rows
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from audit.adjudicate import reviewed_rates
 from audit.building import Loaded, Stages, build_facts
 from audit.errors import ExtractRefused, UsageError
 from audit.evaluate import evaluate
@@ -127,6 +128,7 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
                 con, settings, manifest, conjugates_told_apart=loaded.conjugates_told_apart
             )
             tables = _results(con, AGGREGATES + QUALITY)
+            manifest["reviewed"] = reviewed_rates(tables["rates"])
             manifest["gates"] = [gate.model_dump() for gate in weigh_gates(con, gates, tables)]
             with stages.stage("worklist"):
                 write_worklists(con, catalogue, audit, settings.cutoff)

@@ -36,6 +36,7 @@ def audit_lines(
     """
     if not quiet:
         yield from _verdict_lines(manifest)
+        yield from _review_lines(manifest)
     history, threshold = manifest["history"], settings.small_number
     if history["same_as"]:
         yield f"the same inputs, rules, code and cut-off as run {history['same_as']}"
@@ -96,6 +97,15 @@ def _verdict_lines(manifest: dict[str, Any]) -> Iterator[str]:
                 f"{name}: {t['rows_read']} rows read = {t['rows_loaded']} loaded "
                 f"+ {t['duplicates_collapsed']} duplicates + {t['rows_quarantined']} quarantined"
             )
+
+
+def _review_lines(manifest: dict[str, Any]) -> Iterator[str]:
+    for rule, reviewed in manifest["reviewed"].items():
+        before, after = (
+            "no rate" if reviewed[when] is None else f"{100 * reviewed[when]:.1f} %"
+            for when in ("before", "after")
+        )
+        yield f"{rule}: {before} before review, {after} after ({reviewed['adjudicated']} accepted)"
 
 
 def _last_line(manifest: dict[str, Any], out: Path) -> dict[str, Any]:

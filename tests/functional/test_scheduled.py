@@ -116,20 +116,18 @@ def test_a_reviewers_answer_counts_until_the_evidence_changes(place: Path) -> No
     rows.with_columns(pl.lit(text).alias(name) for name, text in answer.items()).write_csv(file)
     taken = adjudicate(place / "audit", file)
     assert taken.kept == {"accepted-reason": 1}
-    audit(place)
-    (case,) = (
-        pl.read_parquet(place / "audit" / "findings.parquet").filter(tumour_id="T2").to_dicts()
-    )
+    manifest = audit(place)
+    assert manifest["reviewed"] == {
+        "neoadj-dual-blockade": {"adjudicated": 1, "before": 0.5, "after": 1.0}
+    }
+    case = finding(place, "T2")
     assert (case["verdict"], case["reason"]) == ("excepted", "adjudicated")
-    assert (
-        json.loads(str(case["evidence"]))["adjudicated"] == "accepted-reason by Dr A on 2024-07-01"
-    )
+    evidence = json.loads(str(case["evidence"]))
+    assert evidence["adjudicated"] == "accepted-reason by Dr A on 2024-07-01"
     assert only(compare(place / "audit", None), "resolved") == ("T2", ("data",), False)
     change(place / "extract", "treatments", start_date="2020-03-05")
     audit(place)
-    (case,) = (
-        pl.read_parquet(place / "audit" / "findings.parquet").filter(tumour_id="T2").to_dicts()
-    )
+    case = finding(place, "T2")
     assert case["reason"] != "adjudicated"
     assert adjudicate(place / "audit", file).expired == 1
 

@@ -95,13 +95,15 @@ def mistakes(week: Week, found: Diff) -> list[str]:
             one["reason"] for one in (change.before, change.after) if one
         }
         if "data" in change.causes:
-            rows = {row.table for row in found.rows_behind(change)}
-            if not gated and not rows:
+            behind = found.rows_behind(change)
+            rows = {row.table for row in behind if row.change != "moved"}
+            moved = {row.table for row in behind if row.change == "moved"}
+            if not gated and not behind:
                 wrong.append(f"{about}: no row is named")
             if not rows <= own:
                 wrong.append(f"{about}: rows of {rows - own} did not change")
-        elif own == set() and not gated and week.factors == {"data"}:
-            wrong.append(f"{about}: nothing of this patient changed")
+            if not moved <= set().union(*week.data.values()):
+                wrong.append(f"{about}: no row of {moved} can have moved")
         if "rule" in change.causes and change.rule_id not in week.rules:
             wrong.append(f"{about}: this rule did not change")
     return wrong

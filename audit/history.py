@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from audit.errors import UsageError
-from audit.outputs import FINDINGS
+from audit.outputs import FINDINGS_A_BATCH
 from audit.resources import root
 from audit.settings import Settings
 from audit.warehouse import Connection, run_sql, store
@@ -56,7 +56,9 @@ def begin_history(con: Connection, out: Path | None = None) -> None:
             for name in CARRIED:
                 if name in there:
                     con.from_arrow(earlier.table(name).to_arrow_table()).create(name)
-            found = earlier.sql(FINDINGS).to_arrow_table()
+            # A batch at a time: a national registry's findings don't fit into memory twice.
+            concerned = earlier.table("findings").filter("verdict <> 'not_applicable'")
+            found = concerned.to_arrow_reader(FINDINGS_A_BATCH)
             con.register("findings_before", found)
             con.execute("create temp table earlier_findings as from findings_before")
             con.unregister("findings_before")

@@ -13,6 +13,8 @@ from audit.disclosure import Cell, Mark, Sum, is_small
 
 UNITS = ("patients", "tumours", "subjects")
 """Codes of the first steps, each with another unit: nothing is taken out between them."""
+StepKey = tuple[str, str]
+"""The word `step` and the code of a step."""
 AFTER_POPULATION = ("not_evaluable", "excepted", "pending")
 """What is taken out of a rule's population before its rate, in this order."""
 
@@ -52,6 +54,7 @@ class Attrition:
     Attributes:
         counts: what the steps remove and where they start, beside the counts of the registry.
         sums: the sums a reader can do among these and those of the registry.
+        order: the keys of the first steps in order, up to the rule's population.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Attrition:
         """Takes the rule's rows of `attrition` and the registry's counts under their keys."""
         self.counts: dict[Hashable, int] = {}
         self.sums: list[Sum] = []
+        self.order: list[StepKey] = []
         self._units: list[tuple[Hashable, str, str]] = []
         self._parts: list[_Part] = []
         exclusions: list[tuple[Hashable, str, str]] = []
@@ -68,6 +72,7 @@ class Attrition:
             key = ("step", row["code"])
             unit = row["code"] in UNITS
             self.counts[key] = row["remaining"] if unit else row["removed"]
+            self.order.append(key)
             (self._units if unit else exclusions).append((key, row["code"], row["says"]))
             left = row["remaining"]
         if not self._units:

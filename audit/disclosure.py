@@ -1,12 +1,12 @@
 """Small numbers: which counts may be shown, so that none that is hidden follows from the rest.
 
 A count from 1 to below the threshold is *small* and is hidden. Where sums on the page would give
-it back, further counts are hidden with it. A reader is taken to know how this works: that a small
-count lies between 1 and the threshold, that any other hidden count has reached the threshold, and
-that a zero is never hidden (hiding it would protect nothing).
+it back, further counts are hidden with it. A reader is taken to know how this works: that a count
+said to be small lies between 1 and the threshold, that any other hidden count may be any number,
+and that a zero is never hidden (hiding it would protect nothing).
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isinf
@@ -15,6 +15,10 @@ THRESHOLD = 10
 """Counts from 1 to one below this are small."""
 SPREAD = 2
 """How far apart the lowest and the highest value of a hidden count must be able to lie."""
+ENDLESS = 10**9
+"""Above any count of people."""
+ROUNDS = 8
+"""How often the limits of counts narrow those of others; more would find hardly anything."""
 STEPS = 500
 """Steps after which the search for another reading gives up; the count then gets more cover."""
 
@@ -61,6 +65,7 @@ def protect(
     sums: Iterable[Sum],
     threshold: int = THRESHOLD,
     weights: Mapping[Hashable, float] | None = None,
+    hidden: Collection[Hashable] = (),
 ) -> dict[Hashable, Cell]:
     """Decides which of the counts are shown.
 
@@ -71,6 +76,7 @@ def protect(
         weights: how dear a count is to the reader; the cheapest of weight times value is hidden
             first where another count needs cover, an infinitely dear one when nothing else is left.
             Missing: 1.
+        hidden: counts that are hidden in any case, small or not; a zero is shown all the same.
 
     Returns:
         A cell a count. Every small count could, for all a reader can work out, take values that lie
@@ -80,7 +86,10 @@ def protect(
         ValueError: a sum names a key without a count, or does not add up.
     """
     table = _Table(counts, tuple(sums), threshold, weights or {})
-    for key in sorted(table.hidden, key=repr):
+    table.unmark()
+    small = sorted(table.hidden, key=repr)
+    table.hidden.update(key for key in hidden if counts[key])
+    for key in small:
         while not table.is_open(key):
             cover = table.next_cover(key)
             if cover is None:
@@ -113,18 +122,71 @@ class _Table:
                 raise ValueError(f"the parts of {one.total!r} do not add up to it")
             for key in signs:
                 self.sums_of[key].append(at)
+        self.wholes = [sum(counts[k] * n for k, n in signs.items()) for signs in self.signs]
+        self.spread = min(SPREAD, threshold - 2)
+        self.unmarked: set[Hashable] = set()
+        self.limits = self._limits()
 
     def cell(self, key: Hashable) -> Cell:
         if key not in self.hidden:
             return Cell(self.counts[key])
-        return Cell(None, Mark.SMALL if is_small(self.counts[key], self.threshold) else Mark.COVER)
+        return Cell(None, Mark.SMALL if self._is_marked(key) else Mark.COVER)
 
     def is_open(self, key: Hashable) -> bool:
         """Whether other values of the hidden counts fit all that is shown, far enough apart."""
-        spread = min(SPREAD, self.threshold - 2)
+        spread = min(self.spread, self._reach(key))
         return any(
             self._moves(key, up) and self._moves(key, up - spread) for up in range(spread, -1, -1)
         )
+
+    def unmark(self) -> None:
+        """Takes the mark from small counts that no cover could protect, the largest of them first.
+
+        Eight small counts that add up to a small one leave it eight or nine, whatever is hidden:
+        such a sum must not be said to be small.
+        """
+        while pinned := [
+            key for key in self.hidden - self.unmarked if self._reach(key) < self.spread
+        ]:
+            most = max(self.counts[key] for key in pinned)
+            self.unmarked.update(key for key in pinned if self.counts[key] == most)
+            self.limits = self._limits()
+
+    def _reach(self, key: Hashable) -> int:
+        """How far apart its values can lie at most, were all but zeros hidden."""
+        low, high = self.limits[key]
+        return high - low
+
+    def _limits(self) -> dict[Hashable, tuple[int, int]]:
+        """Lowest and highest value of each count that the sums allow, were all but zeros hidden."""
+        limits = {key: self._range(key) for key in self.counts}
+        waiting = set(range(len(self.signs)))
+        for _ in range(ROUNDS):
+            narrowed = {key for at in sorted(waiting) for key in self._narrow(at, limits)}
+            waiting = {at for key in narrowed for at in self.sums_of[key]}
+        return limits
+
+    def _narrow(self, at: int, limits: dict[Hashable, tuple[int, int]]) -> Iterator[Hashable]:
+        """Narrows the limits of a sum's counts by those of the others; gives those narrowed."""
+        ends = [sorted(sign * limit for limit in limits[k]) for k, sign in self.signs[at].items()]
+        least, most = (sum(end) for end in zip(*ends, strict=True))
+        for (key, sign), (low, high) in zip(self.signs[at].items(), ends, strict=True):
+            known = sorted(
+                sign * (self.wholes[at] - others) for others in (least - low, most - high)
+            )
+            before = limits[key]
+            limits[key] = max(before[0], known[0]), min(before[1], known[1])
+            if limits[key] != before:
+                yield key
+
+    def _range(self, key: Hashable) -> tuple[int, int]:
+        """The values that a count can have for all that its mark tells, were it hidden."""
+        if not self.counts[key]:
+            return 0, 0
+        return 1, self.threshold - 1 if self._is_marked(key) else ENDLESS
+
+    def _is_marked(self, key: Hashable) -> bool:
+        return is_small(self.counts[key], self.threshold) and key not in self.unmarked
 
     def _moves(self, key: Hashable, by: int) -> bool:
         if not by:
@@ -135,10 +197,8 @@ class _Table:
         return self._settle(self._after({}, key, by), {key})
 
     def _allows(self, key: Hashable, by: int) -> bool:
-        count = self.counts[key] + by
-        if is_small(self.counts[key], self.threshold):
-            return is_small(count, self.threshold)
-        return count >= self.threshold
+        low, high = self._range(key)
+        return low <= self.counts[key] + by <= high
 
     def _after(self, gaps: dict[int, int], key: Hashable, by: int) -> dict[int, int]:
         """By how much each sum is off once the count has moved; settled sums are left out."""

@@ -3,14 +3,15 @@
 The page and `summary.csv` both print these, so that neither gives away what the other hides.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
 import polars as pl
 
 from audit import statistics
-from audit.attrition import Attrition, Step
+from audit.attrition import Attrition, Step, StepKey
 from audit.disclosure import Cell, Mark, Sum, is_small, protect, single
 from audit.margins import JUDGED, Margins, banded, margins
 from audit.verdicts import IN_POPULATION, VERDICTS
@@ -25,7 +26,7 @@ STRATA = {
 """Ways in which cases are told apart beside hospital and year, each with its groups in order."""
 TOGETHER = " + "
 """Stands between fields that a case lacks together."""
-LEASTJUDGED = 10
+LEAST_JUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
 # How dear a count is where another one needs cover: without the first two there is no rate, without
@@ -139,23 +140,75 @@ class _Counts:
         if parts and sum(self.counts[part] for part in parts) == self.counts[total]:
             self.sums.append(Sum(parts, total))
 
+    def protected(self, threshold: int, hidden: Collection[Hashable] = ()) -> dict[Hashable, Cell]:
+        """What may be shown of the counts, where some are hidden already."""
+        return protect(self.counts, self.sums, threshold, self.weights, hidden)
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """One rule's counts before it is decided what shows, and the order in which they are told."""
+
+    counts: _Counts
+    groups: list[tuple[str, str, str]]
+    reasons: dict[str, list[str]]
+    missing: list[str]
+    repairs: list[str]
+    attrition: Attrition
+    own: Tables
+
 
 def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
-    """The figures of a rule, with small counts hidden across all of its tables at once.
+    """`all_figures` of one rule that stands alone."""
+    return all_figures(tables, [rule_id], threshold)[rule_id]
+
+
+def all_figures(tables: Tables, rule_ids: Iterable[str], threshold: int) -> dict[str, RuleFigures]:
+    """The figures of rules, with small counts hidden across all of their tables at once.
+
+    Many rules begin by taking out the same cases: what one of them hides, no other may show.
 
     Args:
         tables: the result tables; rows of other rules are passed over.
-        rule_id: the long id.
+        rule_ids: the long ids, in the order wanted.
         threshold: counts from 1 to one below it are hidden; 1 hides nothing.
     """
+    gathered = {rule_id: _gather(tables, rule_id, threshold) for rule_id in rule_ids}
+    shared = _shared_steps(gathered)
+    cells = {rule_id: rule.counts.protected(threshold) for rule_id, rule in gathered.items()}
+    while True:
+        hidden = {
+            step
+            for rule_id, steps in shared.items()
+            for key, step in steps.items()
+            if cells[rule_id][key].value is None
+        }
+        too_open = {
+            rule_id
+            for rule_id, steps in shared.items()
+            for key, step in steps.items()
+            if step in hidden and cells[rule_id][key].value is not None
+        }
+        if not too_open:
+            break
+        for rule_id in too_open:
+            keys = {key for key, step in shared[rule_id].items() if step in hidden}
+            cells[rule_id] = gathered[rule_id].counts.protected(threshold, keys)
+    return {
+        rule_id: _figures(rule_id, rule, cells[rule_id], threshold)
+        for rule_id, rule in gathered.items()
+    }
+
+
+def _gather(tables: Tables, rule_id: str, threshold: int) -> _Gathered:
     own = {
         name: frame.filter(pl.col("rule_id") == rule_id)
         for name, frame in tables.items()
         if "rule_id" in frame.columns
     }
     counts = _Counts()
-    groups = _add_groups(counts, own["rates"])
-    strata = _add_strata(counts, own["strata"])
+    groups = _add_groups(counts, own["rates"], threshold)
+    groups += _add_strata(counts, own["strata"], threshold)
     reasons = _add_reasons(counts, own["verdict_reasons"], own["exception_reasons"])
     missing = _add_missing(counts, own["missing_fields"])
     repairs = _add_repairs(counts, own["repairs"])
@@ -164,11 +217,37 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
     counts.counts |= attrition.counts
     counts.sums += attrition.sums
     _tie_exclusions(counts, own["verdict_reasons"])
-    cells = protect(counts.counts, counts.sums, threshold, counts.weights)
+    return _Gathered(counts, groups, reasons, missing, repairs, attrition, own)
+
+
+def _shared_steps(gathered: Mapping[str, _Gathered]) -> dict[str, dict[StepKey, Hashable]]:
+    """By rule and key: the steps that another rule takes as well, and what tells that it does.
+
+    That is the whole way until then. How many each step took out is part of it, as rules may count
+    different units.
+    """
+    ways: dict[str, dict[StepKey, tuple[object, ...]]] = {}
+    for rule_id, rule in gathered.items():
+        way: tuple[object, ...] = ()
+        ways[rule_id] = {}
+        for key in rule.attrition.order:
+            way = (*way, key, rule.counts.counts[key])
+            ways[rule_id][key] = way
+    taken = Counter(way for steps in ways.values() for way in steps.values())
+    return {
+        rule_id: {key: way for key, way in steps.items() if taken[way] > 1}
+        for rule_id, steps in ways.items()
+    }
+
+
+def _figures(
+    rule_id: str, rule: _Gathered, cells: Mapping[Hashable, Cell], threshold: int
+) -> RuleFigures:
+    own = rule.own
     gated = _gated(own["rates"], own["gated_sites"])
     shown = [
         _group(level, id_, name, cells, threshold, (level, id_) in gated)
-        for level, id_, name in (*groups, *strata)
+        for level, id_, name in rule.groups
     ]
     return RuleFigures(
         rule_id=rule_id,
@@ -179,48 +258,47 @@ def rule_figures(tables: Tables, rule_id: str, threshold: int) -> RuleFigures:
         margins=margins(
             cells, shown[0].cells["conformant"], shown[0].cells["non_conformant"], threshold
         ),
-        steps=attrition.steps(cells),
+        steps=rule.attrition.steps(cells),
         reasons={
             verdict: [(code, cells["reason", verdict, code]) for code in codes]
-            for verdict, codes in reasons.items()
+            for verdict, codes in rule.reasons.items()
         },
-        missing=[(field, cells["missing", field]) for field in missing],
+        missing=[(field, cells["missing", field]) for field in rule.missing],
         readings=_readings(own["variant_rates"], _one(own["rates"].filter(_REGISTRY)), threshold),
-        repairs=[_repair(fields, shown[0].cells, cells["repair", fields]) for fields in repairs],
+        repairs=[
+            _repair(fields, shown[0].cells, cells["repair", fields]) for fields in rule.repairs
+        ],
     )
 
 
-def all_figures(tables: Tables, rule_ids: Iterable[str], threshold: int) -> dict[str, RuleFigures]:
-    """`rule_figures` of each rule, in the order given."""
-    return {rule_id: rule_figures(tables, rule_id, threshold) for rule_id in rule_ids}
-
-
-def _add_groups(counts: _Counts, rates: pl.DataFrame) -> list[tuple[str, str, str]]:
+def _add_groups(counts: _Counts, rates: pl.DataFrame, threshold: int) -> list[tuple[str, str, str]]:
     rates = rates.with_columns(
         pl.col("group_id").cast(pl.String).fill_null(""),
         pl.col("group_name").cast(pl.String).fill_null(pl.col("group_id").cast(pl.String)),
     ).sort("level", "group_name", "group_id")
     groups = [("registry", "", "Registry")]
-    _add_group(counts, groups[0], _one(rates.filter(_REGISTRY)))
+    _add_group(counts, groups[0], _one(rates.filter(_REGISTRY)), threshold)
     for level in ("site", "year"):
         members = []
         for row in rates.filter(pl.col("level") == level).to_dicts():
             members.append((level, row["group_id"], row["group_name"] or "not recorded"))
-            _add_group(counts, members[-1], row)
+            _add_group(counts, members[-1], row, threshold)
         for name in (*VERDICTS, *_SIDE_COUNTS):
             counts.tie(((level, id_, name) for _, id_, _ in members), ("registry", "", name))
         groups.extend(members)
     return groups
 
 
-def _add_strata(counts: _Counts, strata: pl.DataFrame) -> list[tuple[str, str, str]]:
+def _add_strata(
+    counts: _Counts, strata: pl.DataFrame, threshold: int
+) -> list[tuple[str, str, str]]:
     """The cases concerned, told apart: a group without a case is none."""
     groups = []
     for level, order in STRATA.items():
         rows = {row["group_id"]: row for row in strata.filter(pl.col("level") == level).to_dicts()}
         members = [(level, id_, id_) for id_ in order if id_ in rows]
         for group in members:
-            _add_group(counts, group, rows[group[1]], IN_POPULATION)
+            _add_group(counts, group, rows[group[1]], threshold, IN_POPULATION)
         for name in (*IN_POPULATION, *_SIDE_COUNTS):
             counts.tie(((level, id_, name) for _, id_, _ in members), ("registry", "", name))
         groups.extend(members)
@@ -235,17 +313,20 @@ def _add_group(
     counts: _Counts,
     group: tuple[str, str, str],
     row: dict[str, int],
+    threshold: int,
     verdicts: Iterable[str] = VERDICTS,
 ) -> None:
+    """A small count among the judged leaves no rate: its other count is then as cheap as any."""
     level, id_, _ = group
     values = {name: int(row[name] or 0) for name in verdicts}
     values["population"] = sum(values[name] for name in IN_POPULATION)
+    rated = not any(is_small(values[name], threshold) for name in JUDGED)
     for name, value in values.items():
-        worth = _WORTH.get(name, 1.0)
+        worth = _WORTH.get(name, 1.0) if rated or name not in JUDGED else 1.0
         if level in STRATA:
             worth *= _STRATUM_WORTH
         if level == "registry":
-            worth = inf if name in _RATE else worth * _REGISTRY_WORTH
+            worth = inf if rated and name in _RATE else worth * _REGISTRY_WORTH
         counts.add((level, id_, name), value, worth)
     counts.tie(((level, id_, name) for name in IN_POPULATION), (level, id_, "population"))
 
@@ -386,7 +467,7 @@ def _rate(cells: Mapping[str, Cell], threshold: int, gated: bool) -> Rate:
         why = "stream-not-linked"
     elif conformant is not None and non_conformant is not None:
         judged = conformant + non_conformant
-        if judged >= LEASTJUDGED:
+        if judged >= LEAST_JUDGED:
             why = ""
             share = statistics.rate(conformant, non_conformant)
             interval = statistics.wilson(conformant, non_conformant)

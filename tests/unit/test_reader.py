@@ -1,0 +1,48 @@
+"""Everything published of an audit, solved by a reader who knows how pages hide small numbers."""
+
+import pytest
+import report_fixtures as fixtures
+from reader import read, seen
+
+from audit.disclosure import SPREAD, Mark
+from audit.figures import all_figures
+
+RULES = fixtures.RULES[:6]
+
+
+def attacked(found, threshold):
+    """Counts that a reader knows too well: with what they know of each, and the truth."""
+    tables = fixtures.tables(found)
+    truth = {key: cell.value for key, cell in seen(all_figures(tables, RULES, 1))}
+    figures = all_figures(tables, RULES, threshold)
+    marks = dict(seen(figures))
+    reader = read(figures, threshold, truth)
+    assert reader.holds(truth) == []
+    small = [key for key in reader.hidden() if 0 < truth[key] < threshold]
+    assert small
+    needed = dict.fromkeys(marks, 1) | dict.fromkeys(small, min(SPREAD, threshold - 2))
+    ranges = reader.ranges(truth, needed)
+    assert all(marks[key].mark is not Mark.SHOWN for key in ranges)
+    return {
+        key: (truth[key], *ranges[key])
+        for key in small
+        if ranges[key][1] - ranges[key][0] < needed[key]
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "seed", "threshold"),
+    [(1200, 7, 10), (300, 1, 10), (300, 2, 5), (600, 3, 20), (120, 4, 10)],
+)
+def test_no_small_count_of_several_rules_can_be_worked_out(size, seed, threshold):
+    assert attacked(fixtures.findings(size, seed), threshold) == {}
+
+
+def test_the_reader_would_find_what_is_hidden_badly():
+    """Hidden alone, a small count follows from its total: the attack has to see that."""
+    tables = fixtures.tables()
+    truth = {key: cell.value for key, cell in seen(all_figures(tables, RULES[:1], 1))}
+    reader = read(all_figures(tables, RULES[:1], 1), 10, truth)
+    key = next(key for key, (low, _) in reader.bounds.items() if key[1] == "site" and low > 0)
+    reader.bounds[key] = (1, float("inf"))
+    assert reader.ranges(truth, {key: 2})[key] == (truth[key], truth[key])

@@ -11,7 +11,7 @@ from audit.attribution import Change, changes, differing
 from audit.differences import RowChange, row_changes, rule_changes, tables_read
 from audit.disclosure import is_small
 from audit.errors import UsageError
-from audit.figures import LEASTJUDGED
+from audit.figures import LEAST_JUDGED
 from audit.outputs import private_file
 from audit.publish import earlier_audits
 from audit.snapshot import Snapshot, open_snapshot
@@ -257,7 +257,7 @@ def _steps(steps: Mapping[str, int], threshold: int) -> str:
 
 def _share(counts: Mapping[str, int], threshold: int) -> str:
     share = rate(counts["conformant"], counts["non_conformant"])
-    few = sum(counts.values()) < LEASTJUDGED
+    few = sum(counts.values()) < LEAST_JUDGED
     if share is None or few or any(is_small(count, threshold) for count in counts.values()):
         return "no rate to show"
     return f"{100 * share:.1f} %"

@@ -42,8 +42,8 @@ def render_rule(rule: Rule) -> str:
         *_section(
             "Who is judged",
             card.population,
-            f"One finding for each {card.unit}. Left out, in this order, under the numbers that the "
-            "report gives the steps (1 to 3: patients loaded, tumours loaded, considered):",
+            f"One finding for each {card.unit}. Left out, in this order, under the numbers that "
+            "the report gives the steps (1 to 3: patients loaded, tumours loaded, considered):",
             _numbered((f"{step.says} (`{step.code}`)" for step in card.attrition), len(UNITS) + 1),
         ),
         *_section("When it is met", card.numerator),

@@ -239,11 +239,9 @@ select
             then 'dose-missing'
         when w.form = 'unclear' then 'dose-unclear'
         when
-            not w.several
-            and (
-                w.mg not between l.least_mg and l.most_mg
-                or w.amount_mg_kg not between l.least_mg_kg and l.most_mg_kg
-            ) then 'dose-implausible'
+            w.mg not between l.least_mg and l.most_mg
+            or w.amount_mg_kg not between l.least_mg_kg and l.most_mg_kg
+            then case when w.several then 'dose-unclear' else 'dose-implausible' end
         when w.ingredient = 'trastuzumab' and w.form = 'iv' and w.amount_mg_kg is null then 'weight-missing'
     end as unjudged
 from weighed as w
@@ -341,11 +339,9 @@ select
         when m.other_route then 'dose-unclear'
         when m.mg is null and m.mg_m2 is null then 'dose-missing'
         when
-            not m.several
-            and (
-                m.mg not between l.least_mg and l.most_mg
-                or m.amount_mg_m2 not between l.least_mg_m2 and l.most_mg_m2
-            ) then 'dose-implausible'
+            m.mg not between l.least_mg and l.most_mg
+            or m.amount_mg_m2 not between l.least_mg_m2 and l.most_mg_m2
+            then case when m.several then 'dose-unclear' else 'dose-implausible' end
         when m.amount_mg_m2 is null then 'surface-missing'
     end as unjudged
 from measured as m

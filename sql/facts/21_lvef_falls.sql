@@ -78,6 +78,7 @@ with given as (
             and e.setting = d.setting
             and d.dose_date between e.last_dose_date - $together_days and e.last_dose_date
     inner join cardiac_drugs as c on d.ingredient = c.ingredient
+    where d.dose is distinct from 0
 )
 
 select distinct
@@ -290,7 +291,8 @@ left join current_drugs as c
 -- It begins with the first number that meets the limit of a drug being given, not measured by another method than the
 -- number before treatment, and ends on the day of the first later one that meets the drug's condition to resume; falls
 -- of several drugs that overlap are one. recovered_date: null where it has not ended. lasting_date: the first number
--- after more than the limit of persistence that still meets it; clear_date: the first later one that meets none.
+-- after more than the limit of persistence that still meets it; clear_date: the first later one that meets no limit of
+-- the drugs of the fall.
 -- known_methods: false where the method of one of the two numbers is missing. last_dose_date: up to the action days,
 -- and next_dose_date after them; early_dose_date: the first dose after them before recovery that is no course's date
 -- alone. early_derived: a course's dates put a dose there.
@@ -356,7 +358,6 @@ islands as (
         min(assessment_date) filter (
             where low and compared <> 'unknown' and assessment_date > from_date + $lvef_persistent_days
         ) as low_later_date,
-        min(assessment_date) filter (where assessment_date > from_date and not meets) as clear_date,
         min(lvef_percent) filter (where assessment_date = from_date and low) as lvef_percent,
         max(baseline_percent) filter (where assessment_date = from_date and low) as baseline_percent,
         max(method) filter (where assessment_date = from_date and low) as method,
@@ -406,7 +407,6 @@ falls as (
         min(from_date) as from_date,
         nullif(max(through_date), date '9999-12-31') as recovered_date,
         min(low_later_date) filter (where low_later_date < through_date) as lasting_date,
-        case when bool_and(clear_date is not null) then max(clear_date) end as clear_date,
         min(lvef_percent) as lvef_percent,
         max(baseline_percent) as baseline_percent,
         max(method) as method,
@@ -416,6 +416,47 @@ falls as (
     from merged
     group by
         patient_key,
+        episode_key,
+        setting,
+        text,
+        fall_number
+),
+
+later_numbers as (
+    select
+        f.episode_key,
+        f.setting,
+        f.text,
+        f.fall_number,
+        m.assessment_date,
+        bool_or(m.meets) as meets
+    from falls as f
+    inner join lvef_marks as m
+        on
+            f.episode_key = m.episode_key
+            and f.setting = m.setting
+            and f.text = m.text
+            and f.from_date < m.assessment_date
+            and list_contains(f.drugs, m.drug)
+    group by
+        f.episode_key,
+        f.setting,
+        f.text,
+        f.fall_number,
+        m.assessment_date,
+        m.method
+),
+
+clear as (
+    select
+        episode_key,
+        setting,
+        text,
+        fall_number,
+        min(assessment_date) as clear_date
+    from later_numbers
+    where not meets
+    group by
         episode_key,
         setting,
         text,
@@ -458,6 +499,7 @@ doses as (
 select
     f.* exclude (fall_number),
     row_number() over (partition by f.episode_key, f.text order by f.from_date, f.setting) as fall_number,
+    c.clear_date,
     s.unended,
     s.in_trial,
     d.last_dose_date,
@@ -472,4 +514,10 @@ inner join doses as d
         and f.setting = d.setting
         and f.text = d.text
         and f.fall_number = d.fall_number
+left join clear as c
+    on
+        f.episode_key = c.episode_key
+        and f.setting = c.setting
+        and f.text = c.text
+        and f.fall_number = c.fall_number
 where f.from_date <= s.last_dose_date;

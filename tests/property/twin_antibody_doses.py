@@ -106,7 +106,7 @@ def several(context, day, given, pertuzumab):
         return "dose-unclear"
     total = sum(one[0] for one in telling)
     found = trastuzumab_amount(context, day, day.form, total, units.pop(), pertuzumab)
-    return RIGHT if found == RIGHT else "dose-unclear"
+    return found if found in (RIGHT, "weight-missing") else "dose-unclear"
 
 
 def trastuzumab_amount(context, day, form, value, unit, pertuzumab):

@@ -86,6 +86,11 @@ def is_course(dose):
     return kind == "course" or (kind is None and end is not None and end > start)
 
 
+def imprecise(context):
+    """Whether the day of one of the patient's assessments is not exact."""
+    return any(row.get("placed") for row in context.patient.cardiac_assessments)
+
+
 def unlinked(context, number, subject, key):
     """A case that can't be evaluated for want of a stream, or None."""
     needed = ["treatments", "cardiac_assessments", *(["events"] if number == "R27" else [])]
@@ -245,6 +250,8 @@ def r25_course(context, episode, days, number):
             case.due = after(max(near, default=first), limit)
         if is_open:
             case.missing.append("no-end-date")
+    elif imprecise(context):
+        case.missing.append("imprecise-date")
     case.closed = not case.open
     case.failure = "interval-too-long"
     case.exceptions += documented(context, episode, "R25", {"lvef"}) if too_long else []

@@ -51,6 +51,8 @@ def r02(context, episode):
         case.excluded.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
     if facts.m_status(episode, tumour) is None:
         case.excluded.append("m-unknown")
+    if not context.in_force("R02", spread):
+        case.excluded.append("not-in-force")
     if not found:
         if context.linked("receptor_tests"):
             case.excluded.append("no-line")
@@ -64,8 +66,6 @@ def r02(context, episode):
         if event["event"] == "distant_metastasis" and event["event_date"] <= case.due
     }
     out_of_reach = reasons and sites in ({"bone"}, {"brain"})
-    if not context.in_force("R02", spread):
-        case.excluded.append("not-in-force")
     for table in ("events", "receptor_tests", "treatments"):
         if not context.linked(table):
             case.missing.append("stream-not-linked")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import twin_facts as facts
-from twin_cardiac import EVERYWHERE, assessments, doubts, her2_days, unlinked
+from twin_cardiac import EVERYWHERE, assessments, doubts, her2_days, imprecise, unlinked
 from twin_case import Case, documented, not_invasive, rule
 from twin_record import after, between
 
@@ -227,6 +227,8 @@ def r26_fall(context, episode, fall, number):
         case.met = settled
     if any(day.open for day in days if day.date <= after(start, ACTION)) and not early:
         case.missing.append("doses-not-dated")
+    if case.failure and imprecise(context):
+        case.missing.append("imprecise-date")
     if fall.basis == UNKNOWN and case.failure:
         case.missing.append("method-not-recorded")
     if later and (later[0].derived or later[0].open) and not early:
@@ -289,7 +291,11 @@ def r27(context, episode):
     if (later and all(d.derived for d in later)) or (not later and any(d.open for d in days)):
         case.missing.append("doses-not-dated")
     said = documented(context, episode, "R27", TOPICS)
-    case.met = (not later and not case.open) or bool(later and metastatic and said)
+    decided = bool(later and metastatic and said)
+    exactly = any(not d.derived for d in later)
+    if exactly and not decided and failure != "given-after-heart-failure" and imprecise(context):
+        case.missing.append("imprecise-date")
+    case.met = (not later and not case.open) or decided
     if failure == "given-after-heart-failure" and normal_beside(context, day):
         case.exceptions += said
     case.doubts += doubts(context, episode, "R27", [], None, day)

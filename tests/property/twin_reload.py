@@ -128,12 +128,8 @@ def explained(context, episode, name, earlier, later, metastatic):
     """Whether a reason for the gap is on record."""
     first, last = earlier.date, later.date
     topics = {RULES["R18"], name, "her2-antibody", "her2"}
-    if any(
-        read_topic(x.get("topic"), context.drugs) & topics
-        and (not x.get("tumour_id") or x["tumour_id"] in episode.ids)
-        for x in context.patient.exceptions
-    ):
-        return True
+    if any(read_topic(x.get("topic"), context.drugs) & topics for x in context.patient.exceptions):
+        return True  # whichever tumour it names: the doses are the patient's
     stops = {dose.row.get("stop_reason") for dose in earlier.doses}
     if stops - {None}:
         return True

@@ -57,7 +57,10 @@ beside as (
             e.episode_key = f.episode_key
             and e.setting = f.setting
             and f.from_date <= e.event_date + $beside_days
-            and coalesce(f.recovered_date, date '9999-12-31') >= e.event_date - $beside_days
+            and (
+                f.from_date >= e.event_date - $beside_days
+                or coalesce(f.recovered_date, date '9999-12-31') > e.event_date
+            )
     group by
         e.episode_key,
         e.setting,

@@ -116,6 +116,7 @@ select
     case
         when in_trial then 'trial'
         when ild_date is not null then 'previous-ild'
+        when death_date = start_date then 'death-before-due'
     end as excepted,
     ['deruxtecan'] as lacking,
     'deruxtecan-not-recorded' as failed,

@@ -112,6 +112,7 @@ select
         else ['events.event_date']
     end as missing,
     met,
+    case when death_date = start_date then 'death-before-due' end as excepted,
     ['her2'] as lacking,
     'outside-every-option' as failed,
     to_json(struct_pack(

@@ -6,7 +6,8 @@ where is_her2_antibody or (is_her2_conjugate and not outside_guideline);
 
 -- fct_her2_days: one row a day of an episode and setting on which one of them was given; a dose of 0 is none.
 -- course_number: a gap longer than the limit begins a new one. derived: unfolded from a course's dates, all of it.
--- is_regimen: a regimen's name. open_course: a course without an end began on this day.
+-- with_pertuzumab: it is one of them. is_regimen: a regimen's name.
+-- open_course: a course without an end began on this day.
 create or replace table fct_her2_days as
 with days as (
     select
@@ -15,6 +16,7 @@ with days as (
         d.setting,
         d.dose_date,
         bool_and(d.derived) as derived,
+        bool_or(d.ingredient = 'pertuzumab') as with_pertuzumab,
         bool_or(d.is_regimen) as is_regimen,
         bool_or(d.open_course) as open_course,
         bool_or(d.in_trial) as in_trial
@@ -57,6 +59,7 @@ with given as (
         setting,
         min(dose_date) as first_dose_date,
         max(dose_date) as last_dose_date,
+        min(case when with_pertuzumab then dose_date end) as first_pertuzumab_date,
         bool_or(open_course)
         or (count(*) filter (where is_regimen) = 1 and max(case when is_regimen then dose_date end) = max(dose_date))
             as unended,
@@ -66,15 +69,6 @@ with given as (
         patient_key,
         episode_key,
         setting
-),
-
-pertuzumab as (
-    select
-        episode_key,
-        setting,
-        first_dose_date
-    from fct_drug_spans
-    where ingredient = 'pertuzumab'
 ),
 
 anthracyclines as (
@@ -98,8 +92,7 @@ select
     g.last_dose_date,
     g.unended,
     g.in_trial,
-    p.first_dose_date as first_pertuzumab_date,
+    g.first_pertuzumab_date,
     a.last_date as last_anthracycline_date
 from given as g
-left join pertuzumab as p on g.episode_key = p.episode_key and g.setting = p.setting
 left join anthracyclines as a on g.episode_key = a.episode_key and g.setting = a.setting;

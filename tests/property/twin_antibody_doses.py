@@ -106,7 +106,8 @@ def several(context, day, given, pertuzumab):
         return "dose-unclear"
     total = sum(one[0] for one in telling)
     found = trastuzumab_amount(context, day, day.form, total, units.pop(), pertuzumab)
-    return found if found in (RIGHT, "weight-missing") else "dose-unclear"
+    unweighed = found == "weight-missing" and measure(context, "weight", day.date)[0] is None
+    return found if found == RIGHT or unweighed else "dose-unclear"
 
 
 def trastuzumab_amount(context, day, form, value, unit, pertuzumab):

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from audit.config import cutoff_day, read_config, write_example
-from audit.errors import ExitCode, UserError
+from audit.errors import ExitCode, UsageError, UserError
 from audit.guideline import Catalogue
 from audit.logs import new_run_id, progress
 from audit.settings import Settings
@@ -187,11 +187,19 @@ def adjudicate(
 
 @app.command()
 def rules(
-    rule: Annotated[str | None, typer.Argument(help="A rule's id or number.")] = None,
+    rule: Annotated[
+        str | None, typer.Argument(help="A rule's id or number; or the word test.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="After test: a folder with rules of your own.")
+    ] = None,
 ) -> None:
-    """Show the catalogue of rules, or one rule's card."""
+    """Show the catalogue of rules, or one rule's card; or test rules of your own."""
     from audit.rulebook import render_rule
 
+    if rule == "test" and folder is not None:
+        _test_rules(folder)
+        return
     catalogue = Catalogue.read()
     if rule is not None:
         typer.echo(render_rule(catalogue.select([rule])[0]))
@@ -244,6 +252,18 @@ def demo(
     if not extract.exists():
         make(patients, 1, extract)
     _audit(Settings(extract=extract, cutoff=DEMO_CUTOFF, compare_variants=True), out / "audit")
+
+
+def _test_rules(folder: Path) -> None:
+    from audit.own_rules import check_rules
+
+    found = check_rules(folder)
+    for rule_id, problems in found.items():
+        typer.echo(f"{rule_id}: {'as it should be' if not problems else 'to be put right'}")
+        for problem in problems:
+            typer.echo(f"  {problem}")
+    if any(found.values()):
+        raise UsageError(f"rules in {folder} are not as they should be", "see the lines above")
 
 
 def _audit(settings: Settings, out: Path, *, quiet: bool = False, verbose: bool = False) -> None:

@@ -24,8 +24,6 @@ import yaml
 from patients import generate, plant_quarantine
 from sqlglot import exp
 from test_twin import RULE_VARIANTS, RUNS
-from vignette_format import Circumstances, Vignette, read
-from vignette_run import disagreements, write
 
 from audit.building import Stages
 from audit.evaluate import RuleFailed, judge, shared_values
@@ -33,6 +31,8 @@ from audit.guideline import Catalogue, Rule
 from audit.pipeline import judge_extract
 from audit.resources import root
 from audit.settings import Settings
+from audit.vignette_run import disagreements, write
+from audit.vignettes import Circumstances, Vignette, read
 from audit.warehouse import Connection, open_database, run_sql
 
 EQUIVALENT = Path(__file__).with_name("equivalent.yaml")

@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 import sqlglot
 from sqlglot import exp
-from vignette_format import Vignette, contract, read
 
 from audit import resources
 from audit.guideline import Catalogue, Rule
 from audit.verdicts import VERDICTS
+from audit.vignettes import Vignette, contract, read
 
 CATALOGUE = Catalogue.read()
 RULES = [pytest.param(rule, id=rule.id) for rule in CATALOGUE.rules.values()]

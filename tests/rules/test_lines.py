@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from vignette_format import Circumstances, Vignette, read
-from vignette_run import write
 
 from audit import resources
 from audit.pipeline import evaluate_extract
+from audit.vignette_run import write
+from audit.vignettes import Circumstances, Vignette, read
 
 VIGNETTES = read(resources.root("checks") / "lines" / "vignettes.md")
 COLUMNS = {

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from vignette_format import Circumstances, Vignette, read
-from vignette_run import disagreements, write
 
 from audit import resources
 from audit.pipeline import evaluate_extract
+from audit.vignette_run import disagreements, write
+from audit.vignettes import Circumstances, Vignette, read
 
 FILES = sorted((resources.root("checks") / "rules").glob("*/*/vignettes.md"))
 VIGNETTES = [vignette for path in FILES for vignette in read(path)]

@@ -22,6 +22,7 @@ from pathlib import Path
 import yaml
 
 from audit import resources
+from audit.errors import UsageError
 from audit.verdicts import VERDICTS
 
 BASE = "Unless said otherwise"
@@ -38,10 +39,15 @@ REMOVED = re.compile(r"~~(.+)~~")
 
 Row = dict[str, str]
 Tables = dict[str, dict[str, Row]]
+WrittenTable = tuple[str, int, list[str], list[tuple[int, list[str]]]]
+"""A table as written: its name, the line of its header, its columns, its rows with their lines."""
 
 
-class VignetteError(ValueError):
+class VignetteError(UsageError):
     """A vignette file that cannot be read; the message names file and line."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found, "correct the vignette")
 
 
 @dataclass(frozen=True)
@@ -102,9 +108,7 @@ class Section:
     title: str
     line: int
     words: list[str] = field(default_factory=list)
-    tables: list[tuple[str, int, list[str], list[tuple[int, list[str]]]]] = field(
-        default_factory=list
-    )
+    tables: list[WrittenTable] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     expected: dict[str | None, Expected] = field(default_factory=dict)
     lines: list[Row] = field(default_factory=list)
@@ -161,7 +165,7 @@ def read(path: Path) -> list[Vignette]:
 
 def _sections(text: str, where: str) -> Iterator[Section]:
     section: Section | None = None
-    table: tuple[str, int, list[str], list[tuple[int, list[str]]]] | None = None
+    table: WrittenTable | None = None
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
         place = f"{where}:{number}"
@@ -174,41 +178,56 @@ def _sections(text: str, where: str) -> Iterator[Section]:
         elif line.startswith("|"):
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             if table is None:
-                table = (cells[0], number, cells[1:], [])
-                if cells[0] not in ("subject", "line"):
-                    _check_header(cells, place)
-                    section.tables.append(table)
-                elif section.expected:
-                    raise VignetteError(f"{place}: a second verdict")
-            elif set("".join(cells)) <= set("-: ") and not table[3] and number == table[1] + 1:
-                continue
-            elif len(cells) != len(table[2]) + 1:
-                raise VignetteError(
-                    f"{place}: {len(cells)} cells under {len(table[2]) + 1} headers"
-                )
-            elif table[0] == "subject":
-                section.expected[cells[0]] = _expected(cells[1], place)
-            elif table[0] == "line":
-                told = dict(zip(["line", *table[2]], map(_cell, cells), strict=True))
-                section.lines.append(told)
+                table = _begun(section, cells, number, place)
             else:
-                table[3].append((number, cells))
+                _add_row(section, table, cells, number, place)
         elif not line:
             table = None
-        elif section.expected or section.lines:
-            raise VignetteError(f"{place}: the verdict must stand last")
-        elif line.startswith("**Verdict:**"):
-            section.expected[None] = _expected(line.removeprefix("**Verdict:**"), place)
-        elif line.split(":")[0] in SETTINGS:
-            for part in line.split(" · "):
-                name, _, value = part.partition(":")
-                if name not in SETTINGS:
-                    raise VignetteError(f"{place}: '{name}' is none of {', '.join(SETTINGS)}")
-                section.settings[name] = value.strip()
         else:
-            section.words.append(line)
+            _add_words(section, line, place)
     if section:
         yield section
+
+
+def _begun(section: Section, cells: list[str], number: int, place: str) -> WrittenTable:
+    table: WrittenTable = (cells[0], number, cells[1:], [])
+    if cells[0] not in ("subject", "line"):
+        _check_header(cells, place)
+        section.tables.append(table)
+    elif section.expected:
+        raise VignetteError(f"{place}: a second verdict")
+    return table
+
+
+def _add_row(
+    section: Section, table: WrittenTable, cells: list[str], number: int, place: str
+) -> None:
+    if set("".join(cells)) <= set("-: ") and not table[3] and number == table[1] + 1:
+        return
+    if len(cells) != len(table[2]) + 1:
+        raise VignetteError(f"{place}: {len(cells)} cells under {len(table[2]) + 1} headers")
+    if table[0] == "subject":
+        section.expected[cells[0]] = _expected(cells[1], place)
+    elif table[0] == "line":
+        section.lines.append(dict(zip(["line", *table[2]], map(_cell, cells), strict=True)))
+    else:
+        table[3].append((number, cells))
+
+
+def _add_words(section: Section, line: str, place: str) -> None:
+    """A line of a section that stands in no table: its verdict, its settings, or words."""
+    if section.expected or section.lines:
+        raise VignetteError(f"{place}: the verdict must stand last")
+    if line.startswith("**Verdict:**"):
+        section.expected[None] = _expected(line.removeprefix("**Verdict:**"), place)
+    elif line.split(":", maxsplit=1)[0] in SETTINGS:
+        for part in line.split(" · "):
+            name, _, value = part.partition(":")
+            if name not in SETTINGS:
+                raise VignetteError(f"{place}: '{name}' is none of {', '.join(SETTINGS)}")
+            section.settings[name] = value.strip()
+    else:
+        section.words.append(line)
 
 
 def _check_header(cells: list[str], place: str) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from vignette_format import Expected, Row, Vignette, contract
 
 from audit.settings import Settings
+from audit.vignettes import Expected, Row, Vignette, contract
 
 
 def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:

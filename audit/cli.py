@@ -75,6 +75,13 @@ def run(
         bool | None,
         typer.Option("--quality-warn-only", help="Audit even data that can't bear it."),
     ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(help="Folder of templates and a stylesheet that replace ours by name."),
+    ] = None,
+    pdf: Annotated[
+        bool | None, typer.Option("--pdf", help="Also write report/report.pdf (extra: pdf).")
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -91,6 +98,8 @@ def run(
         "gates": tuple(gate) if gate else None,
         "quarantine_limit": quarantine_limit,
         "quality_warn_only": quality_warn_only,
+        "templates": templates,
+        "pdf": pdf,
     }
     _audit(*read_config(config, given), quiet=quiet, verbose=verbose)
 

@@ -20,7 +20,7 @@ PREFIX = "GUIDELINE_AUDIT_"
 """An environment variable of this prefix and a key's name in capitals overrides the file."""
 
 _SEPARATORS = {"rules": ",", "variants": ",", "gates": ";"}
-_PATHS = ("extract", "out")
+_PATHS = ("extract", "out", "templates")
 _OPTIONS = {"variants": "variant", "gates": "gate"}
 
 CUTOFF_RULES: dict[str, Callable[[date], date]] = {
@@ -63,6 +63,8 @@ class Config(BaseModel):
     quarantine_limit: float = Field(default=1.0, ge=0, le=1)
     quality_warn_only: bool = False
     small_number: int = Field(default=10, ge=1)
+    templates: Path | None = None
+    pdf: bool = False
     keep: int = Field(default=1, ge=0)
 
 
@@ -112,6 +114,8 @@ def read_config(
         quarantine_limit=config.quarantine_limit,
         small_number=config.small_number,
         gates=config.gates,
+        templates=config.templates,
+        pdf=config.pdf,
         keep=config.keep,
     )
     return settings, config.out

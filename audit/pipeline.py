@@ -104,10 +104,14 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
     """
     # Templates and writers are needed here alone: an evaluation in a notebook starts without them.
     from audit.outputs import write_outputs, write_quality_list
+    from audit.pdf import require_weasyprint, write_pdf
     from audit.present import present
-    from audit.report import render_report
+    from audit.report import check_templates, render_report
     from audit.worklist import write_worklists
 
+    check_templates(settings.templates)
+    if settings.pdf:
+        require_weasyprint()
     stages = Stages()
     catalogue = _catalogue(settings)
     gates = parse_gates(settings.gates, catalogue, settings.rules)
@@ -131,10 +135,13 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
             manifest["reviewed"] = reviewed_rates(tables["rates"])
             manifest["gates"] = [gate.model_dump() for gate in weigh_gates(con, gates, tables)]
             with stages.stage("worklist"):
-                write_worklists(con, catalogue, audit, settings.cutoff)
+                write_worklists(con, catalogue, audit, settings.cutoff, settings.templates)
                 write_quality_list(con, audit / "worklist" / "quality.csv")
             with stages.stage("report"):
-                render_report(present(tables, manifest, catalogue, settings.small_number), audit)
+                page = present(tables, manifest, catalogue, settings.small_number)
+                render_report(page, audit, settings.templates)
+                if settings.pdf:
+                    write_pdf(audit / "report", str(settings.cutoff), settings.templates)
             with stages.stage("outputs"):
                 write_outputs(con, tables, audit, settings.small_number)
             con.execute("checkpoint")

@@ -25,6 +25,8 @@ class Settings(BaseModel):
         block_on_quality: whether a block-level failure of data quality ends the run.
         quarantine_limit: the largest share of a table's rows that may be in quarantine, inclusive.
         gates: what must hold, such as `R07.rate >= 0.85`; a breach is told after the audit.
+        templates: a folder whose templates and stylesheet take the place of ours of the same name.
+        pdf: also write the report as a PDF, which needs the extra `pdf`.
         keep: how many earlier audits stay in the audit's folder beside the newest.
         small_number: counts from 1 to one below this are suppressed in aggregate output.
     """
@@ -43,5 +45,7 @@ class Settings(BaseModel):
     block_on_quality: bool = True
     quarantine_limit: float = Field(default=1.0, ge=0, le=1)
     gates: tuple[str, ...] = ()
+    templates: Path | None = None
+    pdf: bool = False
     keep: int = Field(default=1, ge=0)
     small_number: int = Field(default=10, ge=1)

@@ -46,7 +46,13 @@ class Question:
     cases: list[dict[str, Any]]
 
 
-def write_worklists(con: Connection, catalogue: Catalogue, folder: Path, cutoff: date) -> None:
+def write_worklists(
+    con: Connection,
+    catalogue: Catalogue,
+    folder: Path,
+    cutoff: date,
+    templates: Path | None = None,
+) -> None:
     """Writes `worklist/` under `folder`: private files that nothing in the report points at.
 
     A page and a CSV a site, and `repairs.csv` with what keeps cases of all sites from being judged.
@@ -57,6 +63,7 @@ def write_worklists(con: Connection, catalogue: Catalogue, folder: Path, cutoff:
         catalogue: the cards; their severity orders the cases.
         folder: an existing folder without a `worklist/`.
         cutoff: the data cut-off, inclusive.
+        templates: a user's folder of templates, as `audit.report.render` takes it.
     """
     target = folder / "worklist"
     target.mkdir(mode=0o700)
@@ -91,8 +98,8 @@ def write_worklists(con: Connection, catalogue: Catalogue, folder: Path, cutoff:
             "facts": dated,
             "reasons_linked": linked,
         }
-        _write_page(target / f"{site.file}.html", "worklist.html", context)
-    _write_page(target / "index.html", "worklists.html", {"sites": sites})
+        _write_page(target / f"{site.file}.html", "worklist.html", context, templates)
+    _write_page(target / "index.html", "worklists.html", {"sites": sites}, templates)
     write_csv(_repair_list(cases), target / "repairs.csv")
 
 
@@ -279,6 +286,8 @@ def _repair_list(cases: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _write_page(path: Path, template: str, context: Mapping[str, object]) -> None:
+def _write_page(
+    path: Path, template: str, context: Mapping[str, object], templates: Path | None
+) -> None:
     with private_file(path) as file:
-        file.write(render(template, context).encode())
+        file.write(render(template, context, templates).encode())

@@ -344,3 +344,14 @@ def test_the_catalogue_is_printed(tmp_path: Path) -> None:
     card = call("rules", "R10")
     assert "84" in card.stdout
     assert call("rules", "R99").returncode == 2
+
+
+def test_a_mistake_in_templates_ends_the_run_before_it_begins(
+    registry: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text("a\n{% if %}", encoding="utf-8")
+    refused = audit(registry, tmp_path / "out", "--templates", tmp_path)
+    assert refused.returncode == 2
+    assert f"{tmp_path / 'report.html'}, line 2" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "out").exists()

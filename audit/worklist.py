@@ -13,6 +13,7 @@ from audit import resources
 from audit.file_names import file_names
 from audit.guideline import Card, Catalogue
 from audit.outputs import private_file, write_csv
+from audit.own_trend import OwnTrend, own_trends
 from audit.present import field_words, sentence, words
 from audit.report import render
 from audit.swimlanes import Fact, Plot, plot, told
@@ -75,6 +76,7 @@ def write_worklists(
     facts = timeline(con, for_review, cutoff).partition_by("patient_id", as_dict=True)
     dated = {patient: told(own) for (patient,), own in facts.items()}
     files = file_names(cases["site_id"].unique().to_list())
+    trends = own_trends(con, catalogue)
     sites = []
     for (site_id, name), own in cases.partition_by(
         "site_id", "site", as_dict=True, maintain_order=True
@@ -97,6 +99,7 @@ def write_worklists(
             "questions": _questions(shown, catalogue, facts),
             "facts": dated,
             "reasons_linked": linked,
+            "trend": trends.get(site_id, OwnTrend([], [])),
         }
         _write_page(target / f"{site.file}.html", "worklist.html", context, templates)
     _write_page(target / "index.html", "worklists.html", {"sites": sites}, templates)

@@ -1,6 +1,7 @@
 """The machine-readable twin: what the pages print, under the ids that they carry."""
 
 import re
+from html.parser import HTMLParser
 
 import polars as pl
 import pytest
@@ -12,11 +13,14 @@ from audit.present import present
 from audit.published import number_id, published
 from audit.report import render_report
 
+RULES = ("neoadj-dual-blockade", "early-her2-one-year", fixtures.GATED)
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     out = tmp_path_factory.mktemp("audit")
-    render_report(present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE), out)
+    manifest = fixtures.manifest() | {"verdicts": {rule_id: {} for rule_id in RULES}}
+    render_report(present(fixtures.tables(), manifest, fixtures.CATALOGUE), out)
     return sorted((out / "report").rglob("*.html"))
 
 
@@ -84,3 +88,42 @@ def test_two_numbers_under_one_id_are_refused(tmp_path):
 def test_an_id_has_as_many_parts_as_were_named():
     assert number_id("rule", "site", "A/B <x>", "rate") == "rule/site/A%2FB%20%3Cx%3E/rate"
     assert number_id("rule", "registry", "", "rate") == "rule/registry/rate"
+
+
+class Cells(HTMLParser):
+    """The text of every data cell that stands outside `<data>`, charts and tables of method."""
+
+    def __init__(self):
+        super().__init__()
+        self.bare, self.text, self.without, self.method = [], None, 0, False
+
+    def handle_starttag(self, tag, attributes):
+        classes = (dict(attributes).get("class") or "").split()
+        if tag == "table":
+            self.method = bool({"method", "editions", "inputs"} & set(classes))
+        elif tag == "td":
+            self.text = "" if "n" in classes or "heat" in classes else None
+        elif tag in ("data", "svg"):
+            self.without += 1
+
+    def handle_endtag(self, tag):
+        if tag in ("data", "svg"):
+            self.without -= 1
+        elif tag == "td" and self.text is not None:
+            if re.search(r"\d", self.text) and not self.method:
+                self.bare.append(self.text)
+            self.text = None
+
+    def handle_data(self, data):
+        if self.text is not None and not self.without:
+            self.text += data
+
+
+def test_every_cell_with_a_number_says_under_which_id_it_stands(pages):
+    bare = {}
+    for page in pages:
+        cells = Cells()
+        cells.feed(page.read_text("utf-8"))
+        if cells.bare:
+            bare[page.name] = cells.bare[:5]
+    assert bare == {}

@@ -1,6 +1,6 @@
 -- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
--- several tumours or to one of another episode than its date, an operation without its kind, or naming a drug or topic
--- that the vocabulary does not know. It only ever prevents a failure.
+-- several tumours or to one of another episode than its date, an operation without its kind, a palliative drug before
+-- any recorded spread, or naming a drug or topic that the vocabulary does not know. It only ever prevents a failure.
 -- episode_key: the episode in doubt; null where it is the whole patient.
 
 -- drugs_elsewhere: the days on which a dose that names a tumour of one episode would belong to another by its date,
@@ -303,4 +303,21 @@ inner join dose_drugs as d on t.drug = d.drug
 left join dose_days_moved as m on e.patient_key = m.patient_key and t.row_number = m.row_number
 where
     coalesce(m.start_date, t.start_date) <= e.through_date
-    and coalesce(m.end_date, t.end_date, m.start_date, t.start_date) >= e.from_date;
+    and coalesce(m.end_date, t.end_date, m.start_date, t.start_date) >= e.from_date
+union all
+-- The disease must have come back: its day is not on record.
+select
+    t.patient_key,
+    'treatments' as table_name,
+    t.row_number,
+    'intent' as column_name,
+    'palliative-treatment' as reason,
+    cast(null as varchar) as ingredient,
+    t.start_date,
+    t.start_date as end_date,
+    t.episode_key
+from placed_treatments as t
+where
+    t.intent = 'palliative'
+    and t.drug in (select d.drug from dose_drugs as d)
+    and t.start_date < coalesce(t.metastatic_date, date '9999-12-31');

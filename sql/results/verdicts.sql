@@ -126,6 +126,12 @@ doubts as (
                 )
             )
             or (
+                d.reason = 'palliative-treatment'
+                and d.start_date >= s.clock_start
+                and d.start_date < s.due_date
+                and 'recurrence' in (select i.kind from rule_interruptions as i)
+            )
+            or (
                 d.reason in ('unrecognised-drug', 'names-another-tumour')
                 and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g))
                 and d.start_date <= s.drugs_through

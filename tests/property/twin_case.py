@@ -45,6 +45,7 @@ ANTIBODY = "her2-antibody"
 CYTOTOXIC = "chemotherapy"
 TDM1 = "trastuzumab-emtansine"
 TDXD = "trastuzumab-deruxtecan"
+PALLIATIVE = "palliative-treatment"
 
 IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
 ACCEPTED = {}  # rule -> the documented reasons it accepts
@@ -149,14 +150,16 @@ def verdict(case, context):
         return "not_evaluable", case.missing[0]
     if case.met:
         return "conformant", case.met_reason
-    if case.exceptions:
-        return "excepted", case.exceptions[0]
+    exceptions = [reason for reason in case.exceptions if reason != PALLIATIVE]
+    if exceptions:
+        return "excepted", exceptions[0]
     if case.open or (case.due and case.due > observable and not case.closed):
         return "pending", pending_reason(case, context)
     if (case.rule, case.site) in context.closed:
         return "not_evaluable", "stream-not-linked"
-    if case.doubts:
-        return "not_evaluable", case.doubts[0]
+    doubts = sorted([*case.doubts, *({PALLIATIVE} & set(case.exceptions))])
+    if doubts:
+        return "not_evaluable", doubts[0]
     return "non_conformant", case.failure
 
 
@@ -190,7 +193,21 @@ def interruptions(context, episode, anchor, due, before=LATE):
     happened = [(death, 0, "death-before-due")] if death else []
     happened += [(day, 1, "recurrence-before-due") for day in episode.days_of(*facts.RECURRENCES)]
     happened += [(day, 2, "progression") for day in episode.days_of("progression")]
+    # Palliative treatment without a recorded recurrence is no exception, only a doubt: see verdict.
+    happened += [(day, 3, PALLIATIVE) for day in unexplained_palliative_days(context, episode)]
     return [r for day, _, r in sorted(happened) if anchor <= day < min(due, before)]
+
+
+def unexplained_palliative_days(context, episode):
+    """The days on which palliative systemic treatment began before any recorded spread."""
+    return [
+        row["start_date"]
+        for row in episode.rows
+        if row.get("start_date")
+        and row.get("intent") == "palliative"
+        and is_systemic(row, context)
+        and row["start_date"] < episode.metastatic_date
+    ]
 
 
 def in_trial(episode, first, last, *names):

@@ -14,19 +14,19 @@ def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
     """Writes the patients of `vignettes` as one CSV extract.
 
     Args:
-        vignettes: of one rule, under one and the same circumstances.
+        vignettes: under one and the same circumstances; of one rule where these name variants.
         folder: an empty folder; tables not linked get no file in it.
 
     Returns:
-        The settings under which the rule is judged on it.
+        The settings under which their rules are judged on it.
     """
-    rule, circumstances = vignettes[0].rule, vignettes[0].circumstances
+    rules, circumstances = sorted({v.rule for v in vignettes}), vignettes[0].circumstances
     linked = [name for name in contract() if name not in circumstances.not_linked]
     rows: dict[str, list[Row]] = {table: [] for table in linked}
     for vignette in vignettes:
         for table, table_rows in vignette.tables.items():
             if table in rows:
-                rows[table] += table_rows
+                rows[table] += [_at_own_hospital(row, vignette.rule) for row in table_rows]
     hospitals = {tumour["site_id"] for tumour in rows["tumours"]} - {""}
     rows["sites"] = [{"site_id": hospital} for hospital in sorted(hospitals)]
     for table, table_rows in rows.items():
@@ -42,9 +42,15 @@ def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
         mapping=str(mapping) if mapping.exists() else None,
         cutoff=circumstances.cutoff,
         jurisdiction=circumstances.jurisdiction,
-        rules=(rule,),
-        variants={rule: dict(circumstances.variants)},
+        rules=tuple(rules),
+        variants={rule: dict(circumstances.variants) for rule in rules if circumstances.variants},
     )
+
+
+def _at_own_hospital(row: Row, rule: str) -> Row:
+    """Hospitals are a rule's own: what one links is counted over the vignettes of one rule."""
+    hospital = row.get("site_id")
+    return {**row, "site_id": f"{rule}/{hospital}"} if hospital else row
 
 
 def _conjugates_under_trastuzumab(linked: Sequence[str]) -> str:

@@ -151,11 +151,11 @@ def read(path: Path) -> list[Vignette]:
             rule=path.parent.name,
             title=section.title,
             place=f"{where}:{section.line}",
-            prefix=f"v{number:02d}",
+            prefix=(prefix := f"{path.parent.name}-v{number:02d}"),
             circumstances=_circumstances(
                 {**base.settings, **section.settings}, f"{where}:{section.line}"
             ),
-            tables=_expand(_merge(base, section, where), f"v{number:02d}", where, section.line),
+            tables=_expand(_merge(base, section, where), prefix, where, section.line),
             expected=section.expected,
             lines=section.lines,
         )

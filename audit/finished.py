@@ -12,7 +12,7 @@ import duckdb
 from audit.errors import UsageError
 from audit.guideline import Catalogue, Rule
 from audit.settings import Settings
-from audit.warehouse import Connection
+from audit.warehouse import Connection, without_progress_bar
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Finished:
         one.
         """
         con = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-        con.execute("set enable_progress_bar = false")
+        without_progress_bar(con)
         path = str(self.folder / "audit.duckdb").replace("'", "''")
         con.execute(f"attach '{path}' as published (read_only)")
         return con

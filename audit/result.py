@@ -24,7 +24,7 @@ from audit.resources import root
 from audit.sensitivity import by_parameter, by_variant, ranking_stability
 from audit.timeline import swimmer
 from audit.views import result_html
-from audit.warehouse import Connection
+from audit.warehouse import Connection, without_progress_bar
 
 if TYPE_CHECKING:
     import altair as alt
@@ -55,7 +55,7 @@ class Result:
         }
         path = str(self.finished.folder / "audit.duckdb")
         con = duckdb.connect(path, read_only=True, config=config)
-        con.execute("set enable_progress_bar = false")
+        without_progress_bar(con)
         con.execute("set lock_configuration = true")
         return con
 

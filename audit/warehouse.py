@@ -38,8 +38,18 @@ def open_database(path: Path | None, scratch: Path) -> Connection:
             "temp_directory": str(scratch),
         },
     )
-    con.execute("set enable_progress_bar = false")
+    without_progress_bar(con)
     return con
+
+
+def without_progress_bar(con: Connection) -> None:
+    """Keeps DuckDB from drawing over what is printed.
+
+    Only where it would: in a notebook without ipywidgets the setting can't even be turned off.
+    """
+    (drawn,) = con.sql("select current_setting('enable_progress_bar')").fetchall()[0]
+    if drawn:
+        con.execute("set enable_progress_bar = false")
 
 
 def plan_simply(con: Connection, largest: int) -> None:

@@ -137,6 +137,45 @@ def test_a_usage_error_ends_with_2_and_says_what_to_write(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_verdict_is_explained_clause_by_clause_and_the_audit_stays(earlier: Path) -> None:
+    before = fingerprint(earlier)
+    done = call("explain", earlier, "T2", "--rule", "R05")
+    assert done.returncode == 0, done.stderr
+    for said in (
+        "Timeline",
+        "non_conformant",
+        "Population",
+        "Numerator",
+        "not reached",
+        "2020-06-15",
+    ):
+        assert said in done.stdout
+    everything = call("explain", earlier, "T1")
+    assert everything.returncode == 0, everything.stderr
+    assert "Not concerned" in everything.stdout and "not reached" in everything.stdout
+    assert fingerprint(earlier) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("T9",), "knows no tumour"),
+        (("T1", "--rule", "R99"), "there is no rule"),
+        (("T1", "--html"), "No such option"),
+    ],
+)
+def test_what_cannot_be_explained_ends_with_2(
+    earlier: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    done = call("explain", earlier, *arguments)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_folder_without_an_audit_cannot_be_explained(tmp_path: Path) -> None:
+    done = call("explain", tmp_path, "T1")
+    assert done.returncode == 2 and "there is no audit" in done.stderr
+
+
 def test_a_rule_is_named_by_id_or_number(registry: Path, tmp_path: Path) -> None:
     assert audit(registry, tmp_path / "out", "--rules", "r05,early-her2-one-year").returncode == 0
     findings = pl.read_parquet(tmp_path / "out" / "findings.parquet")

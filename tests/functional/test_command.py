@@ -114,6 +114,18 @@ def test_the_same_inputs_give_the_same_findings_and_report(
     first, second = (pl.read_parquet(out / "findings.parquet") for out in (earlier, again))
     assert first.equals(second)
     assert (earlier / "summary.csv").read_bytes() == (again / "summary.csv").read_bytes()
+    assert pages_without_run(earlier) == pages_without_run(again)
+
+
+def pages_without_run(out: Path) -> dict[str, str]:
+    """The report's pages by path, without what belongs to the run and not to its inputs."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    return {
+        str(path.relative_to(out)): path.read_text(encoding="utf-8").replace(
+            manifest["run_id"], "RUN"
+        )
+        for path in (out / "report").rglob("*.html")
+    }
 
 
 @pytest.mark.parametrize(

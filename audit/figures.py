@@ -3,7 +3,6 @@
 The page and `summary.csv` both print these, so that neither gives away what the other hides.
 """
 
-from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -11,9 +10,10 @@ from math import inf
 import polars as pl
 
 from audit import statistics
-from audit.attrition import Attrition, Step, StepKey
+from audit.attrition import Attrition, Step
 from audit.disclosure import Cell, Mark, Sum, is_small, protect, single
 from audit.margins import JUDGED, Margins, banded, margins
+from audit.shared_steps import Way, protected_together
 from audit.verdicts import IN_POPULATION, VERDICTS
 
 _SIDE_COUNTS = ("population",)
@@ -174,26 +174,13 @@ def all_figures(tables: Tables, rule_ids: Iterable[str], threshold: int) -> dict
         threshold: counts from 1 to one below it are hidden; 1 hides nothing.
     """
     gathered = {rule_id: _gather(tables, rule_id, threshold) for rule_id in rule_ids}
-    shared = _shared_steps(gathered)
-    cells = {rule_id: rule.counts.protected(threshold) for rule_id, rule in gathered.items()}
-    while True:
-        hidden = {
-            step
-            for rule_id, steps in shared.items()
-            for key, step in steps.items()
-            if cells[rule_id][key].value is None
-        }
-        too_open = {
-            rule_id
-            for rule_id, steps in shared.items()
-            for key, step in steps.items()
-            if step in hidden and cells[rule_id][key].value is not None
-        }
-        if not too_open:
-            break
-        for rule_id in too_open:
-            keys = {key for key, step in shared[rule_id].items() if step in hidden}
-            cells[rule_id] = gathered[rule_id].counts.protected(threshold, keys)
+    cells = protected_together(
+        {
+            rule_id: Way(rule.attrition.order, rule.counts.counts, rule.counts.protected)
+            for rule_id, rule in gathered.items()
+        },
+        threshold,
+    )
     return {
         rule_id: _figures(rule_id, rule, cells[rule_id], threshold)
         for rule_id, rule in gathered.items()
@@ -218,26 +205,6 @@ def _gather(tables: Tables, rule_id: str, threshold: int) -> _Gathered:
     counts.sums += attrition.sums
     _tie_exclusions(counts, own["verdict_reasons"])
     return _Gathered(counts, groups, reasons, missing, repairs, attrition, own)
-
-
-def _shared_steps(gathered: Mapping[str, _Gathered]) -> dict[str, dict[StepKey, Hashable]]:
-    """By rule and key: the steps that another rule takes as well, and what tells that it does.
-
-    That is the whole way until then. How many each step took out is part of it, as rules may count
-    different units.
-    """
-    ways: dict[str, dict[StepKey, tuple[object, ...]]] = {}
-    for rule_id, rule in gathered.items():
-        way: tuple[object, ...] = ()
-        ways[rule_id] = {}
-        for key in rule.attrition.order:
-            way = (*way, key, rule.counts.counts[key])
-            ways[rule_id][key] = way
-    taken = Counter(way for steps in ways.values() for way in steps.values())
-    return {
-        rule_id: {key: way for key, way in steps.items() if taken[way] > 1}
-        for rule_id, steps in ways.items()
-    }
 
 
 def _figures(

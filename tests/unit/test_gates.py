@@ -50,7 +50,7 @@ def catalogue(monkeypatch):
     since = Edition(since=date(2015, 1, 1), source="made up", status="expert")
     made_up = replace(rule, card=card, sql=SQL, editions={"default": {"US": since}})
     monkeypatch.setattr(
-        Catalogue, "read", lambda: replace(real, rules={**real.rules, RULE: made_up})
+        Catalogue, "read", lambda *_: replace(real, rules={**real.rules, RULE: made_up})
     )
     return made_up
 

@@ -158,7 +158,6 @@ def test_a_verdict_is_explained_clause_by_clause_and_the_audit_stays(earlier: Pa
         "non_conformant",
         "Population",
         "Numerator",
-        "not reached",
         "2020-06-15",
     ):
         assert said in done.stdout

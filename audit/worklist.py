@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from audit import resources
+from audit import adjudicate, resources
 from audit.file_names import file_names
 from audit.guideline import Card, Catalogue
 from audit.outputs import private_file, write_csv
@@ -99,6 +99,7 @@ def write_worklists(
             "questions": _questions(shown, catalogue, facts),
             "facts": dated,
             "reasons_linked": linked,
+            "answers": adjudicate.ANSWERS,
             "trend": trends.get(site_id, OwnTrend([], [])),
         }
         _write_page(target / f"{site.file}.html", "worklist.html", context, templates)

@@ -9,6 +9,7 @@ import pytest
 import report_fixtures as fixtures
 
 from audit import resources, worklist
+from audit.adjudicate import ANSWERS
 from audit.swimlanes import DAYS, LABELS, plot, told
 
 DAY = date(2019, 3, 1)
@@ -86,6 +87,7 @@ def test_a_row_says_what_the_record_shows_and_what_it_does_not(written):
 def test_a_page_draws_each_case_for_review_and_keeps_html_as_text(written):
     html = (written / "S1.html").read_text("utf-8")
     assert html.count("<article") == html.count('class="swimmer"') == 3
+    assert all(f"<code>{answer}</code>" in html for answer in ANSWERS)
     assert "For review" in html and "It is a question, not a finding" in html
     assert "&lt;i&gt;patient-" in html and "<i>" not in html
     assert "&lt;b&gt;wonder" in html and "<b>" not in html

@@ -85,7 +85,9 @@ def funnel(judged: int, target: float, dispersion: float = 1.0) -> Funnel:
     """The limits that chance alone crosses with the tails of 2 and 3 SD, from the exact binomial.
 
     Between two counts they are interpolated by the probabilities (Spiegelhalter, Statistics in
-    Medicine 2005;24:1185-1202, appendix A.1.1; recalled).
+    Medicine 2005;24:1185-1202, appendix A.1.1; recalled). The upper limits mirror the lower ones of
+    the cases that did not meet the recommendation: a rate lies beyond a limit exactly where chance
+    reaches it with less than the limit's tail.
 
     Args:
         judged: cases in the rate, 1 or more.
@@ -93,17 +95,27 @@ def funnel(judged: int, target: float, dispersion: float = 1.0) -> Funnel:
         dispersion: how many times wider than chance the variance is; the limits move away from the
             target by its square root, and stay within 0 and 1.
     """
-    cumulated = _binomial(judged, target)
+    if not 0 < target < 1:
+        return Funnel(*[target] * 4)
 
-    def limit(share: float) -> float:
-        reached = int(np.searchsorted(cumulated, share))
-        below = cumulated[reached - 1] if reached else 0.0
-        step = (cumulated[reached] - share) / (cumulated[reached] - below)
-        exact = max(reached - float(step), 0.0) / judged
+    def limit(exact: float) -> float:
         return min(max(target + (exact - target) * sqrt(dispersion), 0.0), 1.0)
 
-    tails = (TAIL_3SD, TAIL_2SD, 1 - TAIL_2SD, 1 - TAIL_3SD)
-    return Funnel(*(limit(share) for share in tails)) if 0 < target < 1 else Funnel(*[target] * 4)
+    return Funnel(
+        limit(_lower(judged, target, TAIL_3SD)),
+        limit(_lower(judged, target, TAIL_2SD)),
+        limit(1 - _lower(judged, 1 - target, TAIL_2SD)),
+        limit(1 - _lower(judged, 1 - target, TAIL_3SD)),
+    )
+
+
+def _lower(judged: int, target: float, tail: float) -> float:
+    """The share below which chance stays with less than `tail`."""
+    cumulated = _binomial(judged, target)
+    reached = int(np.searchsorted(cumulated, tail))
+    below = cumulated[reached - 1] if reached else 0.0
+    step = (cumulated[reached] - tail) / (cumulated[reached] - below)
+    return max(reached - float(step), 0.0) / judged
 
 
 def _binomial(judged: int, target: float) -> NDArray[np.float64]:

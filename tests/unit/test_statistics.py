@@ -66,11 +66,21 @@ def interpolated(judged, target, share):
 @pytest.mark.parametrize("target", [0.02, 0.5, 0.87])
 def test_funnel_limits_are_those_of_the_exact_binomial(judged, target):
     limits = statistics.funnel(judged, target)
-    tails = [norm.sf(3), norm.sf(2), norm.cdf(2), norm.cdf(3)]
-    rounded = [0.00135, 0.0228, 1 - 0.0228, 1 - 0.00135]
-    assert rounded == pytest.approx(tails, abs=1e-4)
-    assert limits == pytest.approx([interpolated(judged, target, t) for t in rounded], abs=1e-9)
+    rounded = [0.00135, 0.0228]
+    assert rounded == pytest.approx([norm.sf(3), norm.sf(2)], abs=1e-4)
+    assert limits[:2] == pytest.approx([interpolated(judged, target, t) for t in rounded], abs=1e-9)
+    mirrored = [1 - interpolated(judged, 1 - target, t) for t in reversed(rounded)]
+    assert limits[2:] == pytest.approx(mirrored, abs=1e-9)
     assert limits.low_3sd <= limits.low_2sd <= limits.high_2sd <= limits.high_3sd
+
+
+@pytest.mark.parametrize("judged", [1, 5, 30])
+@pytest.mark.parametrize("target", [0.34, 0.66, 0.95])
+def test_a_rate_is_beyond_a_limit_where_chance_reaches_it_less_often(judged, target):
+    limits = statistics.funnel(judged, target)
+    for met in range(judged + 1):
+        assert (met / judged < limits.low_2sd) == (binom.cdf(met, judged, target) < 0.0228)
+        assert (met / judged > limits.high_3sd) == (binom.sf(met - 1, judged, target) < 0.00135)
 
 
 def test_overdispersion_moves_limits_by_its_square_root():

@@ -142,8 +142,8 @@ def _states(source: Path) -> dict[Path, tuple[int, int, int]]:
     return {
         path: (state.st_ino, state.st_size, state.st_mtime_ns)
         for path in source.rglob("*")
-        for state in [path.stat()]
         if path.is_file()
+        for state in [path.stat()]
     }
 
 

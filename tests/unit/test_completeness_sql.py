@@ -91,7 +91,7 @@ TABLES = {
     ],
     "surgeries": [
         operation("S1", 1, surgery_date="2020-08-01", yp_t="ypT0", yp_n="ypN0"),
-        operation("S2", 2, surgery_date="2020-08-01", yp_t="ypT0"),
+        operation("S2", 2, surgery_date="2020-08-01"),
         operation("S3", 3, surgery_date="2021-05-20"),
         operation("S4", 3, procedure="axillary"),
     ],
@@ -116,7 +116,7 @@ EXPECTED = {
     "tumours.clinical_n": (1, 3),
     "tumours.pathological_t": (1, 1),
     "tumours.pathological_n": (0, 1),
-    "surgeries.yp_t": (2, 2),
+    "surgeries.yp_t": (1, 2),
     "surgeries.yp_n": (1, 2),
     "surgeries.surgery_date": (2, 3),
     "surgeries.procedure": (3, 3),

@@ -87,6 +87,7 @@ def test_two_readings_a_few_cases_apart_are_not_both_shown():
 
 def test_the_page_shows_the_readings_side_by_side(tmp_path):
     page = present(with_readings((0, 50, 0), (3, 0, 0)), fixtures.manifest(), fixtures.CATALOGUE)
-    html = render_report(page, tmp_path).read_text(encoding="utf-8")
+    render_report(page, tmp_path)
+    html = (tmp_path / "report" / "rules" / f"{RULE}.html").read_text(encoding="utf-8")
     assert html.count("Readings side by side, one choice changed at a time") == 1
     assert "fewer than 10 cases more or less than in a row above" in html

@@ -10,6 +10,7 @@ import lark
 import polars as pl
 from pydantic import BaseModel
 
+from audit import statistics
 from audit.errors import UsageError
 from audit.extract.contract import tables
 from audit.figures import RuleFigures, rule_figures
@@ -211,18 +212,23 @@ def _value(
     (rule_id,) = gate.rules
     if rule_id not in figures:
         figures[rule_id] = rule_figures(results, rule_id, threshold=1)  # hides no small number
-    group = figures[rule_id].registry
-    interval, bounds = group.rate.interval, group.rate.bounds
+    counts = {name: cell.value or 0 for name, cell in figures[rule_id].registry.cells.items()}
+    met, unmet, unknown = (
+        counts[verdict] for verdict in ("conformant", "non_conformant", "not_evaluable")
+    )
+    # Exact however few were judged: a page hides such a rate, a gate is for the registry alone.
+    interval = statistics.wilson(met, unmet)
+    bounds = statistics.bounds(met, unmet, unknown)
     measures = {
-        "rate": group.rate.share,
+        "rate": statistics.rate(met, unmet),
         "interval_low": interval and interval[0],
         "interval_high": interval and interval[1],
         "bound_low": bounds and bounds[0],
         "bound_high": bounds and bounds[1],
-        "completeness": group.rate.completeness,
+        "completeness": statistics.completeness(counts["population"], unknown),
     }
     name = gate.path[1]
-    return measures[name] if name in measures else group.cells[name].value
+    return measures[name] if name in measures else counts[name]
 
 
 def _changed(con: Connection, gate: Gate) -> float | None:

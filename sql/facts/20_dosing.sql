@@ -121,7 +121,8 @@ where form = 'fixed';
 -- A day that counts for two episodes counts for the later one. setting: metastatic as soon as one of its rows is.
 -- form: iv, sc, fixed (the combination) or unclear. Without a recorded route the amount tells whether trastuzumab was
 -- given under the skin; it leaves unclear whether pertuzumab was. several: more than one row of the drug.
--- mg and mg_kg: the day's sum in that unit, mg_kg from mg and weight where none is recorded.
+-- mg and mg_kg: the day's sum in that unit, mg_kg from mg and weight where none is recorded; null for trastuzumab in
+-- both units, of which neither is the whole dose.
 -- days_since, days_until: to the drug's day before and after, of the patient; days_before: the interval before that.
 -- course_run: counts the patient's courses of the drug: a long gap, another setting or another episode begins the next.
 -- unjudged: why the amount can't be judged: dose-missing, dose-unclear, dose-implausible, weight-missing; else null.
@@ -200,6 +201,7 @@ weighed as (
         w.value as weight_kg,
         w.day as weight_date,
         w.is_recent as weight_is_recent,
+        coalesce(s.ingredient = 'trastuzumab' and s.mg is not null and s.mg_kg is not null, false) as in_two_units,
         case when s.form = 'iv' then coalesce(s.mg_kg, round(s.mg / w.value, 4)) end as amount_mg_kg
     from numbered as s
     left join fct_body_measures as w
@@ -220,8 +222,8 @@ select
     w.dose_date,
     w.form,
     w.several,
-    w.mg,
-    w.amount_mg_kg as mg_kg,
+    case when not w.in_two_units then w.mg end as mg,
+    case when not w.in_two_units then w.amount_mg_kg end as mg_kg,
     w.weight_kg,
     w.weight_date,
     coalesce(w.weight_is_recent, true) as weight_is_recent,
@@ -238,6 +240,7 @@ select
         when w.mg is null and (w.mg_kg is null or w.ingredient = 'pertuzumab' or w.form in ('sc', 'fixed'))
             then 'dose-missing'
         when w.form = 'unclear' then 'dose-unclear'
+        when w.in_two_units then 'dose-unclear'
         when
             w.mg not between l.least_mg and l.most_mg
             or w.amount_mg_kg not between l.least_mg_kg and l.most_mg_kg

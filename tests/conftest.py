@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-for folder in ("rules", "unit", "property", "functional", "simulation"):
+for folder in ("rules", "unit", "property", "functional"):
     sys.path.insert(0, str(Path(__file__).parent / folder))

@@ -5,7 +5,7 @@ import os
 from audit.pipeline import evaluate_extract
 from audit.settings import Settings
 
-# As many as leave the whole of `make test` its time; more by hand: AUDIT_PATIENTS=10010 pytest tests/property
+# As many as leave `make test` its time. More by hand: AUDIT_PATIENTS=10010 pytest tests/property
 PATIENTS = int(os.environ.get("AUDIT_PATIENTS", "2600"))
 
 

@@ -34,21 +34,30 @@ with placements as (
     having count(*) > 1
 ),
 
-placed as (
+-- By patient_key: the few cases that several placements stand for are then looked for where the judgements are kept.
+several as (
     select
-        j.*,
+        c.patient_key,
         p.placement_count,
         p.may_fail,
         c.placement in ('first', 'middle', 'last') as together,
+        case c.placement when 'middle' then 0 when 'first' then 1 when 'last' then 1 else 2 end as place
+    from placements as p
+    inner join cases as c on p.patient_id = c.patient_id
+),
+
+placed as (
+    select
+        j.*,
+        s.placement_count,
+        s.may_fail,
+        s.together,
         row_number() over (
             partition by j.rule_id, j.subject_id, j.patient_id
-            order by
-                case c.placement when 'middle' then 0 when 'first' then 1 when 'last' then 1 else 2 end,
-                j.patient_key
+            order by s.place, j.patient_key
         ) as position
     from placed_verdicts as j
-    inner join placements as p on j.patient_id = p.patient_id
-    inner join cases as c on j.patient_key = c.patient_key
+    inner join several as s on j.patient_key = s.patient_key
 ),
 
 agreement as (
@@ -118,12 +127,18 @@ with several_placements as (
     select distinct patient_id
     from cases
     where placement <> 'middle'
+),
+
+placed_severally as (
+    select c.patient_key
+    from several_placements as s
+    inner join cases as c on s.patient_id = c.patient_id
 )
 
 select j.*
 from placed_verdicts as j
-left join several_placements as s on j.patient_id = s.patient_id
-where s.patient_id is null
+left join placed_severally as s on j.patient_key = s.patient_key
+where s.patient_key is null
 union all
 select *
 from settled_judgements;

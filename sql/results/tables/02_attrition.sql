@@ -3,8 +3,8 @@ create or replace table attrition as
 with subjects as (
     select
         rule_id,
-        count(*) as subject_count
-    from judgements
+        cast(sum(n) as bigint) as subject_count
+    from judgement_counts
     group by rule_id
 ),
 
@@ -12,8 +12,8 @@ removals as (
     select
         rule_id,
         reason as code,
-        count(*) as removed
-    from judgements
+        cast(sum(n) as bigint) as removed
+    from judgement_counts
     where verdict = 'not_applicable'
     group by
         rule_id,

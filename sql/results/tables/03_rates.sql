@@ -1,23 +1,34 @@
 -- rates: verdict counts of each rule for the registry, each site and each year of decision.
 create or replace table rates as
-with grouped as (
+with listed as (
+    select
+        *,
+        coalesce(site_id, '(not recorded)') as site,
+        coalesce(cast(year as varchar), '(not recorded)') as year_told
+    from judgement_counts
+    where is_finding
+),
+
+grouped as (
     select
         rule_id,
         verdict,
         reason,
         'registry' as level,
         '' as group_id,
-        'All sites' as group_name
-    from findings
+        'All sites' as group_name,
+        n
+    from listed
     union all
     select
         f.rule_id,
         f.verdict,
         f.reason,
         'site' as level,
-        coalesce(f.site_id, '(not recorded)') as group_id,
-        coalesce(s.name, f.site_id, '(not recorded)') as group_name
-    from findings as f
+        f.site as group_id,
+        coalesce(s.name, f.site) as group_name,
+        f.n
+    from listed as f
     left join sites as s on f.site_id = s.site_id
     union all
     select
@@ -25,9 +36,10 @@ with grouped as (
         verdict,
         reason,
         'year' as level,
-        coalesce(cast(extract(year from decision_date) as varchar), '(not recorded)') as group_id,
-        coalesce(cast(extract(year from decision_date) as varchar), '(not recorded)') as group_name
-    from findings
+        year_told as group_id,
+        year_told as group_name,
+        n
+    from listed
 )
 
 select
@@ -35,14 +47,14 @@ select
     level,
     group_id,
     group_name,
-    count(*) filter (where verdict = 'not_applicable') as not_applicable,
-    count(*) filter (where verdict = 'not_evaluable') as not_evaluable,
-    count(*) filter (where verdict = 'conformant') as conformant,
-    count(*) filter (where verdict = 'excepted') as excepted,
-    count(*) filter (where verdict = 'excepted' and reason = 'adjudicated') as adjudicated,
-    count(*) filter (where verdict = 'pending') as pending,
-    count(*) filter (where verdict = 'pending' and reason = 'lost-to-follow-up') as lost,
-    count(*) filter (where verdict = 'non_conformant') as non_conformant
+    cast(sum(case when verdict = 'not_applicable' then n else 0 end) as bigint) as not_applicable,
+    cast(sum(case when verdict = 'not_evaluable' then n else 0 end) as bigint) as not_evaluable,
+    cast(sum(case when verdict = 'conformant' then n else 0 end) as bigint) as conformant,
+    cast(sum(case when verdict = 'excepted' then n else 0 end) as bigint) as excepted,
+    cast(sum(case when verdict = 'excepted' and reason = 'adjudicated' then n else 0 end) as bigint) as adjudicated,
+    cast(sum(case when verdict = 'pending' then n else 0 end) as bigint) as pending,
+    cast(sum(case when verdict = 'pending' and reason = 'lost-to-follow-up' then n else 0 end) as bigint) as lost,
+    cast(sum(case when verdict = 'non_conformant' then n else 0 end) as bigint) as non_conformant
 from grouped
 group by
     rule_id,
@@ -55,8 +67,9 @@ select
     rule_id,
     verdict,
     reason,
-    count(*) as n
-from findings
+    cast(sum(n) as bigint) as n
+from judgement_counts
+where is_finding
 group by
     rule_id,
     verdict,

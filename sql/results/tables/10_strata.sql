@@ -13,36 +13,49 @@ with described as (
     where j.verdict <> 'not_applicable'
 ),
 
-grouped as (
+counted as (
     select
         rule_id,
         verdict,
-        'age' as level,
         case
             when age < $stratum_middle_age then 'younger'
             when age < $stratum_older_age then 'middle'
             when age is not null then 'older'
             else 'unknown'
-        end as group_id
+        end as age_group,
+        receptors,
+        count(*) as n
     from described
+    group by all
+),
+
+grouped as (
+    select
+        rule_id,
+        verdict,
+        'age' as level,
+        age_group as group_id,
+        n
+    from counted
     union all
     select
         rule_id,
         verdict,
         'receptors' as level,
-        receptors as group_id
-    from described
+        receptors as group_id,
+        n
+    from counted
 )
 
 select
     rule_id,
     level,
     group_id,
-    count(*) filter (where verdict = 'not_evaluable') as not_evaluable,
-    count(*) filter (where verdict = 'conformant') as conformant,
-    count(*) filter (where verdict = 'excepted') as excepted,
-    count(*) filter (where verdict = 'pending') as pending,
-    count(*) filter (where verdict = 'non_conformant') as non_conformant
+    cast(sum(case when verdict = 'not_evaluable' then n else 0 end) as bigint) as not_evaluable,
+    cast(sum(case when verdict = 'conformant' then n else 0 end) as bigint) as conformant,
+    cast(sum(case when verdict = 'excepted' then n else 0 end) as bigint) as excepted,
+    cast(sum(case when verdict = 'pending' then n else 0 end) as bigint) as pending,
+    cast(sum(case when verdict = 'non_conformant' then n else 0 end) as bigint) as non_conformant
 from grouped
 group by
     rule_id,

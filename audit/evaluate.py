@@ -5,6 +5,8 @@ that is, `sql/results/verdicts.sql` alone decides, for every rule.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import duckdb
 import polars as pl
@@ -17,6 +19,9 @@ from audit.warehouse import Connection, build, lay_beside, run_sql, store, table
 
 ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
+
+LANES = 2
+"""Rules judged side by side: one alone leaves a core idle while it plans and gathers."""
 
 _FAMILIES = {
     "trastuzumab": "is_trastuzumab",
@@ -98,6 +103,8 @@ def judge_rules(
 ) -> None:
     """Judges every selected rule, settles imprecise dates, applies reviewers' answers: `findings`.
 
+    Rules know nothing of each other: they are judged side by side, each on a connection of its own.
+
     Args:
         con: a database with the staging and fact tables, and with `adjudications`.
         catalogue: the rules.
@@ -107,9 +114,30 @@ def judge_rules(
         log: takes a line for each rule.
     """
     run_sql(con, _read("results/verdict_tables.sql"), {})
-    for rule in catalogue.select(settings.rules):
-        judge(con, rule, settings, linked=linked, shared=shared)
-        log(f"judged {rule.id}")
+    idle: SimpleQueue[Connection] = SimpleQueue()
+    lanes = [con.cursor() for _ in range(LANES)]
+    for lane in lanes:
+        run_sql(lane, _read("results/verdict_inputs.sql"), {})
+        idle.put(lane)
+
+    def judge_in_lane(rule: Rule) -> None:
+        lane = idle.get()
+        try:
+            judge(lane, rule, settings, linked=linked, shared=shared)
+        finally:
+            idle.put(lane)
+
+    rules = catalogue.select(settings.rules)
+    with ThreadPoolExecutor(LANES) as pool:
+        judged = [pool.submit(judge_in_lane, rule) for rule in rules]
+        try:
+            for rule, done in zip(rules, judged, strict=True):
+                done.result()
+                log(f"judged {rule.id}")
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for lane in lanes:
+                lane.close()
     settle(con, shared)
 
 
@@ -150,6 +178,7 @@ def _reading(
     """One rule's counts under another choice for one variant; its judgements are written over."""
     chosen = settings.variants | {rule.id: settings.variants.get(rule.id, {}) | {variant: choice}}
     run_sql(con, _read("results/verdict_tables.sql"), {})
+    run_sql(con, _read("results/verdict_inputs.sql"), {})
     judge(con, rule, settings.model_copy(update={"variants": chosen}), linked=linked, shared=shared)
     settle(con, shared)
     named = {"rule_id": rule.id, "variant": variant, "choice": choice}
@@ -167,8 +196,8 @@ def judge(
     """Adds one rule's judgements and exclusions, for every placement of imprecise dates.
 
     Args:
-        con: a database with the fact tables and the tables of sql/results/verdict_tables.sql; it
-            gets rows in placed_judgements and placed_exclusions.
+        con: a database with the fact tables and the tables of sql/results/verdict_tables.sql
+            and verdict_inputs.sql; it gets rows in placed_judgements and placed_exclusions.
         rule: the rule to judge.
         settings: the jurisdiction and the variants.
         linked: whether each table of the extract was there.

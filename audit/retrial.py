@@ -110,8 +110,8 @@ class Retrial:
         con = self._facts.con
         asked = sql or self.select.select.sql("duckdb")
         view, judging = _judgement()
-        run_sql(con, f"{_verdict_inputs()}; insert into verdict_inputs by name {asked}; {view}",
-                self._values)  # fmt: skip
+        inputs = _read("results/verdict_inputs.sql")
+        run_sql(con, f"{inputs} insert into verdict_inputs by name {asked}; {view}", self._values)
         outside = "select * from considered where not_applicable is not null"
         rows = [
             {**row, "verdict": "not_applicable", "reason": row["not_applicable"]}
@@ -179,12 +179,6 @@ def _judgement() -> tuple[str, str]:
     kept = [x for x in select.selects if not isinstance(x, exp.Parameter | exp.Placeholder)]
     select.set("expressions", kept)
     return view.sql("duckdb"), select.sql("duckdb")
-
-
-@cache
-def _verdict_inputs() -> str:
-    first = sqlglot.parse(_read("results/verdict_tables.sql"), read="duckdb")[0]
-    return "" if first is None else first.sql("duckdb")
 
 
 def _read(name: str) -> str:

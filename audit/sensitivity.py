@@ -125,6 +125,7 @@ def _counts(con: Connection, finished: Finished, rule: Rule, settings: Settings)
         conjugates_told_apart=finished.manifest["conjugates_told_apart"],
     )
     run_sql(con, _read("results/verdict_tables.sql"), {})
+    run_sql(con, _read("results/verdict_inputs.sql"), {})
     judge(con, rule, settings, linked=finished.linked, shared=shared)
     settle(con, shared)
     counted: pl.DataFrame = con.sql(_read("results/sites.sql")).pl()

@@ -112,7 +112,7 @@ def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
     """
     makers = _makers()
     seen: set[str] = set()
-    waiting = tables_named(sqlglot.parse_one(sql, read="duckdb"))
+    waiting = set(tables_asked(sql))
     while waiting:
         table = waiting.pop()
         if table not in seen:

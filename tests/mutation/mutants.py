@@ -73,7 +73,8 @@ class Bench:
     def notices(self, rule: Rule) -> bool:
         """Whether the vignettes, or the findings as they stood, disagree with the rule's SQL."""
         results = root("sql") / "results"
-        run_sql(self.con, (results / "verdict_tables.sql").read_text(encoding="utf-8"), {})
+        for name in ("verdict_tables.sql", "verdict_inputs.sql"):
+            run_sql(self.con, (results / name).read_text(encoding="utf-8"), {})
         try:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
         except (RuleFailed, duckdb.Error):

@@ -1,12 +1,14 @@
-"""Charts as inline SVG, drawn by Altair from numbers that a table beside them shows as well."""
+"""Charts as inline SVG, drawn by Vega-Lite from numbers that a table beside them shows as well.
+
+They are written as Vega-Lite specifications: a report has hundreds of charts, and building each
+from Altair's objects takes as long as drawing it. That they keep to Altair's schema is tested.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import altair as alt
-import polars as pl
 import vl_convert
 
 from audit import statistics
@@ -30,10 +32,35 @@ SHAPES = {
     Place.ABOVE_2SD: "triangle-up",
     Place.ABOVE_3SD: "triangle-up",
 }
+_DOTS = {"type": "point", "filled": True, "opacity": 1}
 DASHES = {"low_3sd": [1, 0], "low_2sd": [4, 3], "high_2sd": [4, 3], "high_3sd": [1, 0]}
-LABEL: dict[str, Any] = {"color": INK, "fontSize": 11, "limit": 220}
-Rows = Sequence[dict[str, Any]]
-Plot = alt.Chart | alt.LayerChart | alt.FacetChart
+SHARES = {"scale": {"zero": False}, "axis": {"format": "%", "tickCount": 6}}
+"""Shares along the y axis, which begins where the data do."""
+Spec = dict[str, Any]
+"""A chart, or a part of one, in Vega-Lite's words."""
+CONFIG: Spec = {
+    # Without `aria`, as its marks would be read out one by one.
+    "aria": False,
+    "background": "transparent",
+    "font": FONT,
+    "view": {"stroke": None},
+    # Whether a text keeps to a limit takes as long to find out as to draw it: only names have one.
+    "axis": {
+        "labelColor": QUIET,
+        "titleColor": INK,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "gridColor": LINE,
+        "domainColor": QUIET,
+        "tickColor": QUIET,
+        "titlePadding": 10,
+        "labelLimit": 0,
+        "titleLimit": 0,
+    },
+    "legend": {"labelColor": INK, "labelFontSize": 12, "labelLimit": 0},
+}
+Rows = Sequence[Mapping[str, Any]]
 
 
 def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
@@ -51,46 +78,61 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
         ._asdict()
         .items()
     ]
-    points = [
+    points: list[dict[str, Any]] = [
         {
             "cases": position.judged,
             "share": position.share,
             "place": position.place.value,
-            "name": position.group.name if position.place is not Place.INSIDE else "",
+            "name": position.group.name,
         }
         for position in comparison.positions
     ]
-    x = alt.X(
-        "cases:Q",
+    beyond = [point for point in points if point["place"] != Place.INSIDE]
+    middle = (min(judged) + max(judged)) / 2
+    x = _field(
+        "cases",
+        "quantitative",
         title="Cases judged",
-        scale=alt.Scale(zero=False, nice=False),
-        axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
+        scale={"zero": False, "nice": False},
+        axis={"format": ",d", "tickMinStep": 1, "tickCount": 8},
     )
-    y = _shares("Recommendation met")
-    lines = (
-        _chart(limits)
-        .mark_line(strokeWidth=1.25, color=QUIET)
-        .encode(x=x, y=y, strokeDash=_mapped("limit:N", DASHES))
-    )
-    target = _chart([{"share": comparison.target}]).mark_rule(color=ACCENT, strokeWidth=1.25)
-    dots = (
-        _chart(points)
-        .mark_point(filled=True, size=60, opacity=1, stroke="white", strokeWidth=0.75)
-        .encode(
+    y = _field("share", "quantitative", title="Recommendation met", **SHARES)
+    layers = [
+        _layer(
+            limits,
+            {"type": "line", "strokeWidth": 1.25, "color": QUIET},
             x=x,
             y=y,
-            shape=alt.Shape("place:N", legend=None, scale=_scale(SHAPES)),
-            color=alt.condition("datum.place === 'inside'", alt.value(ACCENT), alt.value(WARN)),
-        )
-    )
-    middle = (min(judged) + max(judged)) / 2
-    left = f"datum.cases <= {middle}"
-    named = _chart(points).encode(x=x, y=y, text="name:N")
-    labels = [
-        named.transform_filter(left).mark_text(align="left", dx=8, **LABEL),
-        named.transform_filter(f"!({left})").mark_text(align="right", dx=-8, **LABEL),
+            strokeDash=_field("limit", "nominal", legend=None, scale=_scale(DASHES)),
+        ),
+        _layer(
+            [{"share": comparison.target}],
+            {"type": "rule", "color": ACCENT, "strokeWidth": 1.25},
+            y=_field("share", "quantitative"),
+        ),
+        _layer(
+            points,
+            {**_DOTS, "size": 60, "stroke": "white", "strokeWidth": 0.75},
+            x=x,
+            y=y,
+            shape=_field("place", "nominal", legend=None, scale=_scale(SHAPES)),
+            color=_either("datum.place === 'inside'", ACCENT, WARN),
+        ),
+        *(
+            _layer(
+                [point for point in beyond if (point["cases"] <= middle) == left],
+                {"type": "text", "color": INK, "fontSize": 11, "limit": 220, **side},
+                x=x,
+                y=y,
+                text=_field("name", "nominal"),
+            )
+            for left, side in (
+                (True, {"align": "left", "dx": 8}),
+                (False, {"align": "right", "dx": -8}),
+            )
+        ),
     ]
-    return svg(alt.layer(lines, target.encode(y="share:Q"), dots, *labels), 300, name, title, desc)
+    return svg({"layer": layers}, 300, name, title, desc)
 
 
 def trend(
@@ -119,27 +161,47 @@ def trend(
     ]
     rated = {point["year"] for point in points}
     gaps = [{"year": year, "share": None} for year in domain if year not in rated]
-    x = alt.X(
-        "year:O",
-        title="Year of decision",
-        scale=alt.Scale(domain=domain),
-        axis=alt.Axis(labelAngle=0, labelOverlap=True, grid=False),
-    )
-    y = _shares("Recommendation met")
     since = [{"year": year} for year in editions if year in domain]
-    base = _chart(points)
+    x = _field(
+        "year",
+        "ordinal",
+        title="Year of decision",
+        scale={"domain": domain},
+        axis={"labelAngle": 0, "labelOverlap": True, "grid": False},
+    )
+    y = _field("share", "quantitative", title="Recommendation met", **SHARES)
     layers = [
-        _chart([{"share": target}]).mark_rule(color=QUIET, strokeDash=[2, 3]).encode(y="share:Q"),
-        base.mark_rule(color=INTERVAL, strokeWidth=8).encode(
-            x=x, y=_shares("Recommendation met", "low"), y2="high:Q"
+        _layer(
+            [{"share": target}],
+            {"type": "rule", "color": QUIET, "strokeDash": [2, 3]},
+            y=_field("share", "quantitative"),
         ),
-        _chart([*points, *gaps])
-        .mark_line(color=ACCENT, strokeWidth=1.5, invalid="break-paths-filter-domains")
-        .encode(x=x, y=y),
-        base.mark_point(filled=True, color=ACCENT, size=50, opacity=1).encode(x=x, y=y),
-        _chart(since).mark_rule(color=WARN, strokeDash=[5, 3], strokeWidth=1.5).encode(x=x),
+        _layer(
+            points,
+            {"type": "rule", "color": INTERVAL, "strokeWidth": 8},
+            x=x,
+            y={**y, "field": "low"},
+            y2={"field": "high"},
+        ),
+        _layer(
+            [*points, *gaps],
+            {
+                "type": "line",
+                "color": ACCENT,
+                "strokeWidth": 1.5,
+                "invalid": "break-paths-filter-domains",
+            },
+            x=x,
+            y=y,
+        ),
+        _layer(points, {**_DOTS, "color": ACCENT, "size": 50}, x=x, y=y),
+        _layer(
+            since,
+            {"type": "rule", "color": WARN, "strokeDash": [5, 3], "strokeWidth": 1.5},
+            x=x,
+        ),
     ]
-    return svg(alt.layer(*layers), 220, name, title, desc)
+    return svg({"layer": layers}, 220, name, title, desc)
 
 
 def margin_histogram(
@@ -162,24 +224,32 @@ def margin_histogram(
         for code in codes
         if (cell := cells[code]).value
     ]
-    order = [words[code] for code in codes]
-    x = alt.X(
-        "band:O",
-        title="Days outside the limit (left) and inside it (right)",
-        scale=alt.Scale(domain=order),
-        axis=alt.Axis(labelAngle=-40, labelLimit=140, grid=False),
-    )
-    base = _chart(bars).encode(
-        x=x,
-        y=alt.Y("cases:Q", title="Cases", stack=True, axis=alt.Axis(format=",d", tickMinStep=1)),
-        color=alt.Color(
-            "answer:N",
-            scale=alt.Scale(domain=list(labels.values()), range=["#1f7a5c", WARN]),
-            legend=alt.Legend(title=None, orient="top"),
+    layer = _layer(
+        bars,
+        {"type": "bar", "stroke": "white", "strokeWidth": 0.75},
+        x=_field(
+            "band",
+            "ordinal",
+            title="Days outside the limit (left) and inside it (right)",
+            scale={"domain": [words[code] for code in codes]},
+            axis={"labelAngle": -40, "grid": False},
         ),
-        order=alt.Order("answer:N"),
+        y=_field(
+            "cases",
+            "quantitative",
+            title="Cases",
+            stack=True,
+            axis={"format": ",d", "tickMinStep": 1},
+        ),
+        color=_field(
+            "answer",
+            "nominal",
+            scale={"domain": list(labels.values()), "range": ["#1f7a5c", WARN]},
+            legend={"title": None, "orient": "top"},
+        ),
+        order=_field("answer", "nominal"),
     )
-    return svg(base.mark_bar(stroke="white", strokeWidth=0.75), 220, name, title, desc)
+    return svg(layer, 220, name, title, desc)
 
 
 def standing(rows: Rows, name: str, title: str, desc: str) -> str:
@@ -187,27 +257,38 @@ def standing(rows: Rows, name: str, title: str, desc: str) -> str:
 
     Takes rows with `rule`, `share`, `low`, `high` and `registry`, and the rest as `svg` does.
     """
-    y = alt.Y(
-        "rule:N",
+    y = _field(
+        "rule",
+        "nominal",
         title=None,
         sort=[row["rule"] for row in rows],
-        axis=alt.Axis(grid=True, gridColor=LINE, labelLimit=60),
+        axis={"grid": True, "gridColor": LINE},
     )
-    x = alt.X(
-        "share:Q",
+    whole = {"scale": {"domain": [0, 1]}}
+    x = _field(
+        "share",
+        "quantitative",
         title="Recommendation met",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(format="%", grid=False),
+        axis={"format": "%", "grid": False},
+        **whole,
     )
-    base = _chart(rows)
     layers = [
-        base.mark_rule(color=INTERVAL, strokeWidth=7).encode(y=y, x="low:Q", x2="high:Q"),
-        base.mark_tick(color=WARN, thickness=2, size=14).encode(
-            y=y, x=alt.X("registry:Q", scale=alt.Scale(domain=[0, 1]))
+        _layer(
+            rows,
+            {"type": "rule", "color": INTERVAL, "strokeWidth": 7},
+            y=y,
+            x=_field("low", "quantitative"),
+            x2={"field": "high"},
         ),
-        base.mark_point(filled=True, color=ACCENT, size=50, opacity=1).encode(y=y, x=x),
+        _layer(
+            rows,
+            {"type": "tick", "color": WARN, "thickness": 2, "size": 14},
+            y=y,
+            x=_field("registry", "quantitative", **whole),
+        ),
+        _layer(rows, {**_DOTS, "color": ACCENT, "size": 50}, y=y, x=x),
     ]
-    return svg(alt.layer(*layers), 18 * len(rows), name, title, desc)
+    return svg({"layer": layers}, 18 * len(rows), name, title, desc)
 
 
 def heat_map(rows: Rows, order: Sequence[str], name: str, title: str, desc: str) -> str:
@@ -220,41 +301,56 @@ def heat_map(rows: Rows, order: Sequence[str], name: str, title: str, desc: str)
         title: the same.
         desc: the same.
     """
-    base = _chart(rows).encode(
-        x=alt.X(
-            "site:N",
+    place = {
+        "x": _field(
+            "site",
+            "nominal",
             title=None,
             sort=None,
-            axis=alt.Axis(orient="top", labelAngle=-50, labelLimit=150, grid=False),
+            axis={"orient": "top", "labelAngle": -50, "labelLimit": 150, "grid": False},
         ),
-        y=alt.Y("field:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=230, grid=False)),
-    )
-    shades = base.mark_rect(stroke="white").encode(
-        color=alt.Color(
-            "shade:O",
+        "y": _field(
+            "field",
+            "nominal",
+            title=None,
+            sort=list(order),
+            axis={"labelLimit": 230, "grid": False},
+        ),
+    }
+    shades = _layer(
+        rows,
+        {"type": "rect", "stroke": "white"},
+        **place,
+        color=_field(
+            "shade",
+            "ordinal",
             legend=None,
-            scale=alt.Scale(domain=list(SHADES), range=list(SHADES.values())),
-        )
+            scale={"domain": list(SHADES), "range": list(SHADES.values())},
+        ),
     )
-    texts = base.mark_text(fontSize=10).encode(
-        text="text:N",
-        color=alt.condition("datum.shade === 5", alt.value("white"), alt.value(INK)),
+    texts = _layer(
+        rows,
+        {"type": "text", "fontSize": 10},
+        **place,
+        text=_field("text", "nominal"),
+        color=_either("datum.shade === 5", "white", INK),
     )
-    return svg(alt.layer(shades, texts), 20 * len(order), name, title, desc)
+    return svg({"layer": [shades, texts]}, 20 * len(order), name, title, desc)
 
 
-def svg(chart: Plot, height: int, name: str, title: str, desc: str) -> str:
+def svg(chart: Spec, height: int, name: str, title: str, desc: str) -> str:
     """The chart as SVG for a page: named for those who can't see it, and with ids of its own.
 
     Args:
-        chart: the chart; its width is WIDTH.
+        chart: the chart in Vega-Lite's words; its width is WIDTH.
         height: in the chart's units.
         name: unlike that of any other chart of the page; every id in the SVG begins with it.
         title: what the chart shows.
         desc: what can be seen in it, in words.
     """
-    spec = _styled(chart.properties(width=WIDTH, height=height)).to_dict(validate=False)
-    drawn = vl_convert.vegalite_to_svg(spec)
+    drawn = vl_convert.vegalite_to_svg(
+        {**chart, "width": WIDTH, "height": height, "config": CONFIG}
+    )
     size = re.search(r'viewBox="[^"]+"', drawn)
     drawn = re.sub(r"<[^>]+>", lambda tag: _of_a_page(tag[0], name), drawn)
     named = (
@@ -272,46 +368,17 @@ def _of_a_page(tag: str, name: str) -> str:
     return re.sub(r'(?<= id=")|(?<=url\(#)', f"{name}-", tag)
 
 
-def _styled(chart: Plot) -> Plot:
-    # Without `aria`, as its marks would be read out one by one.
-    styled: Plot = chart.configure(
-        aria=False,
-        background="transparent",
-        font=FONT,
-        view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(
-            labelColor=QUIET,
-            titleColor=INK,
-            titleFontWeight="normal",
-            labelFontSize=12,
-            titleFontSize=12,
-            gridColor=LINE,
-            domainColor=QUIET,
-            tickColor=QUIET,
-            titlePadding=10,
-        ),
-        legend=alt.LegendConfig(labelColor=INK, labelFontSize=12),
-    )
-    return styled
+def _layer(rows: Rows, mark: Spec, **encoding: Spec) -> Spec:
+    return {"data": {"values": rows}, "mark": mark, "encoding": encoding}
 
 
-def _chart(rows: Rows) -> alt.Chart:
-    return alt.Chart(pl.DataFrame(rows, infer_schema_length=None))
+def _field(field: str, kind: str, **how: object) -> Spec:
+    return {"field": field, "type": kind, **how}
 
 
-def _shares(title: str, field: str = "share") -> alt.Y:
-    """Shares along the y axis, which begins where the data do."""
-    return alt.Y(
-        f"{field}:Q",
-        title=title,
-        scale=alt.Scale(zero=False),
-        axis=alt.Axis(format="%", tickCount=6),
-    )
+def _either(test: str, value: str, otherwise: str) -> Spec:
+    return {"condition": {"test": test, "value": value}, "value": otherwise}
 
 
-def _scale(mapping: dict[Place, str] | dict[str, list[int]]) -> alt.Scale:
-    return alt.Scale(domain=[str(key) for key in mapping], range=list(mapping.values()))
-
-
-def _mapped(field: str, mapping: dict[str, list[int]]) -> alt.StrokeDash:
-    return alt.StrokeDash(field, legend=None, scale=_scale(mapping))
+def _scale(mapping: Mapping[Place, str] | Mapping[str, list[int]]) -> Spec:
+    return {"domain": [str(key) for key in mapping], "range": list(mapping.values())}

@@ -8,7 +8,6 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from altair.utils.schemapi import debug_mode
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -34,18 +33,15 @@ def render_report(page: Page, out: Path, templates: Path | None = None) -> Path:
     Beside it stand `quality.html`, `rules/<rule id>.html`, `sites/<file name>.html` and
     `report.md`, the same as text. `templates` is that of `render`.
     """
-    # That charts keep to their schema is tested; asking each of them would take as long again.
-    with debug_mode(False):
-        views = pages.rule_views(page)
-        sites = pages.site_views(page, views)
-        completeness_map = pages.completeness_map(page)
+    views = pages.rule_views(page)
+    sites = pages.site_views(page, views)
     context = {
         "page": page,
         "views": views,
         "sites": sites,
         "alarms": pages.alarms(views),
         "exceptions": pages.exceptions(page),
-        "completeness_map": completeness_map,
+        "completeness_map": pages.completeness_map(page),
     }
     folder = out / "report"
     written = {

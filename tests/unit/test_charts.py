@@ -4,8 +4,10 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import altair as alt
 import pytest
 import report_fixtures as fixtures
+from jsonschema import ValidationError
 
 from audit import charts
 from audit.comparison import compare
@@ -30,6 +32,17 @@ def figures(page):
 @pytest.fixture(scope="module")
 def drawn(figures):
     """Every kind of chart, each checked against the schema on the way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charts.vl_convert, "vegalite_to_svg", _checked)
+        yield _draw(figures)
+
+
+def _checked(spec, draw=charts.vl_convert.vegalite_to_svg):
+    alt.Chart.from_dict(spec, validate=True)
+    return draw(spec)
+
+
+def _draw(figures):
     standing = [{"rule": "R05", "share": 0.8, "low": 0.7, "high": 0.9, "registry": 0.85}]
     cells = [{"field": "Grade", "site": 'A "<b>" & C', "shade": 1, "text": "98"}]
     text = ("a <title>", 'what is "seen" & said')
@@ -67,6 +80,11 @@ def test_nothing_is_fetched_and_no_script_runs(drawn):
 def test_what_a_source_wrote_stays_text(drawn):
     texts = [element.text for element in ElementTree.fromstring(drawn["heat"]).iter()]
     assert 'A "<b>" & C' in texts
+
+
+def test_what_breaks_the_schema_is_noticed():
+    with pytest.raises(ValidationError):
+        _checked({"data": {"values": []}, "mark": {"type": "dots"}, "encoding": {}})
 
 
 def test_the_same_numbers_give_the_same_bytes(figures, drawn):

@@ -79,12 +79,9 @@ def check_quality(
     checks = [c for c in found if all(linked.get(t, False) for t in (c.table, *c.about.needs))]
     build(con, "quality", values)
     _refuse_unknown_columns(con, checks)
-    looked_at = {c.relation for c in checks}
-    sizes = {name: len(con.table(name)) for name in looked_at}
-    # No row can break an expectation where there is none.
-    outcomes = dict.fromkeys((c.about.id for c in checks), _Outcome(True, 0))
-    outcomes |= _judge(con, [check for check in checks if sizes[check.relation]])
-    _store_rows(con, checks, outcomes)
+    places = _keep_faulty_rows(con, checks)
+    outcomes = _judge(con, checks, places)
+    _store_rows(con, checks, places, outcomes)
     read = dict(con.sql("select table_name, rows_read from load_counts").fetchall())
     loaded = dict(con.sql("select table_name, rows_loaded from load_counts").fetchall())
     rows = []
@@ -158,8 +155,36 @@ def refusal(
     )
 
 
-def _judge(con: Connection, checks: Sequence[Check]) -> dict[str, _Outcome]:
-    """What Great Expectations finds, by check id."""
+def _keep_faulty_rows(con: Connection, checks: Sequence[Check]) -> dict[str, str]:
+    """Keeps, of each relation, the rows that break one of its queries: read once for all of them.
+
+    Returns:
+        By check id where its expectation is judged: a query on the rows kept, which are the same
+        to it; an expectation on a column, which may tolerate a share of all rows, on its relation.
+    """
+    places = {check.about.id: check.relation for check in checks}
+    asked = [check for check in checks if check.condition]
+    for relation, group in groupby(sorted(asked, key=_relation), key=_relation):
+        queries = list(group)
+        kept = f"faulty_{relation}"
+        broken = " or ".join(f"({check.condition})" for check in queries)
+        try:
+            con.execute(f"create or replace temp table {kept} as from {relation} where {broken}")
+        except duckdb.Error:
+            # Asked one by one, Great Expectations says which of them can't be computed.
+            continue
+        places |= dict.fromkeys((check.about.id for check in queries), kept)
+    return places
+
+
+def _relation(check: Check) -> str:
+    return check.relation
+
+
+def _judge(
+    con: Connection, checks: Sequence[Check], places: Mapping[str, str]
+) -> dict[str, _Outcome]:
+    """What Great Expectations finds at these places, by check id."""
     with warnings.catch_warnings():
         # Its own imports are its makers' to modernise.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -180,19 +205,19 @@ def _judge(con: Connection, checks: Sequence[Check]) -> dict[str, _Outcome]:
     )
     context = gx.get_context(mode="ephemeral", project_config=silent)
     outcomes: dict[str, _Outcome] = {}
-    in_order = sorted(checks, key=lambda check: check.relation)
+    in_order = sorted(checks, key=lambda check: places[check.about.id])
     tables = [
         {"name": name, "type": "table", "table_name": name}
-        for name in dict.fromkeys(check.relation for check in in_order)
+        for name in dict.fromkeys(places[check.about.id] for check in in_order)
     ]
     counts_alone = {"result_format": "BASIC", "partial_unexpected_count": 0}
     with shown(con) as url:
         options: dict[str, Any] = {"connection_string": url, "assets": tables}
         source = context.data_sources.add_sql("audit", **options)
-        for relation, group in groupby(in_order, key=lambda check: check.relation):
-            table = source.get_asset(relation)
+        for place, group in groupby(in_order, key=lambda check: places[check.about.id]):
+            table = source.get_asset(place)
             batch = table.get_batch(table.build_batch_request())
-            suite = gx.ExpectationSuite(relation, expectations=[c.configuration for c in group])
+            suite = gx.ExpectationSuite(place, expectations=[c.configuration for c in group])
             for result in batch.validate(suite, result_format=counts_alone).results:
                 told = result.to_json_dict()
                 outcomes[told["expectation_config"]["meta"]["id"]] = _outcome(told)
@@ -203,7 +228,8 @@ def _outcome(told: Mapping[str, Any]) -> _Outcome:
     config, result = told["expectation_config"], told["result"]
     _refuse_crash(config["meta"]["id"], told["exception_info"])
     key = "observed_value" if config["type"] == SQL_TYPE else "unexpected_count"
-    return _Outcome(told["success"], result[key])
+    # Great Expectations counts no unexpected value as None where there is no value at all.
+    return _Outcome(told["success"], result[key] or 0)
 
 
 def _refuse_crash(check_id: str, info: Mapping[str, Any]) -> None:
@@ -221,7 +247,12 @@ def _refuse_crash(check_id: str, info: Mapping[str, Any]) -> None:
             )
 
 
-def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str, _Outcome]) -> None:
+def _store_rows(
+    con: Connection,
+    checks: Sequence[Check],
+    places: Mapping[str, str],
+    outcomes: Mapping[str, _Outcome],
+) -> None:
     results = root("sql") / "results"
     run_sql(con, (results / "quality_rows.sql").read_text(encoding="utf-8"), {})
     for check in checks:
@@ -230,7 +261,7 @@ def _store_rows(con: Connection, checks: Sequence[Check], outcomes: Mapping[str,
             continue
         before = len(con.table("quality_rows"))
         try:
-            listed = con.sql(check.rows_query)
+            listed = con.sql(check.rows_query(places[check.about.id]))
             _locators(con, check, listed).insert_into("quality_rows")
         except duckdb.Error as error:
             _refuse_crash(

@@ -15,6 +15,8 @@ Severity = Literal["block", "warn", "info"]
 
 SQL_TYPE = "unexpected_rows_expectation"
 
+_ROWS_WHERE = " from {batch} where "
+
 _BROKEN_BY: Mapping[str, str] = {
     "expect_column_values_to_not_be_null": '"{column}" is null',
     "expect_column_values_to_be_between": '"{column}" < {min_value} or "{column}" > {max_value}',
@@ -78,13 +80,24 @@ class Check:
         return {"type": self.type, "kwargs": dict(self.kwargs), "meta": {"id": self.about.id}}
 
     @property
-    def rows_query(self) -> str:
-        """Every row that breaks the expectation: Great Expectations caps its own lists."""
+    def condition(self) -> str | None:
+        """What a query asks of the rows it gives; None for an expectation on a column."""
+        if self.type != SQL_TYPE:
+            return None
+        query: str = self.kwargs["unexpected_rows_query"]
+        return query.partition(_ROWS_WHERE)[2]
+
+    def rows_query(self, place: str) -> str:
+        """Every row that breaks the expectation: Great Expectations caps its own lists.
+
+        Args:
+            place: the relation to look in.
+        """
         if self.type == SQL_TYPE:
             query: str = self.kwargs["unexpected_rows_query"]
-            return query.format(batch=self.relation)
+            return query.format(batch=place)
         broken = _BROKEN_BY[self.type].format(**{n: _written(v) for n, v in self.kwargs.items()})
-        return f"from {self.relation} where {broken}"
+        return f"from {place} where {broken}"
 
 
 def _written(value: object) -> str:
@@ -175,9 +188,10 @@ def _check(
         )
     if check.type == SQL_TYPE:
         query = check.kwargs.get("unexpected_rows_query", "")
-        if re.findall(r"{(.*?)}", query) != ["batch"]:
+        if re.findall(r"{(.*?)}", query) != ["batch"] or _ROWS_WHERE not in query:
             raise UsageError(
-                f"{place}: its unexpected_rows_query must name {{batch}} once, and no other brace",
+                f"{place}: its unexpected_rows_query must name {{batch}} once, as `from {{batch}} "
+                "where`, and no other brace",
                 "write `select * from {batch} where ...`",
             )
     elif check.type not in _BROKEN_BY or "column" not in check.kwargs:

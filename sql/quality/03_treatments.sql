@@ -1,13 +1,25 @@
 -- quality_single_drugs: the names that stand for one ingredient, whose row's dose is therefore that ingredient's.
+-- ingredient_number: the ingredient again, cheaper to sort millions of rows by.
 create or replace temp table quality_single_drugs as
+with named as (
+    select
+        drug,
+        max(ingredient) as ingredient,
+        max(route_hint) as route_hint
+    from drug_names
+    where via <> 'regimen'
+    group by drug
+    having count(ingredient) = 1
+)
+
 select
-    drug,
-    max(ingredient) as ingredient,
-    max(route_hint) as route_hint
-from drug_names
-where via <> 'regimen'
-group by drug
-having count(ingredient) = 1;
+    n.drug,
+    n.ingredient,
+    n.route_hint,
+    dense_rank() over (order by n.ingredient) as ingredient_number,
+    i.is_her2_antibody or i.is_her2_conjugate as is_antibody
+from named as n
+left join ingredients as i on n.ingredient = i.ingredient;
 
 -- quality_dose_limits: the widest limits of a dose by drug, unit and route, and over all routes for a row without one.
 create or replace temp table quality_dose_limits as
@@ -40,9 +52,8 @@ select distinct
     route
 from plausible_doses;
 
--- quality_treatments: treatment rows that have a day of their own, with what surrounds them and their limits of dose.
--- The largest table of a registry: what names a patient or a tumour stays with the rows themselves.
-create or replace temp table quality_treatments as
+-- exact_treatments: treatment rows that have a day of their own, with their patient and, if one, their ingredient.
+create or replace temp view exact_treatments as
 select
     t.row_number,
     p.row_number as person,
@@ -59,50 +70,66 @@ select
     p.last_contact_date,
     coalesce(r.route_hint, t.route) as route,
     r.ingredient,
-    l.low as dose_low,
-    l.high as dose_high,
-    r.ingredient in (select k.ingredient from plausible_doses as k) as dose_known,
-    w.route is not null as route_known
+    r.ingredient_number,
+    r.is_antibody
 from treatments as t
 inner join quality_people as p on t.patient_id = p.patient_id
 left join quality_single_drugs as r on t.drug = r.drug
-left join quality_dose_limits as l
-    on
-        r.ingredient = l.ingredient
-        and t.dose_unit = l.unit
-        and coalesce(r.route_hint, t.route, 'not recorded') = l.route
-left join quality_routes as w
-    on r.ingredient = w.ingredient and coalesce(r.route_hint, t.route) = w.route
 left join vague_rows as v on t.row_number = v.row_number and v.table_name = 'treatments'
 where v.row_number is null;
 
+-- quality_treatments: the same with what bounds their dose. The largest table of a registry, and so never written down:
+-- the rows that break an expectation are kept, and what names their patient stays with the rows themselves.
+create or replace temp view quality_treatments as
+select
+    t.row_number,
+    t.names_tumour,
+    t.start_date,
+    t.is_course,
+    t.dose,
+    t.dose_unit,
+    t.trial,
+    t.tumours,
+    t.first_diagnosis_date,
+    t.last_contact_date,
+    t.route,
+    t.ingredient,
+    l.low as dose_low,
+    l.high as dose_high,
+    t.ingredient in (select k.ingredient from plausible_doses as k) as dose_known,
+    w.route is not null as route_known
+from exact_treatments as t
+left join quality_dose_limits as l
+    on
+        t.ingredient = l.ingredient
+        and t.dose_unit = l.unit
+        and coalesce(t.route, 'not recorded') = l.route
+left join quality_routes as w on t.ingredient = w.ingredient and t.route = w.route;
+
 -- quality_intervals: administrations of one HER2 antibody or conjugate, and the days since the patient's one before.
-create or replace temp table quality_intervals as
+create or replace temp view quality_intervals as
 select
     t.row_number,
     t.ingredient,
     date_diff(
         'day',
-        lag(t.start_date) over (partition by t.person, t.ingredient order by t.start_date, t.row_number),
+        lag(t.start_date) over (partition by t.person, t.ingredient_number order by t.start_date, t.row_number),
         t.start_date
     ) as days_since
-from quality_treatments as t
-inner join ingredients as i on t.ingredient = i.ingredient
-where (i.is_her2_antibody or i.is_her2_conjugate) and not t.is_course and t.start_date is not null;
+from exact_treatments as t
+where t.is_antibody and not t.is_course and t.start_date is not null;
 
 -- quality_courses: courses that name one ingredient, and the day until which an earlier one of the same patient ran.
-create or replace temp table quality_courses as
+create or replace temp view quality_courses as
 select
     t.row_number,
-    t.ingredient,
     t.start_date,
-    t.end_date,
     max(t.end_date) over (
-        partition by t.person, t.ingredient
+        partition by t.person, t.ingredient_number
         order by t.start_date, t.row_number
         rows between unbounded preceding and 1 preceding
     ) as earlier_end_date
-from quality_treatments as t
+from exact_treatments as t
 where t.is_course and t.ingredient is not null and t.start_date is not null;
 
 -- quality_intents: rows with a recorded intent, of patients with one tumour, beside what that tumour went through.
@@ -114,6 +141,6 @@ select
     s.first_surgery_date,
     s.metastatic_date,
     s.m_status
-from quality_treatments as t
+from exact_treatments as t
 inner join quality_systemic as s on t.person = s.person
 where t.tumours = 1 and t.intent is not null and t.start_date is not null;

@@ -1,5 +1,5 @@
 -- quality_surgeries: operations with a day of their own and what came before them.
-create or replace temp table quality_surgeries as
+create or replace temp view quality_surgeries as
 with dated as (
     select
         s.*,
@@ -46,7 +46,7 @@ left join quality_tumours as t on r.tumour_id = t.tumour_id
 left join quality_systemic as f on r.tumour_id = f.tumour_id;
 
 -- quality_radiotherapy: courses of radiotherapy beside diagnosis and spread.
-create or replace temp table quality_radiotherapy as
+create or replace temp view quality_radiotherapy as
 select
     r.row_number,
     r.patient_id,
@@ -71,7 +71,7 @@ from cardiac_assessments as c
 window same_day as (partition by c.patient_id, c.assessment_date, c.method);
 
 -- quality_events: events with a day of their own beside the patient's sex, diagnosis and tumours.
-create or replace temp table quality_events as
+create or replace temp view quality_events as
 select
     e.row_number,
     e.patient_id,
@@ -88,7 +88,7 @@ inner join quality_people as p on e.patient_id = p.patient_id
 left join vague_days as v on e.row_number = v.row_number and v.table_name = 'events';
 
 -- quality_exceptions: documented reasons beside what would bear them out.
-create or replace temp table quality_exceptions as
+create or replace temp view quality_exceptions as
 with happened as (
     select
         patient_id,
@@ -133,9 +133,8 @@ select
 from observations as o
 window in_order as (partition by o.patient_id order by o.observation_date, o.row_number);
 
--- quality_pile_ups: exact dates on a first of the month, where dates gather that somebody filled in.
--- dated: how many dates the column holds; firsts, new_years: the share of them on such a day.
-create or replace temp table quality_pile_ups as
+-- exact_dates: the dates of which it is asked whether they gather; none that could be several days.
+create or replace temp view exact_dates as
 with dates as (
     select
         'patients' as table_name,
@@ -176,29 +175,30 @@ with dates as (
         start_date as day
     from treatments
     where start_date is not null
-),
-
-exact as (
-    select d.*
-    from dates as d
-    left join imprecise_dates as i
-        on d.table_name = i.table_name and d.row_number = i.row_number and d.column_name = i.column_name
-    where i.row_number is null
-),
-
-shares as (
-    select
-        table_name,
-        column_name,
-        count(*) as dated,
-        avg(case when extract(day from day) = 1 then 1.0 else 0.0 end) as firsts,
-        avg(case when extract(day from day) = 1 and extract(month from day) = 1 then 1.0 else 0.0 end) as new_years
-    from exact
-    group by
-        table_name,
-        column_name
 )
 
+select d.*
+from dates as d
+left join imprecise_dates as i
+    on d.table_name = i.table_name and d.row_number = i.row_number and d.column_name = i.column_name
+where i.row_number is null;
+
+-- date_shares: one row a column: how many exact dates it holds, and the share of them on such a day.
+create or replace temp table date_shares as
+select
+    table_name,
+    column_name,
+    count(*) as dated,
+    avg(case when extract(day from day) = 1 then 1.0 else 0.0 end) as firsts,
+    avg(case when extract(day from day) = 1 and extract(month from day) = 1 then 1.0 else 0.0 end) as new_years
+from exact_dates
+group by
+    table_name,
+    column_name;
+
+-- quality_pile_ups: exact dates on a first of the month, where dates gather that somebody filled in.
+-- dated: how many dates the column holds; firsts, new_years: the share of them on such a day.
+create or replace temp view quality_pile_ups as
 select
     d.table_name,
     d.column_name,
@@ -209,6 +209,6 @@ select
     s.dated,
     s.firsts,
     s.new_years
-from exact as d
-inner join shares as s on d.table_name = s.table_name and d.column_name = s.column_name
+from exact_dates as d
+inner join date_shares as s on d.table_name = s.table_name and d.column_name = s.column_name
 where extract(day from d.day) = 1;

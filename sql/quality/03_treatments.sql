@@ -21,6 +21,13 @@ select
 from named as n
 left join ingredients as i on n.ingredient = i.ingredient;
 
+create or replace temp table quality_antibodies as
+select distinct
+    ingredient,
+    ingredient_number
+from quality_single_drugs
+where is_antibody;
+
 -- quality_dose_limits: the widest limits of a dose by drug, unit and route, and over all routes for a row without one.
 create or replace temp table quality_dose_limits as
 select
@@ -108,16 +115,25 @@ left join quality_routes as w on t.ingredient = w.ingredient and t.route = w.rou
 
 -- quality_intervals: administrations of one HER2 antibody or conjugate, and the days since the patient's one before.
 create or replace temp view quality_intervals as
+with numbered as (
+    select
+        t.row_number,
+        t.ingredient_number,
+        date_diff(
+            'day',
+            lag(t.start_date) over (partition by t.person, t.ingredient_number order by t.start_date, t.row_number),
+            t.start_date
+        ) as days_since
+    from exact_treatments as t
+    where t.is_antibody and not t.is_course and t.start_date is not null
+)
+
 select
-    t.row_number,
-    t.ingredient,
-    date_diff(
-        'day',
-        lag(t.start_date) over (partition by t.person, t.ingredient_number order by t.start_date, t.row_number),
-        t.start_date
-    ) as days_since
-from exact_treatments as t
-where t.is_antibody and not t.is_course and t.start_date is not null;
+    n.row_number,
+    i.ingredient,
+    n.days_since
+from numbered as n
+inner join quality_antibodies as i on n.ingredient_number = i.ingredient_number;
 
 -- quality_courses: courses that name one ingredient, and the day until which an earlier one of the same patient ran.
 create or replace temp view quality_courses as

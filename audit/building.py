@@ -14,9 +14,20 @@ from audit.resources import root
 from audit.settings import Settings
 from audit.tnm import stage_texts
 from audit.vocabulary import Vocabulary
-from audit.warehouse import Connection, build, load_parquet, lock_down, plan_simply, store
+from audit.warehouse import (
+    Connection,
+    build,
+    load_parquet,
+    lock_down,
+    plan_simply,
+    store,
+    tables_behind,
+)
 
 logger = logging.getLogger("audit")
+
+OFFERED = "select * from fct_courses"
+"""What every result offers besides its tables of results, whatever its rules."""
 
 
 @dataclass
@@ -80,9 +91,21 @@ def build_facts(
     shared["surgeries_linked"] = extract.tables["surgeries"].linked
     shared["events_linked"] = extract.tables["events"].linked
     with stages.stage("facts"):
+        wanted = _wanted(catalogue, settings)
         for layer in ("staging", "facts"):
-            build(con, layer, shared)
+            build(con, layer, shared, wanted)
     return Loaded(extract, conjugates_told_apart, shared)
+
+
+def _wanted(catalogue: Catalogue, settings: Settings) -> frozenset[str]:
+    """The facts that the selected rules rest on, those of every audit, and what these come from."""
+    shared = [
+        path.read_text(encoding="utf-8")
+        for layer in ("quality", "results", "results/tables", "history")
+        for path in (root("sql") / layer).glob("*.sql")
+    ]
+    rules = (rule.sql for rule in catalogue.select(settings.rules))
+    return tables_behind([OFFERED, *shared, *rules])
 
 
 def _load(con: Connection, extract: Extract) -> None:

@@ -59,7 +59,7 @@ def tables_read(rule_id: str, snapshot: Snapshot) -> frozenset[str]:
     """The tables of the extract that a rule's verdicts rest on."""
     for path, text in snapshot.texts.items():
         if path.endswith(f"/{rule_id}/rule.sql"):
-            return tables_behind(text, frozenset(tables())) | ALWAYS_READ
+            return tables_behind([text]) & frozenset(tables()) | ALWAYS_READ
     return frozenset(tables())
 
 

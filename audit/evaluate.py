@@ -224,7 +224,7 @@ def judge(
 
 def tables_read(rule: Rule, contract_tables: frozenset[str]) -> list[str]:
     """The tables of the extract that a rule rests on, itself, through a shared fact, or always."""
-    return sorted(tables_behind(rule.sql, contract_tables) | ALWAYS_READ)
+    return sorted(tables_behind([rule.sql]) & contract_tables | ALWAYS_READ)
 
 
 def prepare(

@@ -125,6 +125,7 @@ class Result:
         """One of the facts that rules read, such as `fct_tumours` or `stg_surgeries`.
 
         Imprecise dates stand on their middle day. `patient_id` is added where the fact has a key.
+        An audit of some rules alone has the facts that these rest on, and those of every audit.
 
         Raises:
             UsageError: no fact of that name.
@@ -134,7 +135,10 @@ class Result:
             " where regexp_matches(table_name, '^(fct|stg)_') order by all"
         ).to_series()
         if name not in known:
-            raise UsageError(f"there is no fact {name!r}", f"name one of: {', '.join(known)}")
+            raise UsageError(
+                f"this audit has no fact {name!r}",
+                f"name one of: {', '.join(known)}; what none of its rules rests on is not built",
+            )
         table = self._con.table(name)
         if "patient_key" not in table.columns:
             whole: pl.DataFrame = table.pl()

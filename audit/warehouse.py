@@ -1,6 +1,7 @@
 """DuckDB: open, lock down, load, and build sql/ in order."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ MEMORY = "3GB"
 
 _WORTH_SWAPPING = 1_000_000
 """Rows from which on it pays to choose the smaller side of a join anew."""
+
+_CREATES = re.compile(r"^create or replace (?:temp )?(?:table|view) (?P<name>\w+)", re.MULTILINE)
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -79,13 +82,36 @@ def run_sql(con: Connection, sql: str, values: Mapping[str, object]) -> None:
         KeyError: a statement asks for a value that is not there.
     """
     for statement in con.extract_statements(sql):
-        con.execute(statement, {name: values[name] for name in statement.named_parameters})
+        _run(con, statement, values)
 
 
-def build(con: Connection, layer: str, values: Mapping[str, object]) -> None:
-    """Runs the files of a folder of sql/ in the order of their names."""
+def _run(con: Connection, statement: duckdb.Statement, values: Mapping[str, object]) -> None:
+    con.execute(statement, {name: values[name] for name in statement.named_parameters})
+
+
+def build(
+    con: Connection,
+    layer: str,
+    values: Mapping[str, object],
+    wanted: frozenset[str] | None = None,
+) -> None:
+    """Runs the files of a folder of sql/ in the order of their names.
+
+    Args:
+        con: the database.
+        layer: the folder.
+        values: what statements may ask for by `$name`.
+        wanted: the tables and views to create; None creates all.
+    """
     for path in sorted((root("sql") / layer).glob("*.sql")):
-        run_sql(con, path.read_text(encoding="utf-8"), values)
+        for statement in con.extract_statements(path.read_text(encoding="utf-8")):
+            if wanted is None or _created(statement.query) in wanted:
+                _run(con, statement, values)
+
+
+def _created(statement: str) -> str | None:
+    found = _CREATES.search(statement)
+    return found and found["name"]
 
 
 def store(con: Connection, name: str, frame: pl.DataFrame) -> None:
@@ -103,22 +129,21 @@ def load_parquet(con: Connection, name: str, path: Path) -> None:
     con.read_parquet(str(path)).create(name)
 
 
-def tables_behind(sql: str, contract_tables: frozenset[str]) -> frozenset[str]:
-    """The tables of the extract that a statement reads, itself or through shared facts.
+def tables_behind(texts: Iterable[str]) -> frozenset[str]:
+    """The tables that statements read, themselves or through shared facts, and these facts.
 
     Args:
-        sql: one select over stg_ and fct_ tables.
-        contract_tables: the names of the extract's tables.
+        texts: SQL over tables of the extract, of staging and of facts.
     """
     makers = _makers()
     seen: set[str] = set()
-    waiting = set(tables_asked(sql))
+    waiting = {name for sql in texts for name in tables_asked(sql)}
     while waiting:
         table = waiting.pop()
         if table not in seen:
             seen.add(table)
             waiting |= makers.get(table, frozenset())
-    return frozenset(seen) & contract_tables
+    return frozenset(seen)
 
 
 @read_once

@@ -101,8 +101,18 @@ def test_facts_courses_and_attrition_are_frames(result):
     assert steps["remaining"][-1] == last
     for frame in (result.lines, result.quarantine, result.quality, result.missing()):
         assert isinstance(frame, pl.DataFrame)
-    with pytest.raises(UsageError, match="no fact"):
+    with pytest.raises(UsageError, match="no fact 'treatments'"):
         result.facts("treatments")
+
+
+def test_only_the_facts_that_the_rules_rest_on_are_built(extract, result):
+    with audit.run(extract, cutoff=CUTOFF, rules=["R17", "R27"]) as other:
+        mine = other.findings.filter(pl.col("rule_id") == "early-her2-one-year")
+        theirs = result.findings.filter(pl.col("rule_id") == "early-her2-one-year")
+        assert mine.equals(theirs)
+        assert other.facts("fct_lvef_falls").height
+    with pytest.raises(UsageError, match="fct_lvef_falls"):
+        result.facts("fct_lvef_falls")
 
 
 def test_bounds_hold_the_rate(result):

@@ -36,6 +36,11 @@ def described(context, episode):
             "drugs": sorted(line.drugs),
             "first_drugs": sorted(line.first_drugs),
             "in_trial": line.in_trial,
+            "progression_date": line.progression,
+            # Why the last line ended is told for analysts alone; no rule asks.
+            **({"ended_by": line.ended_by} if line.next_start else {}),
+            "certainty": "low" if line.low else "stated",
+            "number_certain": not line.uncertain_number,
             "last_her2_date": clock.last,
             "interval_months": clock.months,
             "clock": clock.name,

@@ -5,11 +5,12 @@ the rest of the page does, so the page draws them itself.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
+from typing import NamedTuple
 
 import polars as pl
+
+from audit.timeline import ordered
 
 LABELS, DAYS = 168, 520
 """Width of the lanes' names and of the plot beside them, in the drawing's own units."""
@@ -17,15 +18,15 @@ LANE = 18
 """Height of a lane."""
 _LEAST = 3.0
 """Width of the shortest bar, so that a course of a day is seen."""
-_BORDER = timedelta(days=30)
+_BORDER = 30
+"""Days that a plot reaches beyond its first and last one."""
 _FOLLOW_UP = frozenset({"cut-off", "last-contact", "transfer"})
 _COURSES = frozenset({"drug", "radiotherapy", "line"})
-_ABOVE = ("Diagnosis", "Receptor test", "Surgery", "Line of treatment", "Radiotherapy")
-"""Lanes above those of the drugs; whatever else there is stands below them."""
+_EPOCH = date(1970, 1, 1)
+_DATES = ("start_date", "end_date", "earliest_date", "latest_date")
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """A course, or the days between which an imprecise fact lies."""
 
     kind: str
@@ -33,133 +34,163 @@ class Bar:
     width: float
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A fact of one day; of kind `open` where a course began whose end is not recorded."""
 
     kind: str
     x: float
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(NamedTuple):
     """A drug, or another kind of fact; `doses` are the places of single doses."""
 
     name: str
-    y: float
+    y: int
     bars: list[Bar]
     vague: list[Bar]
     marks: list[Mark]
     doses: list[float]
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A drawing `LABELS + DAYS` wide: its lanes, the years' beginnings, and the deciding days."""
+class Plot(NamedTuple):
+    """A drawing `LABELS + DAYS` wide: its lanes, the years' beginnings, and the deciding days.
 
-    height: float
+    Places are rounded to tenths of a unit.
+    """
+
+    height: int
     lanes: list[Lane]
     years: list[tuple[float, int]]
     days: list[tuple[str, float]]
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A dated fact in words."""
+class Fact(NamedTuple):
+    """A dated fact: in words (`when`, `what`), and with its days as numbers.
+
+    `start` to `doses` are those of `audit.timeline.timeline`, `first` and `last` the outermost days
+    among them; each counts from 1970-01-01.
+    """
 
     when: str
     what: str
+    kind: str
+    lane: str
+    start: int
+    end: int | None
+    earliest: int
+    latest: int | None
+    first: int
+    last: int
+    vague: bool
+    doses: list[int]
 
 
-def plot(facts: pl.DataFrame, days: Mapping[str, date | None]) -> Plot:
+def told(facts: pl.DataFrame) -> dict[str, list[Fact]]:
+    """The dated facts of each patient in the order of their days.
+
+    Takes rows of `audit.timeline.timeline`. All patients are worded at once: a national registry's
+    worklists name tens of thousands.
+    """
+    start, end, earliest, latest = (pl.col(name) for name in _DATES)
+    vague = (earliest != start) | (end.is_not_null() & latest.ne_missing(end))
+    lane, label = pl.col("lane"), pl.col("label")
+    when = (
+        pl.when(vague)
+        .then(
+            pl.format(
+                "between {} and {}",
+                earliest,
+                latest.cast(pl.String).fill_null("an end not recorded"),
+            )
+        )
+        .when(end.is_null())
+        .then(pl.format("from {}", start))
+        .when(start == end)
+        .then(start.cast(pl.String))
+        .otherwise(pl.format("{} to {}", start, end))
+    )
+    named = label.str.to_lowercase().str.starts_with(lane.str.to_lowercase())
+    days = facts.with_columns(
+        when=when,
+        what=pl.when(named).then(label).otherwise(pl.format("{}: {}", lane, label)),
+        vague=vague,
+        first=pl.min_horizontal(_DATES),
+        last=pl.max_horizontal(_DATES),
+    ).with_columns(pl.selectors.date().cast(pl.Int32), pl.col("dose_dates").cast(pl.List(pl.Int32)))
+    by_patient: dict[str, list[Fact]] = {}
+    for patient, *fact in days.select(
+        "patient_id",
+        "when",
+        "what",
+        "kind",
+        "lane",
+        *_DATES,
+        "first",
+        "last",
+        "vague",
+        "dose_dates",
+    ).iter_rows():
+        by_patient.setdefault(patient, []).append(Fact._make(fact))
+    return by_patient
+
+
+def plot(facts: Sequence[Fact], days: Mapping[str, date | None]) -> Plot:
     """The swimmer plot of one case.
 
     It reaches from the first fact to a month after the last one of care or the last deciding day:
     years of follow-up alone would press the treatment together.
 
     Args:
-        facts: rows of `audit.timeline.timeline` of one patient, at least one.
+        facts: those of one patient as `told` gives them, at least one.
         days: days to mark by name, such as the due date; None is left out.
     """
-    rows = facts.filter(~pl.col("kind").is_in(list(_FOLLOW_UP))).to_dicts()
-    deciding = {name: day for name, day in days.items() if day}
-    known = [day for row in rows for day in _reach(row)] + list(deciding.values())
-    known = known or facts["start_date"].to_list()
+    care = [fact for fact in facts if fact.kind not in _FOLLOW_UP]
+    deciding = {name: _number(day) for name, day in days.items() if day}
+    known = [*deciding.values(), *(f.first for f in care), *(f.last for f in care)]
+    known = known or [fact.start for fact in facts]
     first, last = min(known) - _BORDER, max(known) + _BORDER
 
-    def along(day: date) -> float:
-        return LABELS + DAYS * (day - first).days / (last - first).days
+    def along(day: int) -> float:
+        return LABELS + DAYS * (day - first) / (last - first)
 
-    names = _ordered(rows)
+    names = ordered((fact.kind, fact.lane) for fact in care)
     lanes = [
-        _lane(name, LANE * at, [row for row in rows if row["lane"] == name], along)
+        _lane(name, LANE * at, [fact for fact in care if fact.lane == name], along)
         for at, name in enumerate(names)
     ]
-    years = [(along(date(year, 1, 1)), year) for year in range(first.year + 1, last.year + 1)]
+    years = range(_year(first) + 1, _year(last) + 1)
     return Plot(
         LANE * (len(names) + 1),
         lanes,
-        years,
-        [(name, along(day)) for name, day in deciding.items()],
+        [(round(along(_number(date(year, 1, 1))), 1), year) for year in years],
+        [(name, round(along(day), 1)) for name, day in deciding.items()],
     )
 
 
-def told(facts: pl.DataFrame) -> list[Fact]:
-    """The dated facts of one patient in words, in the order of their days."""
-    return [Fact(_when(row), _what(row)) for row in facts.to_dicts()]
-
-
-def _lane(
-    name: str, y: float, rows: Sequence[Mapping[str, Any]], along: Callable[[date], float]
-) -> Lane:
+def _lane(name: str, y: int, facts: Iterable[Fact], along: Callable[[int], float]) -> Lane:
     bars, vague, marks, doses = [], [], [], []
-    for row in rows:
-        start, end = row["start_date"], row["end_date"]
-        if _is_vague(row):
-            vague.append(
-                _bar(row["kind"], row["earliest_date"], row["latest_date"] or start, along)
-            )
-        if row["kind"] not in _COURSES:
-            marks.append(Mark(row["kind"], along(start)))
-        elif end is None:
-            marks.append(Mark("open", along(start)))
+    for fact in facts:
+        if fact.vague:
+            end = fact.start if fact.latest is None else fact.latest
+            vague.append(_bar(fact.kind, fact.earliest, end, along))
+        if fact.kind not in _COURSES:
+            marks.append(Mark(fact.kind, round(along(fact.start), 1)))
+        elif fact.end is None:
+            marks.append(Mark("open", round(along(fact.start), 1)))
         else:
-            bars.append(_bar(row["kind"], start, end, along))
-        doses += [along(day) for day in row["dose_dates"] or []]
+            bars.append(_bar(fact.kind, fact.start, fact.end, along))
+        doses += [round(along(day), 1) for day in fact.doses]
     return Lane(name, y, bars, vague, marks, doses)
 
 
-def _bar(kind: str, start: date, end: date, along: Callable[[date], float]) -> Bar:
-    return Bar(kind, along(start), max(along(end) - along(start), _LEAST))
+def _bar(kind: str, start: int, end: int, along: Callable[[int], float]) -> Bar:
+    left = along(start)
+    return Bar(kind, round(left, 1), round(max(along(end) - left, _LEAST), 1))
 
 
-def _reach(row: Mapping[str, Any]) -> Iterable[date]:
-    days = (row["start_date"], row["end_date"], row["earliest_date"], row["latest_date"])
-    return (day for day in days if day)
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
 
 
-def _ordered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Diagnosis and operations first, drugs in the order of their first day, the rest below."""
-    drugs = dict.fromkeys(row["lane"] for row in rows if row["kind"] == "drug")
-    others = sorted({row["lane"] for row in rows} - drugs.keys())
-    above = [lane for lane in _ABOVE if lane in others]
-    return [*above, *drugs, *(lane for lane in others if lane not in above)]
-
-
-def _is_vague(row: Mapping[str, Any]) -> bool:
-    end = row["end_date"]
-    return row["earliest_date"] != row["start_date"] or bool(end and row["latest_date"] != end)
-
-
-def _when(row: Mapping[str, Any]) -> str:
-    start, end = row["start_date"], row["end_date"]
-    if _is_vague(row):
-        return f"between {row['earliest_date']} and {row['latest_date'] or 'an end not recorded'}"
-    if end is None:
-        return f"from {start}"
-    return str(start) if start == end else f"{start} to {end}"
-
-
-def _what(row: Mapping[str, Any]) -> str:
-    lane, label = row["lane"], row["label"]
-    return label if label.casefold().startswith(lane.casefold()) else f"{lane}: {label}"
+def _year(number: int) -> int:
+    return date.fromordinal(_EPOCH.toordinal() + number).year

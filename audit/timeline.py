@@ -1,6 +1,6 @@
 """The dated facts of patients: a frame for many at once, and a swimmer plot for one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ _MARKS = {
     "transfer": ("triangle-right", "#55606d"),
 }
 _BARS = {"drug": "#0b4f6c", "radiotherapy": "#c79a12", "line": "#8b97a3"}
-_LANES = ("Diagnosis", "Receptor test", "Surgery", "Line of treatment", "Radiotherapy")
+_ABOVE = ("Diagnosis", "Receptor test", "Surgery", "Line of treatment", "Radiotherapy")
 """Lanes above those of the drugs; whatever else there is stands below them."""
 
 _FONT = '"Liberation Sans", "Noto Sans", Arial, sans-serif'
@@ -52,6 +52,18 @@ def timeline(con: Connection, patient_ids: Collection[str], cutoff: date) -> pl.
     return facts.sort("patient_id", "start_date", "kind", "lane", "label", "tumour_id")
 
 
+def ordered(lanes: Iterable[tuple[str, str]]) -> list[str]:
+    """The lanes of a plot from top to bottom: operations first, drugs by their first day, the rest.
+
+    Takes the kind and the lane of each fact, in the order of their days.
+    """
+    kinds = {lane: kind for kind, lane in lanes}
+    drugs = [lane for lane, kind in kinds.items() if kind == "drug"]
+    others = sorted(lane for lane, kind in kinds.items() if kind != "drug")
+    above = [lane for lane in _ABOVE if lane in others]
+    return [*above, *drugs, *(lane for lane in others if lane not in above)]
+
+
 def swimmer(facts: pl.DataFrame) -> "alt.LayerChart":
     """A swimmer plot of one patient: a lane a drug, bars for courses, ticks for doses.
 
@@ -66,11 +78,11 @@ def swimmer(facts: pl.DataFrame) -> "alt.LayerChart":
     """
     import altair as alt
 
-    lanes = _lanes(facts)
+    shown = facts.filter(pl.col("kind") != "cut-off")
+    lanes = ordered(shown.select("kind", "lane").iter_rows())
     days = alt.X("start_date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))
     lane = alt.Y("lane:N", sort=lanes, title=None, scale=alt.Scale(domain=lanes))
     told = [alt.Tooltip(f"{name}:N") for name in ("lane", "label", "start_date", "end_date")]
-    shown = facts.filter(pl.col("kind") != "cut-off")
     bars = shown.filter(pl.col("kind").is_in(list(_BARS)))
     points = shown.filter(pl.col("kind").is_in(list(_MARKS)))
     endless = bars.filter(pl.col("end_date").is_null())
@@ -125,17 +137,6 @@ def swimmer_svg(facts: pl.DataFrame) -> str:
     import vl_convert
 
     return str(vl_convert.vegalite_to_svg(swimmer(facts).to_dict()))
-
-
-def _lanes(facts: pl.DataFrame) -> list[str]:
-    """Diagnosis and operations first, drugs in the order of their first day, the rest below."""
-    present = facts.filter(pl.col("kind") != "cut-off")
-    drugs = present.filter(pl.col("kind") == "drug").sort("start_date", "lane")["lane"]
-    others = present.filter(pl.col("kind") != "drug")["lane"].unique().sort().to_list()
-    above = [lane for lane in _LANES if lane in others]
-    return (
-        above + drugs.unique(maintain_order=True).to_list() + [x for x in others if x not in above]
-    )
 
 
 def _colour(colours: dict[str, str]) -> "alt.Color":

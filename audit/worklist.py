@@ -71,10 +71,12 @@ def write_worklists(
     statement = (resources.root("sql") / "results" / "worklist.sql").read_text(encoding="utf-8")
     linked = _reasons_linked(con)
     cases = worded(con.sql(statement).pl(), catalogue, linked)
-    on_page = cases.filter(pl.int_range(pl.len()).over("site_id", "site") < CASES_ON_PAGE)
-    for_review = on_page.filter(pl.col("verdict") == "non_conformant")["patient_id"].unique()
-    facts = timeline(con, for_review, cutoff).partition_by("patient_id", as_dict=True)
-    dated = {patient: told(own) for (patient,), own in facts.items()}
+    on_page = pl.int_range(pl.len()).over("site_id", "site") < CASES_ON_PAGE
+    drawn = cases.filter(on_page, pl.col("verdict") == "non_conformant")
+    facts = told(timeline(con, drawn["patient_id"].unique(), cutoff))
+    rows = _listed(cases, on_page, facts).partition_by(
+        "site_id", "site", as_dict=True, include_key=False
+    )
     files = file_names(cases["site_id"].unique().to_list())
     trends = own_trends(con, catalogue)
     sites = []
@@ -90,14 +92,14 @@ def write_worklists(
             verdicts.get("not_evaluable", 0),
         )
         sites.append(site)
-        write_csv(_listed(own, dated), target / f"{site.file}.csv")
+        write_csv(rows[site_id, name], target / f"{site.file}.csv")
         shown = own.head(CASES_ON_PAGE).to_dicts()
         context = {
             "site": site,
             "shown": len(shown),
             "left_out": own.height - len(shown),
             "questions": _questions(shown, catalogue, facts),
-            "facts": dated,
+            "facts": facts,
             "reasons_linked": linked,
             "answers": adjudicate.ANSWERS,
             "trend": trends.get(site_id, OwnTrend([], [])),
@@ -116,7 +118,7 @@ def _reasons_linked(con: Connection) -> bool:
 def _questions(
     cases: Sequence[dict[str, Any]],
     catalogue: Catalogue,
-    facts: Mapping[tuple[object, ...], pl.DataFrame],
+    facts: Mapping[str, Sequence[Fact]],
 ) -> list[Question]:
     """The cases of a page by rule, each for review with its swimmer plot."""
     questions = []
@@ -128,22 +130,24 @@ def _questions(
     return questions
 
 
-def _plot(case: Mapping[str, Any], facts: Mapping[tuple[object, ...], pl.DataFrame]) -> Plot | None:
-    known = facts.get((case["patient_id"],))
+def _plot(case: Mapping[str, Any], facts: Mapping[str, Sequence[Fact]]) -> Plot | None:
+    known = facts.get(case["patient_id"])
     if known is None or case["verdict"] != "non_conformant":
         return None
     return plot(known, {"decided on": case["decision_date"], "due by": case["due_date"]})
 
 
-def _listed(cases: pl.DataFrame, dated: Mapping[str, Iterable[Fact]]) -> pl.DataFrame:
-    """The rows of a site's CSV; a timeline stands where the page has one."""
+def _listed(
+    cases: pl.DataFrame, on_page: pl.Expr, facts: Mapping[str, Iterable[Fact]]
+) -> pl.DataFrame:
+    """The rows of the sites' CSVs, beside their site; a timeline stands where the page has one."""
     texts = {
-        patient: "; ".join(f"{fact.when} {fact.what}" for fact in facts)
-        for patient, facts in dated.items()
+        patient: "; ".join(f"{fact.when} {fact.what}" for fact in own)
+        for patient, own in facts.items()
     }
     known = pl.col("patient_id").replace_strict(texts, default="", return_dtype=pl.String)
-    on_page = pl.int_range(pl.len()) < CASES_ON_PAGE
-    return cases.select(**_columns(timeline=pl.when(on_page).then(known).otherwise(pl.lit(""))))
+    timeline = pl.when(on_page).then(known).otherwise(pl.lit(""))
+    return cases.select("site_id", "site", **_columns(timeline))
 
 
 def worded(cases: pl.DataFrame, catalogue: Catalogue, reasons_linked: bool) -> pl.DataFrame:

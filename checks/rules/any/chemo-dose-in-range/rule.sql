@@ -1,13 +1,22 @@
 -- Docetaxel, paclitaxel and AC beside HER2-targeted treatment are dosed and counted as in the regimens.
 -- denominator: courses of docetaxel, paclitaxel or AC with a HER2-targeted drug close by, whatever the HER2 status.
-with cytotoxics as (
+with her2_treated as (
+    select distinct episode_key
+    from fct_drug_spans
+    where is_her2
+),
+
+cytotoxics as (
     select
-        c.* exclude (days_until),
-        date_diff(
-            'day',
-            c.dose_date,
-            lead(c.dose_date) over (partition by c.patient_key, c.ingredient order by c.dose_date)
-        ) as days_until
+        c.patient_key,
+        c.episode_key,
+        c.setting,
+        c.ingredient,
+        c.dose_date,
+        c.derived,
+        c.is_regimen,
+        c.in_trial,
+        c.stop_reason
     from fct_cytotoxic_days as c
     left join fct_zero_dose_days as z
         on
@@ -15,94 +24,129 @@ with cytotoxics as (
             and c.ingredient = z.ingredient
             and c.dose_date = z.dose_date
             and not z.given_too
-    where z.patient_key is null
+    where
+        c.ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide', 'fluorouracil')
+        and z.patient_key is null
+),
+
+doxorubicin_days as (
+    select c.*
+    from cytotoxics as c
+    inner join her2_treated as h on c.episode_key = h.episode_key
+    where c.ingredient = 'doxorubicin'
 ),
 
 -- AC is doxorubicin with cyclophosphamide close by, and with nothing that makes another regimen of it.
-ac_days as (
+ac_partners as (
     select
-        d.*,
+        d.episode_key,
+        d.setting,
+        d.dose_date,
         min(case when o.ingredient = 'cyclophosphamide' then o.dose_date end) as partner_date
-    from cytotoxics as d
+    from doxorubicin_days as d
     inner join cytotoxics as o on d.episode_key = o.episode_key and d.setting = o.setting
-    where d.ingredient = 'doxorubicin' and abs(date_diff('day', d.dose_date, o.dose_date)) <= $same_cycle_days
-    group by all
+    where abs(date_diff('day', d.dose_date, o.dose_date)) <= $same_cycle_days
+    group by
+        d.episode_key,
+        d.setting,
+        d.dose_date
     having partner_date is not null and not bool_or(o.ingredient in ('docetaxel', 'fluorouracil'))
 ),
 
 days as (
     select
-        *,
-        ingredient as regimen,
+        c.*,
+        c.ingredient as regimen,
         cast(null as date) as partner_date
-    from cytotoxics
-    where ingredient in ('docetaxel', 'paclitaxel')
-    union all by name
+    from cytotoxics as c
+    inner join her2_treated as h on c.episode_key = h.episode_key
+    where c.ingredient in ('docetaxel', 'paclitaxel')
+    union all
     select
-        *,
-        'ac' as regimen
-    from ac_days
+        d.*,
+        'ac' as regimen,
+        p.partner_date
+    from doxorubicin_days as d
+    inner join ac_partners as p
+        on d.episode_key = p.episode_key and d.setting = p.setting and d.dose_date = p.dose_date
 ),
 
 spaced as (
     select
-        *,
-        date_diff(
-            'day', lag(dose_date) over (partition by episode_key, setting order by dose_date), dose_date
-        ) as gap_days
+        episode_key,
+        setting,
+        dose_date,
+        lag(dose_date) over (partition by episode_key, setting order by dose_date) as date_before
     from days
 ),
 
-runs as (
+course_starts as (
     select
-        *,
-        1 + sum(case when gap_days > $course_gap_days then 1 else 0 end) over (
-            partition by episode_key, setting
-            order by dose_date
-        ) as course_number
+        episode_key,
+        setting,
+        dose_date as start_date,
+        lead(dose_date) over (partition by episode_key, setting order by dose_date) as next_start_date,
+        row_number() over (partition by episode_key, setting order by dose_date) as course_number
     from spaced
+    where coalesce(date_diff('day', date_before, dose_date) > $course_gap_days, true)
 ),
 
 regimens as (
     select
-        patient_key,
-        episode_key,
-        setting,
-        course_number,
-        regimen,
-        min(dose_date) as first_date,
-        max(dose_date) as last_date,
+        d.patient_key,
+        d.episode_key,
+        d.setting,
+        s.course_number,
+        d.regimen,
+        d.ingredient,
+        min(d.dose_date) as first_date,
+        max(d.dose_date) as last_date,
         count(*) as cycles,
-        bool_or(in_trial) as in_trial,
+        bool_or(d.in_trial) as in_trial,
         -- How many cycles a course stands for, or the name of a regimen on one day, is not recorded.
-        setting = 'curative' and not bool_or(derived) and not (bool_or(is_regimen) and count(*) = 1) as counted
-    from runs
+        d.setting = 'curative' and not bool_or(d.derived) and not (bool_or(d.is_regimen) and count(*) = 1) as counted,
+        min_by(d.partner_date, d.dose_date) as partner_date
+    from days as d
+    inner join course_starts as s on d.episode_key = s.episode_key and d.setting = s.setting
+    where d.dose_date >= s.start_date and d.dose_date < coalesce(s.next_start_date, date '9999-12-31')
     group by
-        patient_key,
-        episode_key,
-        setting,
-        course_number,
-        regimen
+        d.patient_key,
+        d.episode_key,
+        d.setting,
+        s.course_number,
+        d.regimen,
+        d.ingredient
+),
+
+-- The day after the first, whichever course or setting it is of: the interval that tells the schedule.
+seconds as (
+    select
+        g.patient_key,
+        g.ingredient,
+        g.first_date,
+        min(c.dose_date) as second_date
+    from regimens as g
+    inner join cytotoxics as c on g.patient_key = c.patient_key and g.ingredient = c.ingredient
+    where c.dose_date > g.first_date
+    group by
+        g.patient_key,
+        g.ingredient,
+        g.first_date
 ),
 
 firsts as (
     select
-        g.*,
-        r.days_until,
-        r.partner_date,
+        g.* exclude (ingredient),
+        date_diff('day', g.first_date, s.second_date) as days_until,
         l.stop_reason
     from regimens as g
-    inner join runs as r
-        on
-            g.episode_key = r.episode_key
-            and g.setting = r.setting
-            and g.regimen = r.regimen
-            and g.first_date = r.dose_date
-    inner join runs as l
+    left join seconds as s
+        on g.patient_key = s.patient_key and g.ingredient = s.ingredient and g.first_date = s.first_date
+    inner join cytotoxics as l
         on
             g.episode_key = l.episode_key
             and g.setting = l.setting
-            and g.regimen = l.regimen
+            and g.ingredient = l.ingredient
             and g.last_date = l.dose_date
 ),
 
@@ -266,12 +310,6 @@ beside_her2 as (
         s.is_her2
         and s.first_dose_date <= c.last_date + $course_gap_days
         and s.last_dose_date >= c.first_date - $course_gap_days
-),
-
-her2_treated as (
-    select distinct episode_key
-    from fct_drug_spans
-    where is_her2
 ),
 
 documented_trials as (

@@ -5,7 +5,17 @@ with spaced as (
         d.*,
         cast(d.dose_date - cast(d.days_since as integer) as date) as previous_date
     from fct_antibody_dose_days as d
-    where not d.moved and d.days_since > $weekly_gap_days and d.days_since <= $course_end_days
+    where
+        not d.moved
+        and d.days_since > $weekly_gap_days
+        and d.days_since <= $course_end_days
+        -- What no schedule can call a gap, most days by far, is left out before the day before is looked up.
+        and d.form <> 'sc'
+        and (
+            d.days_since > $three_weekly_most_days
+            or d.days_since >= $pertuzumab_gap_days
+            or d.days_before <= $weekly_interval_days
+        )
 ),
 
 -- A weekly dose is told by its interval and its amount: six mg/kg a week after the last weekly one begins three-weekly
@@ -52,7 +62,6 @@ gaps as (
     where
         r.patient_key is null
         and case
-            when p.form = 'sc' then false
             when p.ingredient = 'pertuzumab' then p.days_since >= $pertuzumab_gap_days
             when p.form = 'fixed' or p.previous_form = 'fixed' then p.days_since >= $pertuzumab_gap_days
             else p.after_weekly_dose or p.days_since > $three_weekly_most_days

@@ -1,6 +1,12 @@
 -- Extended adjuvant neratinib follows the HER2 antibody or conjugate, alone and in time.
 -- denominator: episodes, HER2-positive, M0, neratinib in curative setting, not with capecitabine and not in a trial.
-with days as (
+with with_neratinib as (
+    select distinct episode_key
+    from fct_drug_spans
+    where setting = 'curative' and ingredient = 'neratinib'
+),
+
+days as (
     select distinct
         d.patient_key,
         d.episode_key,
@@ -11,6 +17,7 @@ with days as (
         d.stop_reason,
         i.is_her2_antibody or i.is_her2_conjugate as is_anchor
     from fct_doses as d
+    inner join with_neratinib as w on d.episode_key = w.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
     where d.setting = 'curative' and i.is_her2
 ),

@@ -41,9 +41,17 @@ her2_drugs as (
     where is_her2
 ),
 
+irradiated as (
+    select distinct
+        s.episode_key,
+        f.recurrence_date
+    from subjects as s
+    inner join fct_first_course as f on s.episode_key = f.episode_key
+    where s.course_number is not null and s.outside_early_her2 is null
+),
+
 dose_days as (
     select
-        d.patient_key,
         d.episode_key,
         d.dose_date,
         bool_or(h.begins_the_year) as begins_the_year,
@@ -56,10 +64,9 @@ dose_days as (
         ) as stop_reason
     from fct_doses as d
     inner join her2_drugs as h on d.ingredient = h.ingredient
-    inner join fct_first_course as f on d.episode_key = f.episode_key
-    where d.setting = 'curative' and d.dose_date < coalesce(f.recurrence_date, date '9999-12-31')
+    inner join irradiated as r on d.episode_key = r.episode_key
+    where d.setting = 'curative' and d.dose_date < coalesce(r.recurrence_date, date '9999-12-31')
     group by
-        d.patient_key,
         d.episode_key,
         d.dose_date
 ),
@@ -231,9 +238,13 @@ recorded as (
 ),
 
 treated as (
-    select distinct episode_key
-    from dose_days
-    where begins_the_year
+    select distinct s.episode_key
+    from fct_drug_spans as s
+    inner join fct_first_course as f on s.episode_key = f.episode_key
+    where
+        s.setting = 'curative'
+        and (s.is_her2_antibody or s.is_her2_conjugate)
+        and s.first_dose_date < coalesce(f.recurrence_date, date '9999-12-31')
 )
 
 select

@@ -21,69 +21,56 @@ with days as (
 scheduled as (
     select
         *,
-        says_weekly or ends_weekly_pause or not says_three_weekly as may_be_weekly,
-        says_three_weekly or none_follows or not says_weekly as may_be_three_weekly,
+        form in ('iv', 'unclear') and (says_weekly or ends_weekly_pause or not says_three_weekly) as may_be_weekly,
+        form in ('iv', 'unclear') and (says_three_weekly or none_follows or not says_weekly) as may_be_three_weekly,
         days_since is null or days_since > $three_weekly_most_days or ends_weekly_pause as may_load,
         days_since is not null or moved_here as may_maintain
     from days
 ),
 
--- Each dose with the amounts that are right on its day; the fixed-dose combination is judged on its pertuzumab.
-doses as (
+-- The fixed-dose combination is judged on its pertuzumab.
+fixed_days as (
     select
-        patient_key,
-        course_run,
-        dose_date,
-        several,
-        unjudged,
-        mg_kg as amount,
-        'mg/kg' as unit,
-        weight_kg,
-        weight_is_recent,
-        case when may_load and may_be_three_weekly then $trastuzumab_loading end as loading,
-        case when may_maintain and may_be_three_weekly then $trastuzumab_maintenance end as maintenance,
-        case when may_load and may_be_weekly then $trastuzumab_weekly_loading end as weekly_loading,
-        case when may_maintain and may_be_weekly then $trastuzumab_weekly_maintenance end as weekly_maintenance
-    from scheduled
-    where form in ('iv', 'unclear')
-    union all
-    select
-        patient_key,
-        course_run,
-        dose_date,
-        several,
-        unjudged,
-        mg as amount,
-        'mg' as unit,
-        weight_kg,
-        weight_is_recent,
-        null as loading,
-        $trastuzumab_flat_mg as maintenance,
-        null as weekly_loading,
-        null as weekly_maintenance
-    from days
-    where form = 'sc'
-    union all
-    select
-        t.patient_key,
-        t.course_run,
-        t.dose_date,
+        d.patient_key,
+        d.dose_date,
         d.several,
         d.unjudged,
-        d.mg as amount,
-        'mg' as unit,
+        d.mg,
         d.weight_kg,
         d.weight_is_recent,
-        case when coalesce(d.days_since >= $pertuzumab_gap_days, true) then $fixed_loading_mg end as loading,
-        case
-            when coalesce(d.days_since < $pertuzumab_gap_days or d.days_since > $course_gap_days, t.moved_here)
-                then $fixed_maintenance_mg
-        end as maintenance,
-        null as weekly_loading,
-        null as weekly_maintenance
-    from days as t
+        coalesce(d.days_since >= $pertuzumab_gap_days, true) as may_load,
+        d.days_since < $pertuzumab_gap_days or d.days_since > $course_gap_days as may_maintain
+    from fct_antibody_dose_days as t
     inner join fct_antibody_dose_days as d on t.patient_key = d.patient_key and t.dose_date = d.dose_date
-    where t.form = 'fixed' and d.ingredient = 'pertuzumab'
+    where t.ingredient = 'trastuzumab' and t.form = 'fixed' and d.ingredient = 'pertuzumab'
+),
+
+-- Each dose with the amounts that are right on its day.
+doses as (
+    select
+        s.patient_key,
+        s.course_run,
+        s.dose_date,
+        case when s.form = 'fixed' then f.several else s.several end as several,
+        case when s.form = 'fixed' then f.unjudged else s.unjudged end as unjudged,
+        case s.form when 'fixed' then f.mg when 'sc' then s.mg else s.mg_kg end as amount,
+        case when s.form in ('sc', 'fixed') then 'mg' else 'mg/kg' end as unit,
+        case when s.form = 'fixed' then f.weight_kg else s.weight_kg end as weight_kg,
+        case when s.form = 'fixed' then f.weight_is_recent else s.weight_is_recent end as weight_is_recent,
+        case
+            when f.may_load then $fixed_loading_mg
+            when s.may_load and s.may_be_three_weekly then $trastuzumab_loading
+        end as loading,
+        case
+            when s.form = 'sc' then $trastuzumab_flat_mg
+            when s.form = 'fixed' then case when coalesce(f.may_maintain, s.moved_here) then $fixed_maintenance_mg end
+            when s.may_maintain and s.may_be_three_weekly then $trastuzumab_maintenance
+        end as maintenance,
+        case when s.may_load and s.may_be_weekly then $trastuzumab_weekly_loading end as weekly_loading,
+        case when s.may_maintain and s.may_be_weekly then $trastuzumab_weekly_maintenance end as weekly_maintenance
+    from scheduled as s
+    left join fixed_days as f on s.form = 'fixed' and s.patient_key = f.patient_key and s.dose_date = f.dose_date
+    where s.form in ('iv', 'unclear', 'sc') or f.patient_key is not null
 ),
 
 -- Compared in single precision: 6.6 is ten percent more than 6, not a hair above it.
@@ -115,28 +102,7 @@ judged as (
     from compared
 ),
 
-wrong_doses as (
-    select
-        patient_key,
-        course_run,
-        dose_date,
-        deviation,
-        cast(dose_date as varchar) || ': ' || cast(amount as varchar) || ' ' || unit
-        || coalesce(' at ' || cast(weight_kg as varchar) || ' kg', '')
-        || ', expected ' || cast(expected as varchar) as told
-    from judged
-    where outcome = 'wrong'
-),
-
-worst_doses as (
-    select
-        patient_key,
-        course_run,
-        told,
-        row_number() over (partition by patient_key, course_run order by deviation desc, dose_date asc) as position
-    from wrong_doses
-),
-
+-- furthest: of the wrong doses the one furthest off, the earliest of several.
 counted as (
     select
         patient_key,
@@ -144,7 +110,14 @@ counted as (
         count(*) as doses,
         count(*) filter (where outcome in ('right', 'wrong')) as judged,
         count(*) filter (where outcome = 'wrong') as wrong,
-        max(case when outcome not in ('right', 'wrong') then outcome end) as left_out
+        max(case when outcome not in ('right', 'wrong') then outcome end) as left_out,
+        max(case when outcome = 'wrong' then struct_pack(
+            deviation := coalesce(deviation, 0),
+            days_left := date_diff('day', dose_date, date '9999-12-31'),
+            told := cast(dose_date as varchar) || ': ' || cast(amount as varchar) || ' ' || unit
+            || coalesce(' at ' || cast(weight_kg as varchar) || ' kg', '')
+            || ', expected ' || cast(expected as varchar)
+        ) end) as furthest
     from judged
     group by
         patient_key,
@@ -161,7 +134,8 @@ courses as (
         max(dose_date) as last_date,
         bool_or(in_trial) as in_trial,
         bool_or(not moved and days_since <= $weekly_interval_days) as is_weekly
-    from days
+    from fct_antibody_dose_days
+    where ingredient = 'trastuzumab'
     group by
         patient_key,
         course_run
@@ -204,13 +178,11 @@ population as (
         n.judged,
         n.wrong,
         n.left_out,
-        w.told as worst_dose
+        n.furthest.told as worst_dose
     from fct_tumours as t
     left join her2_treated as h on t.episode_key = h.episode_key
     left join numbered as c on t.episode_key = c.episode_key
     left join counted as n on c.patient_key = n.patient_key and c.course_run = n.course_run
-    left join worst_doses as w
-        on c.patient_key = w.patient_key and c.course_run = w.course_run and w.position = 1
     left join documented_trials as x on t.patient_key = x.patient_key
     where t.is_index
 )

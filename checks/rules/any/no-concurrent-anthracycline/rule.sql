@@ -23,40 +23,40 @@ with exposed_days as (
 
 spaced as (
     select
-        *,
-        date_diff(
-            'day', lag(dose_date) over (partition by reading, episode_key order by dose_date), dose_date
-        ) as gap_days
+        reading,
+        episode_key,
+        dose_date,
+        lag(dose_date) over (partition by reading, episode_key order by dose_date) as date_before
     from exposed_days
 ),
 
-numbered as (
+course_starts as (
     select
-        *,
-        sum(case when gap_days > $split_days then 1 else 0 end) over (
-            partition by reading, episode_key
-            order by dose_date
-            rows between unbounded preceding and current row
-        ) as course_number
+        reading,
+        episode_key,
+        dose_date as first_date,
+        lead(dose_date) over (partition by reading, episode_key order by dose_date) as next_first_date
     from spaced
+    where coalesce(date_diff('day', date_before, dose_date) > $split_days, true)
 ),
 
 courses as (
     select
-        reading,
-        patient_key,
-        episode_key,
-        course_number,
-        min(dose_date) as first_date,
-        max(dose_date) as last_date,
-        max(through_date) as through_date,
-        bool_or(curative) as curative
-    from numbered
+        d.reading,
+        d.patient_key,
+        d.episode_key,
+        s.first_date,
+        max(d.dose_date) as last_date,
+        max(d.through_date) as through_date,
+        bool_or(d.curative) as curative
+    from exposed_days as d
+    inner join course_starts as s on d.reading = s.reading and d.episode_key = s.episode_key
+    where d.dose_date >= s.first_date and d.dose_date < coalesce(s.next_first_date, date '9999-12-31')
     group by
-        reading,
-        patient_key,
-        episode_key,
-        course_number
+        d.reading,
+        d.patient_key,
+        d.episode_key,
+        s.first_date
 ),
 
 -- Proven is a day of the anthracycline against a proven course; possible is all that it may have been.

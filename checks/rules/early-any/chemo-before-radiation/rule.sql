@@ -14,36 +14,32 @@ with population as (
     where t.is_index
 ),
 
+-- A day of CMF: methotrexate close before or after it, or on it.
 beside_methotrexate as (
-    select
-        c.*,
-        max(case when c.ingredient = 'methotrexate' then c.dose_date end) over (
-            partition by c.episode_key
-            order by c.dose_date
-        ) as methotrexate_before,
-        min(case when c.ingredient = 'methotrexate' then c.dose_date end) over (
-            partition by c.episode_key
-            order by c.dose_date desc
-        ) as methotrexate_after
-    from fct_first_course_chemotherapy as c
+    select distinct
+        c.episode_key,
+        c.ingredient,
+        c.dose_date
+    from fct_first_course_chemotherapy as m
+    inner join fct_first_course_chemotherapy as c on m.episode_key = c.episode_key
+    where
+        m.ingredient = 'methotrexate'
+        and c.ingredient in ('methotrexate', 'cyclophosphamide', 'fluorouracil')
+        and abs(date_diff('day', m.dose_date, c.dose_date)) <= $cmf_days
 ),
 
 -- counted_date: null on a day of exempt CMF.
 chemotherapy as (
     select
-        *,
-        ingredient = 'capecitabine' as is_capecitabine,
-        case
-            when
-                $cmf = 'exempt'
-                and ingredient in ('methotrexate', 'cyclophosphamide', 'fluorouracil')
-                and (
-                    coalesce(date_diff('day', methotrexate_before, dose_date) <= $cmf_days, false)
-                    or coalesce(date_diff('day', dose_date, methotrexate_after) <= $cmf_days, false)
-                ) then null
-            else dose_date
-        end as counted_date
-    from beside_methotrexate
+        c.episode_key,
+        c.dose_date,
+        c.open_course,
+        c.in_trial,
+        c.ingredient = 'capecitabine' as is_capecitabine,
+        case when $cmf = 'exempt' and m.episode_key is not null then null else c.dose_date end as counted_date
+    from fct_first_course_chemotherapy as c
+    left join beside_methotrexate as m
+        on c.episode_key = m.episode_key and c.ingredient = m.ingredient and c.dose_date = m.dose_date
 ),
 
 radiotherapies as (

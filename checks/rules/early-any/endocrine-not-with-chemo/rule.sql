@@ -17,7 +17,7 @@ chemotherapies as (
         max(exposed_through) as exposed_through,
         bool_or(open_course) as open_course,
         -- A regimen's name that stands once: for how many cycles is not recorded.
-        bool_or(is_regimen) and count(distinct dose_date) = 1 as named_once,
+        bool_or(is_regimen) and min(dose_date) = max(dose_date) as named_once,
         bool_or(in_trial) as in_trial
     from fct_first_course_chemotherapy
     group by episode_key
@@ -42,25 +42,43 @@ therapies as (
     group by episode_key
 ),
 
--- Shown are rows with an end, and dispensings from the first chemotherapy on; possible is every row, an open course
--- to the end of chemotherapy.
+-- Only what meets the days of chemotherapy at all. Shown are rows with an end, and dispensings from the first
+-- chemotherapy on; possible is every row, an open course to the end of chemotherapy.
+meeting as (
+    select
+        e.episode_key,
+        e.start_date,
+        e.through_date,
+        case when e.open_course then greatest(e.through_date, c.exposed_through) else e.through_date end
+            as possible_through,
+        e.end_recorded or (e.start_date >= c.first_chemotherapy_date and not e.open_course) as is_shown,
+        c.first_chemotherapy_date
+    from endocrine as e
+    inner join chemotherapies as c on e.episode_key = c.episode_key
+    where e.start_date <= c.exposed_through
+),
+
 readings as (
     select
         'shown' as reading,
-        e.episode_key,
-        e.start_date,
-        e.through_date
-    from endocrine as e
-    inner join chemotherapies as c on e.episode_key = c.episode_key
-    where e.end_recorded or (e.start_date >= c.first_chemotherapy_date and not e.open_course)
+        episode_key,
+        start_date,
+        through_date
+    from meeting
+    where is_shown and through_date >= first_chemotherapy_date
     union all
     select
         'possible' as reading,
-        e.episode_key,
-        e.start_date,
-        case when e.open_course then greatest(e.through_date, c.exposed_through) else e.through_date end as through_date
-    from endocrine as e
-    inner join chemotherapies as c on e.episode_key = c.episode_key
+        episode_key,
+        start_date,
+        possible_through as through_date
+    from meeting
+    where possible_through >= first_chemotherapy_date
+),
+
+episodes_meeting as (
+    select distinct episode_key
+    from readings
 ),
 
 endocrine_reached as (
@@ -85,15 +103,16 @@ endocrine_pieces as (
 
 chemotherapy_reached as (
     select
-        episode_key,
-        dose_date,
-        exposed_through,
-        max(exposed_through) over (
-            partition by episode_key
-            order by dose_date, exposed_through
+        c.episode_key,
+        c.dose_date,
+        c.exposed_through,
+        max(c.exposed_through) over (
+            partition by c.episode_key
+            order by c.dose_date, c.exposed_through
             rows between unbounded preceding and 1 preceding
         ) as reached_before
-    from fct_first_course_chemotherapy
+    from fct_first_course_chemotherapy as c
+    inner join episodes_meeting as m on c.episode_key = m.episode_key
 ),
 
 chemotherapy_pieces as (

@@ -14,33 +14,47 @@ with neoadjuvant as (
     where t.is_index
 ),
 
-drugs as (
+drug_days as (
     select
         n.episode_key,
         d.ingredient,
-        i.is_her2_antibody,
-        i.is_taxane,
-        i.is_anthracycline,
-        i.is_cytotoxic,
-        count(distinct d.dose_date) as days,
-        min(d.dose_date) as first_date,
-        max(d.dose_date) as last_date,
+        d.dose_date,
         bool_or(d.open_course) as is_open,
         bool_or(d.is_regimen) as is_regimen
     from neoadjuvant as n
     inner join fct_doses as d on n.episode_key = d.episode_key
-    inner join ingredients as i on d.ingredient = i.ingredient
-    where
-        d.setting = 'curative'
-        and d.dose_date < n.before_date
-        and (i.is_her2 or i.is_cytotoxic)
+    where d.setting = 'curative' and d.dose_date < n.before_date
     group by
         n.episode_key,
         d.ingredient,
+        d.dose_date
+),
+
+drugs_given as (
+    select
+        episode_key,
+        ingredient,
+        count(*) as days,
+        min(dose_date) as first_date,
+        max(dose_date) as last_date,
+        bool_or(is_open) as is_open,
+        bool_or(is_regimen) as is_regimen
+    from drug_days
+    group by
+        episode_key,
+        ingredient
+),
+
+drugs as (
+    select
+        g.*,
         i.is_her2_antibody,
         i.is_taxane,
         i.is_anthracycline,
         i.is_cytotoxic
+    from drugs_given as g
+    inner join ingredients as i on g.ingredient = i.ingredient
+    where i.is_her2 or i.is_cytotoxic
 ),
 
 courses as (

@@ -14,6 +14,14 @@ with neoadjuvant as (
     where t.is_index
 ),
 
+treated_before as (
+    select
+        episode_key,
+        before_date
+    from neoadjuvant
+    where pathway = 'neoadjuvant'
+),
+
 drug_days as (
     select
         n.episode_key,
@@ -21,7 +29,7 @@ drug_days as (
         d.dose_date,
         bool_or(d.open_course) as is_open,
         bool_or(d.is_regimen) as is_regimen
-    from neoadjuvant as n
+    from treated_before as n
     inner join fct_doses as d on n.episode_key = d.episode_key
     where d.setting = 'curative' and d.dose_date < n.before_date
     group by
@@ -78,7 +86,7 @@ courses as (
 
 with_carboplatin as (
     select distinct n.episode_key
-    from neoadjuvant as n
+    from treated_before as n
     inner join fct_cytotoxic_days as a on n.episode_key = a.episode_key
     inner join fct_cytotoxic_days as c on n.episode_key = c.episode_key
     where

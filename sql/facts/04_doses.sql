@@ -162,7 +162,7 @@ from placed;
 -- fct_doses: one row a dated dose of one anticancer ingredient, in the episode that it counts for.
 -- A course with both ends stands as three-weekly doses, an endocrine one as dispensings, the last on its end date
 -- (derived); a course without an end is one dose on its first day (open_course). setting: curative, or metastatic from
--- the metastatic date on.
+-- the metastatic date on. row_number, end_date: of the row it is of; begins: on the first day of that row.
 create or replace table fct_doses as
 with counted as (
     select
@@ -199,6 +199,9 @@ select
     episode_key,
     dose_date,
     ingredient,
+    row_number,
+    dose_number = 0 as begins,
+    end_date,
     is_sc,
     dose_form,
     dose,

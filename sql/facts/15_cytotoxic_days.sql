@@ -13,9 +13,6 @@ with days as (
         d.episode_key,
         d.setting,
         d.ingredient,
-        i.is_taxane,
-        i.is_anthracycline,
-        i.is_platinum,
         d.dose_date,
         bool_or(d.derived) as derived,
         bool_or(d.open_course) as open_course,
@@ -30,9 +27,6 @@ with days as (
         d.episode_key,
         d.setting,
         d.ingredient,
-        i.is_taxane,
-        i.is_anthracycline,
-        i.is_platinum,
         d.dose_date
 ),
 
@@ -62,10 +56,13 @@ scheduled as (
 )
 
 select
-    *,
+    s.*,
+    i.is_taxane,
+    i.is_anthracycline,
+    i.is_platinum,
     cast(
-        dose_date
-        + case schedule
+        s.dose_date
+        + case s.schedule
             when 'weekly' then $weekly_days
             when 'two-weekly' then $two_weekly_days
             when 'oral' then $capecitabine_days
@@ -73,8 +70,9 @@ select
         end
         - 1 as date
     ) as exposed_through,
-    case schedule when 'weekly' then $weekly_days else $three_weekly_days end as cycle_days
-from scheduled;
+    case s.schedule when 'weekly' then $weekly_days else $three_weekly_days end as cycle_days
+from scheduled as s
+inner join ingredients as i on s.ingredient = i.ingredient;
 
 -- fct_adjuvant_chemotherapy: one row an episode operated on first, with what was given after surgery and before any
 -- recurrence. The cycle_days are sums: three-weekly equivalents times 21.

@@ -23,7 +23,8 @@ group by
 create or replace table fct_first_course_chemotherapy as
 with given as (
     select
-        c.*,
+        c.episode_key,
+        c.dose_date,
         f.diagnosis_date,
         date_diff(
             'day', lag(c.dose_date) over (partition by c.episode_key order by c.dose_date), c.dose_date
@@ -33,27 +34,29 @@ with given as (
     where c.setting = 'curative' and c.dose_date < coalesce(f.end_date, date '9999-12-31')
 ),
 
-placed as (
+-- The first of them ends with the day before treatment goes on after a long pause, or the disease comes back.
+begun as (
     select
-        *,
-        min(dose_date) over (partition by episode_key) as first_date,
-        max(case when gap_days > $first_course_gap_days then 1 else 0 end) over (
-            partition by episode_key
-            order by dose_date
-        ) as after_pause
+        episode_key,
+        coalesce(
+            min(case when gap_days > $first_course_gap_days then dose_date end) - 1, max(dose_date)
+        ) as through_date
     from given
+    group by
+        episode_key,
+        diagnosis_date
+    having min(dose_date) <= coalesce(diagnosis_date + $first_course_start_days, min(dose_date))
 )
 
 select
-    patient_key,
-    episode_key,
-    ingredient,
-    dose_date,
-    exposed_through,
-    open_course,
-    is_regimen,
-    in_trial
-from placed
-where
-    after_pause = 0
-    and first_date <= coalesce(diagnosis_date + $first_course_start_days, first_date);
+    c.patient_key,
+    c.episode_key,
+    c.ingredient,
+    c.dose_date,
+    c.exposed_through,
+    c.open_course,
+    c.is_regimen,
+    c.in_trial
+from fct_cytotoxic_days as c
+inner join begun as b on c.episode_key = b.episode_key
+where c.setting = 'curative' and c.dose_date <= b.through_date;

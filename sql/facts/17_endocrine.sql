@@ -1,4 +1,4 @@
--- endocrine_drugs: small, so that the treatments are not what is hashed.
+-- endocrine_drugs: small, so that the doses are not what is hashed.
 create or replace temp table endocrine_drugs as
 select ingredient
 from ingredients
@@ -12,16 +12,18 @@ select
     d.patient_key,
     d.episode_key,
     d.ingredient,
-    d.start_date,
-    coalesce(d.end_date, d.start_date + $dispensing_days - 1) as through_date,
+    d.dose_date as start_date,
+    coalesce(d.end_date, d.dose_date + $dispensing_days - 1) as through_date,
     d.end_date is not null as end_recorded,
-    d.is_course and d.end_date is null as open_course,
+    d.open_course,
     coalesce(d.intent = 'palliative', false) as palliative,
     d.in_trial,
     d.stop_reason
-from dose_rows as d
+from fct_doses as d
 inner join endocrine_drugs as e on d.ingredient = e.ingredient
 inner join fct_first_course as f on d.episode_key = f.episode_key
+inner join episode_starts as s on d.episode_key = s.episode_key
 where
-    d.start_date < coalesce(f.recurrence_date, date '9999-12-31')
-    and d.start_date < coalesce(d.metastatic_date, date '9999-12-31');
+    d.begins
+    and d.dose_date < coalesce(f.recurrence_date, date '9999-12-31')
+    and d.dose_date < coalesce(s.metastatic_date, date '9999-12-31');

@@ -117,39 +117,70 @@ select * replace ('trastuzumab' as ingredient)
 from own
 where form = 'fixed';
 
--- fct_antibody_dose_days: one row a day on which a patient was given trastuzumab or pertuzumab, for each of the two.
--- A day that counts for two episodes counts for the later one. setting: metastatic as soon as one of its rows is.
--- form: iv, sc, fixed (the combination) or unclear. Without a recorded route the amount tells whether trastuzumab was
--- given under the skin; it leaves unclear whether pertuzumab was. several: more than one row of the drug.
--- mg and mg_kg: the day's sum in that unit, mg_kg from mg and weight where none is recorded; null for trastuzumab in
--- both units, of which neither is the whole dose.
--- days_since, days_until: to the drug's day before and after, of the patient; days_before: the interval before that.
--- course_run: counts the patient's courses of the drug: a long gap, another setting or another episode begins the next.
--- unjudged: why the amount can't be judged: dose-missing, dose-unclear, dose-implausible, weight-missing; else null.
--- moved: the day before was in another setting or episode, or there was none. A dose of zero is no day of the drug.
-create or replace table fct_antibody_dose_days as
+-- repeated_antibodies: the few days on which several rows tell of one of the two drugs of a patient: the amounts of any
+-- other day need not be summed up.
+create or replace temp table repeated_antibodies as
+select
+    patient_key,
+    ingredient,
+    dose_date
+from fct_doses
+where ingredient in ('trastuzumab', 'pertuzumab')
+group by
+    patient_key,
+    ingredient,
+    dose_date
+having count(*) > 1;
+
+-- antibody_dose_days: the days of the two drugs with their amounts and intervals, as in fct_antibody_dose_days.
+create or replace temp table antibody_dose_days as
 with given as (
     select
-        patient_key,
-        ingredient,
-        dose_date,
-        max(episode_key) as episode_key,
-        max(setting) as setting,
+        d.patient_key,
+        d.ingredient,
+        d.dose_date,
+        d.episode_key,
+        d.setting,
+        false as several,
+        coalesce(d.dose_form, 'unknown') as first_form,
+        coalesce(d.dose_form, 'unknown') as last_form,
+        case when d.dose_unit = 'mg' then d.dose end as mg,
+        case when d.dose_unit = 'mg/kg' then d.dose end as mg_kg,
+        d.infusion_minutes,
+        d.open_course,
+        d.in_trial,
+        d.stop_reason
+    from fct_doses as d
+    left join repeated_antibodies as r
+        on d.patient_key = r.patient_key and d.ingredient = r.ingredient and d.dose_date = r.dose_date
+    where
+        d.ingredient in ('trastuzumab', 'pertuzumab')
+        and d.dose is distinct from 0
+        and r.patient_key is null
+    union all
+    select
+        d.patient_key,
+        d.ingredient,
+        d.dose_date,
+        max(d.episode_key) as episode_key,
+        max(d.setting) as setting,
         count(*) > 1 as several,
-        min(coalesce(dose_form, 'unknown')) as first_form,
-        max(coalesce(dose_form, 'unknown')) as last_form,
-        sum(case when dose_unit = 'mg' then dose end) as mg,
-        sum(case when dose_unit = 'mg/kg' then dose end) as mg_kg,
-        max(infusion_minutes) as infusion_minutes,
-        bool_or(open_course) as open_course,
-        bool_or(in_trial) as in_trial,
-        max(stop_reason) as stop_reason
-    from fct_doses
-    where ingredient in ('trastuzumab', 'pertuzumab') and dose is distinct from 0
+        min(coalesce(d.dose_form, 'unknown')) as first_form,
+        max(coalesce(d.dose_form, 'unknown')) as last_form,
+        sum(case when d.dose_unit = 'mg' then d.dose end) as mg,
+        sum(case when d.dose_unit = 'mg/kg' then d.dose end) as mg_kg,
+        max(d.infusion_minutes) as infusion_minutes,
+        bool_or(d.open_course) as open_course,
+        bool_or(d.in_trial) as in_trial,
+        max(d.stop_reason) as stop_reason
+    from fct_doses as d
+    inner join repeated_antibodies as r
+        on d.patient_key = r.patient_key and d.ingredient = r.ingredient and d.dose_date = r.dose_date
+    where d.ingredient in ('trastuzumab', 'pertuzumab') and d.dose is distinct from 0
     group by
-        patient_key,
-        ingredient,
-        dose_date
+        d.patient_key,
+        d.ingredient,
+        d.dose_date
 ),
 
 formed as (
@@ -169,30 +200,53 @@ formed as (
             else 'iv'
         end as form
     from given
-),
+)
 
-spaced as (
-    select
-        *,
-        date_diff('day', lag(dose_date) over drug_days, dose_date) as days_since,
-        date_diff('day', dose_date, lead(dose_date) over drug_days) as days_until,
-        date_diff('day', lag(dose_date, 2) over drug_days, lag(dose_date) over drug_days) as days_before,
-        coalesce(
-            setting <> lag(setting) over drug_days or episode_key <> lag(episode_key) over drug_days, true
-        ) as moved
-    from formed
-    window drug_days as (partition by patient_key, ingredient order by dose_date)
-),
+select
+    *,
+    date_diff('day', lag(dose_date) over drug_days, dose_date) as days_since,
+    date_diff('day', dose_date, lead(dose_date) over drug_days) as days_until,
+    date_diff('day', lag(dose_date, 2) over drug_days, lag(dose_date) over drug_days) as days_before,
+    coalesce(
+        setting <> lag(setting) over drug_days or episode_key <> lag(episode_key) over drug_days, true
+    ) as moved
+from formed
+window drug_days as (partition by patient_key, ingredient order by dose_date);
 
-numbered as (
+-- antibody_runs: a patient's courses of the drug, each from its first day to the day before the next one begins. They
+-- are few, and counted apart from the days.
+create or replace temp table antibody_runs as
+select
+    patient_key,
+    ingredient,
+    dose_date as from_date,
+    coalesce(lead(dose_date) over drug_runs - 1, date '9999-12-31') as through_date,
+    row_number() over drug_runs as course_run
+from antibody_dose_days
+where moved or days_since > $course_gap_days
+window drug_runs as (partition by patient_key, ingredient order by dose_date);
+
+-- fct_antibody_dose_days: one row a day on which a patient was given trastuzumab or pertuzumab, for each of the two.
+-- A day that counts for two episodes counts for the later one. setting: metastatic as soon as one of its rows is.
+-- form: iv, sc, fixed (the combination) or unclear. Without a recorded route the amount tells whether trastuzumab was
+-- given under the skin; it leaves unclear whether pertuzumab was. several: more than one row of the drug.
+-- mg and mg_kg: the day's sum in that unit, mg_kg from mg and weight where none is recorded; null for trastuzumab in
+-- both units, of which neither is the whole dose.
+-- days_since, days_until: to the drug's day before and after, of the patient; days_before: the interval before that.
+-- course_run: counts the patient's courses of the drug: a long gap, another setting or another episode begins the next.
+-- unjudged: why the amount can't be judged: dose-missing, dose-unclear, dose-implausible, weight-missing; else null.
+-- moved: the day before was in another setting or episode, or there was none. A dose of zero is no day of the drug.
+create or replace table fct_antibody_dose_days as
+with numbered as (
     select
-        *,
-        sum(case when moved or days_since > $course_gap_days then 1 else 0 end) over (
-            partition by patient_key, ingredient
-            order by dose_date
-            rows between unbounded preceding and current row
-        ) as course_run
-    from spaced
+        d.*,
+        r.course_run
+    from antibody_dose_days as d
+    inner join antibody_runs as r
+        on
+            d.patient_key = r.patient_key
+            and d.ingredient = r.ingredient
+            and d.dose_date between r.from_date and r.through_date
 ),
 
 weighed as (

@@ -8,7 +8,7 @@ where is_her2_antibody or (is_her2_conjugate and not outside_guideline);
 -- course_number: a gap longer than the limit begins a new one. derived: unfolded from a course's dates, all of it.
 -- with_pertuzumab: it is one of them. is_regimen: a regimen's name.
 -- open_course: a course without an end began on this day.
-create or replace table fct_her2_days as
+create or replace temp table her2_days as
 with days as (
     select
         d.patient_key,
@@ -28,25 +28,38 @@ with days as (
         d.episode_key,
         d.setting,
         d.dose_date
-),
-
-spaced as (
-    select
-        *,
-        date_diff(
-            'day', lag(dose_date) over (partition by episode_key, setting order by dose_date), dose_date
-        ) as gap_days
-    from days
 )
 
 select
-    * exclude (gap_days),
-    1 + sum(case when gap_days > $course_gap_days then 1 else 0 end) over (
-        partition by episode_key, setting
-        order by dose_date
-        rows between unbounded preceding and current row
-    ) as course_number
-from spaced;
+    *,
+    date_diff(
+        'day', lag(dose_date) over (partition by episode_key, setting order by dose_date), dose_date
+    ) as gap_days
+from days;
+
+-- her2_courses: the courses of these days, each from its first day to the day before the next one begins. They are few,
+-- and counted apart from the days.
+create or replace temp table her2_courses as
+select
+    episode_key,
+    setting,
+    dose_date as from_date,
+    coalesce(lead(dose_date) over courses - 1, date '9999-12-31') as through_date,
+    row_number() over courses as course_number
+from her2_days
+where coalesce(gap_days > $course_gap_days, true)
+window courses as (partition by episode_key, setting order by dose_date);
+
+create or replace table fct_her2_days as
+select
+    d.* exclude (gap_days),
+    c.course_number
+from her2_days as d
+inner join her2_courses as c
+    on
+        d.episode_key = c.episode_key
+        and d.setting = c.setting
+        and d.dose_date between c.from_date and c.through_date;
 
 -- fct_her2_settings: one row an episode and setting with such a dose.
 -- unended: a course without an end, or a regimen's name that stands once, on the last day: more may have been given.

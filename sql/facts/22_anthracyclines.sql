@@ -1,7 +1,7 @@
 -- Anthracyclines, and the antibodies of who got them. A row is proven where its day is exact: neither imprecise, nor
 -- read from a regimen's name that holds both kinds of drug ("AC-TH" tells of a sequence, not of one day).
 
--- anthracycline_drugs, imprecise_treatments: small, so that the treatments are not what is hashed.
+-- anthracycline_drugs, imprecise_treatments: small, so that the doses are not what is hashed.
 create or replace temp table anthracycline_drugs as
 select ingredient
 from ingredients
@@ -32,14 +32,15 @@ select
     d.patient_key,
     d.row_number,
     d.ingredient,
-    d.start_date,
-    case when d.is_course then d.end_date else d.start_date end as end_date,
+    d.dose_date as start_date,
+    case when d.derived then d.end_date else d.dose_date end as end_date,
     d.is_regimen,
     s.row_number is not null as in_sequence,
     d.in_trial
-from dose_rows as d
+from fct_doses as d
 inner join anthracycline_drugs as a on d.ingredient = a.ingredient
-left join sequence_rows as s on d.row_number = s.row_number;
+left join sequence_rows as s on d.row_number = s.row_number
+where d.begins;
 
 create or replace temp table anthracycline_patients as
 select distinct patient_key
@@ -67,11 +68,11 @@ group by
 create or replace temp table imprecise_antibodies as
 select distinct
     d.patient_key,
-    d.start_date,
-    coalesce(d.end_date, d.start_date) as end_date
-from dose_rows as d
+    d.dose_date as start_date,
+    coalesce(d.end_date, d.dose_date) as end_date
+from fct_doses as d
 inner join imprecise_treatments as i on d.row_number = i.row_number
-where d.ingredient in ('trastuzumab', 'pertuzumab');
+where d.begins and d.ingredient in ('trastuzumab', 'pertuzumab');
 
 -- fct_anthracyclines: one row a dated row of one anthracycline, whichever tumour it was for: there is one heart.
 -- through_date: the last day on which it can have been given: the end of a recorded course; without limit where that

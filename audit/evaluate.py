@@ -20,6 +20,12 @@ from audit.warehouse import Connection, build, lay_beside, run_sql, store, table
 ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
 
+ERAS = {
+    "era_pertuzumab": "neoadj-dual-blockade",
+    "era_emtansine": "postneo-residual-tdm1",
+    "era_deruxtecan": "mbc-2l-tdxd",
+}
+"""The rules whose first edition begins an era of treatment, under the names that SQL asks for."""
 LANES = 2
 """Rules judged side by side: one alone leaves a core idle while it plans and gathers."""
 
@@ -156,14 +162,22 @@ def shared_values(
         linked: whether each table of the extract was there.
         conjugates_told_apart: False when the source stores conjugates under trastuzumab.
     """
-    causes = ("surgeries", "events", "exceptions", "cardiac_assessments")
-    return {name: p.value for name, p in catalogue.definitions.items()} | {
-        "cutoff": settings.cutoff,
-        "jurisdiction": settings.jurisdiction,
-        "conjugates_told_apart": conjugates_told_apart,
-        "radiotherapy_linked": linked["radiotherapy"],
-        "causes_linked": all(linked[name] for name in causes),
+    eras = {
+        name: catalogue.rules[rule_id].in_force(settings.jurisdiction)["default"]
+        for name, rule_id in ERAS.items()
     }
+    causes = ("surgeries", "events", "exceptions", "cardiac_assessments")
+    return (
+        {name: p.value for name, p in catalogue.definitions.items()}
+        | eras
+        | {
+            "cutoff": settings.cutoff,
+            "jurisdiction": settings.jurisdiction,
+            "conjugates_told_apart": conjugates_told_apart,
+            "radiotherapy_linked": linked["radiotherapy"],
+            "causes_linked": all(linked[name] for name in causes),
+        }
+    )
 
 
 def _reading(

@@ -22,6 +22,10 @@ NO_SITE = "(not recorded)"
 STRATA = {
     "age": ("younger", "middle", "older", "unknown"),
     "receptors": ("positive", "negative", "unknown"),
+    "stage": ("I", "II", "III", "IV", "unknown"),
+    "adjacent_dcis": ("present", "absent", "unknown"),
+    "anthracycline": ("given", "none"),
+    "era": ("trastuzumab", "pertuzumab", "emtansine", "deruxtecan", "unknown"),
 }
 """Ways in which cases are told apart beside hospital and year, each with its groups in order."""
 TOGETHER = " + "

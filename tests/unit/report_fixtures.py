@@ -96,13 +96,19 @@ def count(found, level, key):
 
 
 def strata(found):
-    """Ages and receptors that follow from the patient's number."""
+    """Groups that follow from the patient's number."""
     concerned = found.filter(pl.col("verdict") != "not_applicable")
     number = pl.col("patient_id").str.extract(r"(\d+)").cast(pl.Int64) % 5
     ages = ["younger", "middle", "middle", "older", "older"]
     by = {
         "age": number.replace_strict(dict(enumerate(ages)), return_dtype=pl.String),
         "receptors": pl.when(number < 4).then(pl.lit("positive")).otherwise(pl.lit("negative")),
+        "stage": number.replace_strict(
+            dict(enumerate(["I", "I", "II", "III", "unknown"])), return_dtype=pl.String
+        ),
+        "adjacent_dcis": pl.when(number < 1).then(pl.lit("present")).otherwise(pl.lit("unknown")),
+        "anthracycline": pl.when(number < 3).then(pl.lit("none")).otherwise(pl.lit("given")),
+        "era": pl.when(number < 2).then(pl.lit("pertuzumab")).otherwise(pl.lit("deruxtecan")),
     }
     return pl.concat(
         concerned.with_columns(level=pl.lit(level), group_id=group_id)

@@ -1,15 +1,20 @@
--- strata: verdict counts of each rule by age at the decision and by hormone receptors, of the cases it concerns.
+-- strata: verdict counts of each rule, of the cases it concerns, by age at the decision, hormone receptors, stage,
+-- adjacent DCIS, an anthracycline on record up to the decision, and the drugs that had come by then.
 -- An imprecise date of birth counts from its first day.
 create or replace table strata as
 with described as (
     select
         j.rule_id,
         j.verdict,
+        j.decision_date,
         date_diff('day', p.birth_earliest, j.decision_date) / 365.25 as age,
-        coalesce(h.hr_status, 'unknown') as receptors
+        s.stage,
+        s.adjacent_dcis,
+        s.receptors,
+        s.first_anthracycline_date
     from judgements as j
     left join stg_patients as p on j.patient_key = p.patient_key
-    left join fct_hormone_receptors as h on j.patient_key = h.patient_key and j.tumour_id = h.tumour_id
+    left join fct_strata as s on j.patient_key = s.patient_key and j.tumour_id = s.tumour_id
     where j.verdict <> 'not_applicable'
 ),
 
@@ -22,8 +27,18 @@ counted as (
             when age < $stratum_older_age then 'middle'
             when age is not null then 'older'
             else 'unknown'
-        end as age_group,
-        receptors,
+        end as age,
+        coalesce(receptors, 'unknown') as receptors,
+        coalesce(stage, 'unknown') as stage,
+        coalesce(adjacent_dcis, 'unknown') as adjacent_dcis,
+        case when first_anthracycline_date <= decision_date then 'given' else 'none' end as anthracycline,
+        case
+            when decision_date >= $era_deruxtecan then 'deruxtecan'
+            when decision_date >= $era_emtansine then 'emtansine'
+            when decision_date >= $era_pertuzumab then 'pertuzumab'
+            when decision_date is not null then 'trastuzumab'
+            else 'unknown'
+        end as era,
         count(*) as n
     from described
     group by all
@@ -34,7 +49,7 @@ grouped as (
         rule_id,
         verdict,
         'age' as level,
-        age_group as group_id,
+        age as group_id,
         n
     from counted
     union all
@@ -43,6 +58,38 @@ grouped as (
         verdict,
         'receptors' as level,
         receptors as group_id,
+        n
+    from counted
+    union all
+    select
+        rule_id,
+        verdict,
+        'stage' as level,
+        stage as group_id,
+        n
+    from counted
+    union all
+    select
+        rule_id,
+        verdict,
+        'adjacent_dcis' as level,
+        adjacent_dcis as group_id,
+        n
+    from counted
+    union all
+    select
+        rule_id,
+        verdict,
+        'anthracycline' as level,
+        anthracycline as group_id,
+        n
+    from counted
+    union all
+    select
+        rule_id,
+        verdict,
+        'era' as level,
+        era as group_id,
         n
     from counted
 )

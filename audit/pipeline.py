@@ -44,6 +44,7 @@ AGGREGATES = (
     "unrecognised_drugs",
     "unreadable_stages",
     "registry_facts",
+    "responses",
     "load_counts",
     "window_lines",
 )

@@ -16,6 +16,7 @@ from audit.guideline import Card, Catalogue, Edition, Parameter
 from audit.lines import Window, windows
 from audit.quality_page import Quality, present_quality
 from audit.repairs import AtSite, Mending, first_at_sites, mendings
+from audit.responses import Response, responses
 from audit.verdicts import VERDICTS
 
 DRUGS_SHOWN = 100
@@ -138,6 +139,7 @@ class Page:
     unrated: list[Finding]
     rules: list[RulePage]
     facts: dict[str, list[Worded]]
+    responses: list[Response]
     windows: list[Window]
     loads: list[Load]
     not_linked: list[tuple[str, str]]
@@ -196,6 +198,7 @@ def present(
         ],
         rules=rules,
         facts=_facts(tables["registry_facts"], threshold),
+        responses=responses(tables["responses"], threshold),
         windows=windows(tables["window_lines"], threshold),
         loads=loads,
         not_linked=[

@@ -200,6 +200,11 @@ def tables(found=None, patients=15_000):
             schema=["rule_id", "site_id", "stream", "expected", "seen", "share", "gated"],
         ),
         "variant_rates": pl.DataFrame([], VARIANT_RATES),
+        "responses": pl.DataFrame(
+            [("all", "all", 90, 80, 3), ("receptors", "positive", 30, 60, 3),
+             ("receptors", "negative", 60, 20, 0), ("adjacent_dcis", "unknown", 90, 80, 3)],
+            orient="row", schema=["level", "group_id", "pcr", "residual", "unknown"],
+        ),
         "window_lines": pl.DataFrame(
             [
                 (True, 42, 90, 412, 338, 235, 4),

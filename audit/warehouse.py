@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from audit.resources import read_once, root
 
-MEMORY = "3GB"
+MEMORY = "4GB"
 """What DuckDB may hold in memory before it spills to its scratch folder."""
 
 _WORTH_SWAPPING = 1_000_000

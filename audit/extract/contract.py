@@ -65,7 +65,8 @@ class Table:
 @read_once
 def tables() -> dict[str, Table]:
     """Every table of the contract by name, in the order of the file."""
-    described = yaml.safe_load((root("sql") / "schema" / "extract.yaml").read_text("utf-8"))
+    text = (root("sql") / "schema" / "extract.yaml").read_text("utf-8")
+    described = yaml.load(text, Loader=yaml.CSafeLoader)
     return {name: _table(name, entry) for name, entry in described.items()}
 
 

@@ -211,6 +211,7 @@ def expectation(query="select * from {batch} where sex is null", **meta):
         (expectation(id="Not a slug"), "meta.id"),
         (expectation(endangers=["R99"]), "endangers 'R99', which is no rule"),
         (expectation("select * from patients"), "must name {batch} once"),
+        (expectation("select * from (select * from {batch})"), "as `from {batch} where`"),
         ({**expectation(), "type": "expect_table_row_count_to_equal"}, "can't list the rows"),
         ({"meta": expectation()["meta"]}, "has no 'type'"),
     ],
@@ -282,3 +283,16 @@ def test_an_expectation_that_crashes_is_an_error_of_the_run(
         pipeline.validate(settings(folder), None)
     assert crashed.value.exit_code == ExitCode.INTERNAL
     assert "female" not in str(crashed.value)
+
+
+def test_a_crash_is_put_down_to_the_expectation_that_caused_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = expectation("select * from {batch} where no_such_column = 1", id="two")
+    text = json.dumps({"name": "patients", "expectations": [expectation(), bad]})
+    (tmp_path / "patients.json").write_text(text)
+    checks = read_suites(tmp_path, ["patients"], NUMBERS)
+    monkeypatch.setattr(quality, "read_suites", lambda *_: checks)
+    folder = write(tmp_path / "extract", {"P1": cases.rows("P1")})
+    with pytest.raises(quality.CheckCrashed, match="the data quality check two could not"):
+        pipeline.validate(settings(folder), None)

@@ -110,6 +110,7 @@ where
 -- dose_rows: one row a placed treatment row and anticancer ingredient.
 -- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null. dose_form: iv, sc, oral
 -- or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route is recorded.
+-- written_dose: as the row has it, whatever it is the dose of.
 create or replace temp view dose_rows as
 with placed as (
     select
@@ -149,6 +150,7 @@ select
     is_sc,
     case when is_sc then case when is_pair then 'fixed' else 'sc' end else route end as dose_form,
     case when not is_course and tells_dose and (is_alone or (is_pair and is_sc)) then dose end as dose,
+    dose as written_dose,
     dose_unit,
     case when not is_course then infusion_minutes end as infusion_minutes,
     intent,
@@ -163,6 +165,7 @@ from placed;
 -- A course with both ends stands as three-weekly doses, an endocrine one as dispensings, the last on its end date
 -- (derived); a course without an end is one dose on its first day (open_course). setting: curative, or metastatic from
 -- the metastatic date on. row_number, end_date: of the row it is of; begins: on the first day of that row.
+-- An administration of zero was held: it is no dose.
 create or replace table fct_doses as
 with counted as (
     select
@@ -174,6 +177,7 @@ with counted as (
             else cast(round(date_diff('day', start_date, end_date) / $three_weekly_days) as integer)
         end as last_number
     from dose_rows
+    where dose is distinct from 0
 ),
 
 unfolded as (
@@ -215,3 +219,37 @@ select
     in_trial,
     stop_reason
 from dated;
+
+-- zero_doses: the administrations of zero, few of them.
+create or replace temp table zero_doses as
+select
+    patient_key,
+    row_number,
+    ingredient,
+    start_date as dose_date,
+    stop_reason
+from dose_rows
+where written_dose = 0 and dose = 0;
+
+-- fct_zero_doses: one row an administration of zero of one drug. is_alone: no dose of the drug was given close by, so
+-- that the zero may stand for an amount that is not recorded.
+create or replace table fct_zero_doses as
+select
+    z.patient_key,
+    z.row_number,
+    z.ingredient,
+    z.dose_date,
+    z.stop_reason,
+    count(d.patient_key) = 0 as is_alone
+from zero_doses as z
+left join fct_doses as d
+    on
+        z.patient_key = d.patient_key
+        and z.ingredient = d.ingredient
+        and d.dose_date between z.dose_date - $zero_dose_days and z.dose_date + $zero_dose_days
+group by
+    z.patient_key,
+    z.row_number,
+    z.ingredient,
+    z.dose_date,
+    z.stop_reason;

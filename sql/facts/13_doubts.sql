@@ -1,6 +1,7 @@
 -- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
 -- several tumours or to one of another episode than its date, an operation without its kind, a palliative drug before
--- any recorded spread, or naming a drug or topic that the vocabulary does not know. It only ever prevents a failure.
+-- any recorded spread, a dose of zero far from any that was given or with a reason for stopping, or naming a drug or
+-- topic that the vocabulary does not know. It only ever prevents a failure.
 -- episode_key: the episode in doubt; null where it is the whole patient.
 
 -- drugs_elsewhere: the days on which a dose that names a tumour of one episode would belong to another by its date,
@@ -304,6 +305,19 @@ left join dose_days_moved as m on e.patient_key = m.patient_key and t.row_number
 where
     coalesce(m.start_date, t.start_date) <= e.through_date
     and coalesce(m.end_date, t.end_date, m.start_date, t.start_date) >= e.from_date
+union all
+select
+    z.patient_key,
+    'treatments' as table_name,
+    z.row_number,
+    'dose' as column_name,
+    'zero-dose' as reason,
+    z.ingredient,
+    z.dose_date as start_date,
+    z.dose_date as end_date,
+    cast(null as integer) as episode_key
+from fct_zero_doses as z
+where z.is_alone or z.stop_reason <> 'completed'
 union all
 -- The disease must have come back: its day is not on record.
 select

@@ -153,10 +153,7 @@ with given as (
     from fct_doses as d
     left join repeated_antibodies as r
         on d.patient_key = r.patient_key and d.ingredient = r.ingredient and d.dose_date = r.dose_date
-    where
-        d.ingredient in ('trastuzumab', 'pertuzumab')
-        and d.dose is distinct from 0
-        and r.patient_key is null
+    where d.ingredient in ('trastuzumab', 'pertuzumab') and r.patient_key is null
     union all
     select
         d.patient_key,
@@ -164,7 +161,7 @@ with given as (
         d.dose_date,
         max(d.episode_key) as episode_key,
         max(d.setting) as setting,
-        count(*) > 1 as several,
+        true as several,
         min(coalesce(d.dose_form, 'unknown')) as first_form,
         max(coalesce(d.dose_form, 'unknown')) as last_form,
         sum(case when d.dose_unit = 'mg' then d.dose end) as mg,
@@ -176,7 +173,7 @@ with given as (
     from fct_doses as d
     inner join repeated_antibodies as r
         on d.patient_key = r.patient_key and d.ingredient = r.ingredient and d.dose_date = r.dose_date
-    where d.ingredient in ('trastuzumab', 'pertuzumab') and d.dose is distinct from 0
+    where d.ingredient in ('trastuzumab', 'pertuzumab')
     group by
         d.patient_key,
         d.ingredient,
@@ -235,7 +232,7 @@ window drug_runs as (partition by patient_key, ingredient order by dose_date);
 -- days_since, days_until: to the drug's day before and after, of the patient; days_before: the interval before that.
 -- course_run: counts the patient's courses of the drug: a long gap, another setting or another episode begins the next.
 -- unjudged: why the amount can't be judged: dose-missing, dose-unclear, dose-implausible, weight-missing; else null.
--- moved: the day before was in another setting or episode, or there was none. A dose of zero is no day of the drug.
+-- moved: the day before was in another setting or episode, or there was none.
 create or replace table fct_antibody_dose_days as
 with numbered as (
     select
@@ -304,34 +301,6 @@ select
 from weighed as w
 left join dose_limits as l on w.ingredient = l.ingredient and w.form = l.form;
 
--- fct_zero_dose_days: one row a day on which zero of a drug is recorded; given_too: and another row of it that day.
-create or replace table fct_zero_dose_days as
-with zeros as (
-    select distinct
-        patient_key,
-        ingredient,
-        dose_date
-    from fct_doses
-    where dose = 0
-)
-
-select
-    z.patient_key,
-    z.ingredient,
-    z.dose_date,
-    count(d.patient_key) > 0 as given_too
-from zeros as z
-left join fct_doses as d
-    on
-        z.patient_key = d.patient_key
-        and z.ingredient = d.ingredient
-        and z.dose_date = d.dose_date
-        and d.dose is distinct from 0
-group by
-    z.patient_key,
-    z.ingredient,
-    z.dose_date;
-
 -- fct_surface_dose_days: one row a day on which a patient was given docetaxel, paclitaxel or a part of AC, with an
 -- amount. mg, mg_m2: the day's sum in that unit, mg_m2 from mg and body surface where none is recorded. several and
 -- unjudged: as for the antibodies, surface-missing instead of weight-missing.
@@ -358,9 +327,7 @@ given as (
         sum(case when dose_unit = 'mg' then dose end) as mg,
         sum(case when dose_unit = 'mg/m2' then dose end) as mg_m2
     from fct_doses
-    where
-        ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide')
-        and dose is distinct from 0
+    where ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide')
     group by
         patient_key,
         ingredient,

@@ -4,7 +4,7 @@ select ingredient
 from ingredients
 where is_her2_antibody or (is_her2_conjugate and not outside_guideline);
 
--- fct_her2_days: one row a day of an episode and setting on which one of them was given; a dose of 0 is none.
+-- fct_her2_days: one row a day of an episode and setting on which one of them was given.
 -- course_number: a gap longer than the limit begins a new one. derived: unfolded from a course's dates, all of it.
 -- with_pertuzumab: it is one of them. is_regimen: a regimen's name.
 -- open_course: a course without an end began on this day.
@@ -22,7 +22,6 @@ with days as (
         bool_or(d.in_trial) as in_trial
     from fct_doses as d
     inner join cardiac_drugs as c on d.ingredient = c.ingredient
-    where d.dose is distinct from 0
     group by
         d.patient_key,
         d.episode_key,

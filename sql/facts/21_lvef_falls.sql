@@ -78,7 +78,6 @@ with given as (
             and e.setting = d.setting
             and d.dose_date between e.last_dose_date - $together_days and e.last_dose_date
     inner join cardiac_drugs as c on d.ingredient = c.ingredient
-    where d.dose is distinct from 0
 )
 
 select distinct

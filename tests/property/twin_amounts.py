@@ -6,7 +6,7 @@ from datetime import date
 from math import sqrt
 
 import twin_facts as facts
-from twin_record import between
+from twin_record import between, form_of
 
 ROUNDING, WINDOW = 0.1, 42
 PLAUSIBLE = {  # drug, form, unit
@@ -60,41 +60,14 @@ def all_episodes(context):
     return context.__dict__["episodes"]
 
 
-def is_course(dose):
-    row = dose.row
-    kind, end = row.get("record_kind"), row.get("end_date")
-    return kind == "course" or (kind is None and end is not None and end > row["start_date"])
-
-
-def is_pair(dose):
-    return dose.drug.ingredients == {"trastuzumab", "pertuzumab"}
-
-
-def form_of(dose):
-    route = "sc" if dose.drug.fixed else dose.row.get("route")
-    if route == "sc":
-        return "fixed" if is_pair(dose) else "sc"
-    return route or "unknown"
-
-
-def amount(dose):
-    """(number, unit) of a dose of one drug alone, or None."""
-    telling = len(dose.drug.ingredients) == 1 or (is_pair(dose) and form_of(dose) == "fixed")
-    if not telling or dose.drug.regimen or is_course(dose) or dose.row.get("dose") is None:
-        return None
-    return dose.row["dose"], dose.row.get("dose_unit")
-
-
 def days_of(context, *names):
-    """The days of the patient with one of the drugs, each knowing its neighbours; no zero doses."""
+    """The days of the patient with one of the drugs, each knowing its neighbours."""
     found, zeros = {}, []
     for episode in all_episodes(context):
         for dose in episode.doses:
             if dose.drug.ingredients & set(names):
-                if (amount(dose) or (None,))[0] == 0:
-                    zeros.append(dose.date)
-                else:
-                    found.setdefault(dose.date, []).append((episode, dose))
+                found.setdefault(dose.date, []).append((episode, dose))
+        zeros += [zero.date for zero in episode.zeros if zero.drug.ingredients & set(names)]
     days = []
     for day, given in sorted(found.items(), key=lambda item: item[0]):
         metastatic = any(episode.is_metastatic(dose) for episode, dose in given)

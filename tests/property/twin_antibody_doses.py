@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from twin_amounts import amount, close, courses, days_of, measure, plausible
+from twin_amounts import close, courses, days_of, measure, plausible
 from twin_case import Case, documented, doubts, not_invasive, rule
-from twin_record import RULES, read_topic
+from twin_record import RULES, amount, read_topic
 
 WEEKLY = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
 THREE_WEEKLY = {"US": date(2006, 11, 16), "EU": date(2006, 5, 1), "ENGLAND": date(2006, 8, 1)}

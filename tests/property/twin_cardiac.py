@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date
 
-from twin_amounts import amount
 from twin_case import (
     ANTIBODY,
     Case,
@@ -12,7 +11,7 @@ from twin_case import (
     not_invasive,
     rule,
 )
-from twin_record import FAMILIES, RULES, after, between, read_topic
+from twin_record import FAMILIES, RULES, after, between, is_course, read_topic
 
 EVERYWHERE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
 METASTATIC = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
@@ -53,15 +52,13 @@ def assessments(context):
 
 
 def her2_days(episode):
-    """The days with an antibody or conjugate, in order; a dose of zero is none."""
+    """The days with an antibody or conjugate, in order."""
     found = {}
     for dose in episode.doses:
         if dose.has(ANTIBODY, CONJUGATE):
             found.setdefault(dose.date, []).append(dose)
     days = []
     for day, doses in sorted(found.items()):
-        if all((amount(dose) or (None,))[0] == 0 for dose in doses):
-            continue
         fixed = [d for d in doses if is_fixed(d)]
         drugs = {i for d in doses for i in d.drug.ingredients if d.has(ANTIBODY, CONJUGATE)}
         if fixed:  # the fixed-dose combination has pertuzumab's limits alone
@@ -77,13 +74,6 @@ def her2_days(episode):
 def is_fixed(dose):
     pair = dose.drug.ingredients == {"trastuzumab", "pertuzumab"}
     return pair and (dose.drug.fixed or dose.row.get("route") == "sc")
-
-
-def is_course(dose):
-    row = dose.row
-    end, start = row.get("end_date"), row["start_date"]
-    kind = row.get("record_kind")
-    return kind == "course" or (kind is None and end is not None and end > start)
 
 
 def imprecise(context):

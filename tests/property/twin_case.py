@@ -262,6 +262,9 @@ def doubts(context, episode, rule, needs, window, opened):
         drug = context.drugs.get(row.get("drug"))
         if drug and drug.ingredients & needed and window and overlaps(row, window):
             found.append("names-another-tumour")
+    unclear = {day for name in needed for day in unclear_zeros(context, name)}
+    if window and any(window[0] <= day <= window[1] for day in unclear):
+        found.append("zero-dose")
     if any(
         row.get("surgery_date") and facts.may_be_definitive(row) and not facts.is_definitive(row)
         for row in patient.surgeries
@@ -282,7 +285,7 @@ def doubts(context, episode, rule, needs, window, opened):
     if moved and opened and moved > opened:
         found.append("transferred-in")
     order = ["names-another-tumour", "quarantined-row", "undated-row", "unlinked-row"]
-    order += ["unrecognised-drug", "unspecified-surgery", "transferred-in"]
+    order += ["unrecognised-drug", "unspecified-surgery", "zero-dose", "transferred-in"]
     return sorted(found, key=order.index)
 
 
@@ -290,6 +293,22 @@ def overlaps(row, window):
     """Whether a treatment row may reach into the window: an unended course or trial may go on."""
     unended = LATE if row.get("record_kind") == "course" or row.get("trial") else row["start_date"]
     return row["start_date"] <= window[1] and (row.get("end_date") or unended) >= window[0]
+
+
+def unclear_zeros(context, ingredient):
+    """The days of zero of a drug that may have been given, or on which it was stopped."""
+    episodes = facts.episodes(context.patient, context.drugs)
+    given = [d.date for e in episodes for d in e.doses if ingredient in d.drug.ingredients]
+    return [
+        zero.date
+        for episode in episodes
+        for zero in episode.zeros
+        if ingredient in zero.drug.ingredients
+        and (
+            zero.row.get("stop_reason") not in (None, "completed")
+            or all(abs(between(zero.date, day)) > 14 for day in given)
+        )
+    ]
 
 
 def status_reasons(episode, tumour, *, negative=True):

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from twin_amounts import amount, days_of, is_course, measure, plausible
+from twin_amounts import days_of, measure, plausible
 from twin_antibody_doses import in_trial
 from twin_case import Case, documented, doubts, interruptions, not_invasive, rule, stops
-from twin_record import FAMILIES, RULES, after, between
+from twin_record import FAMILIES, RULES, after, amount, between, is_course
 
 FROM = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 16))
 OUTSIDE = {"inetetamab", "pyrotinib"}  # HER2 drugs that the guideline does not name

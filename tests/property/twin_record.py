@@ -123,6 +123,36 @@ class Dose:
         return any(self.drug.ingredients & FAMILIES.get(name, {name}) for name in names)
 
 
+def is_course(dose):
+    row = dose.row
+    kind, end = row.get("record_kind"), row.get("end_date")
+    return kind == "course" or (kind is None and end is not None and end > row["start_date"])
+
+
+def is_pair(dose):
+    return dose.drug.ingredients == {"trastuzumab", "pertuzumab"}
+
+
+def form_of(dose):
+    route = "sc" if dose.drug.fixed else dose.row.get("route")
+    if route == "sc":
+        return "fixed" if is_pair(dose) else "sc"
+    return route or "unknown"
+
+
+def amount(dose):
+    """(number, unit) of a dose of one drug alone, or None."""
+    telling = len(dose.drug.ingredients) == 1 or (is_pair(dose) and form_of(dose) == "fixed")
+    if not telling or dose.drug.regimen or is_course(dose) or dose.row.get("dose") is None:
+        return None
+    return dose.row["dose"], dose.row.get("dose_unit")
+
+
+def is_zero(dose):
+    """Whether the row says that nothing was given: then it is no dose."""
+    return (amount(dose) or (None,))[0] == 0
+
+
 @dataclass
 class Patient:
     """A patient's rows, every date a real date or None."""

@@ -3,10 +3,10 @@
 import itertools
 from datetime import date
 
-from twin_amounts import amount, close, days_of, is_course, measure, plausible
+from twin_amounts import close, days_of, measure, plausible
 from twin_case import Case, days_of_pregnancy, documented, doubts, not_invasive, rule
 from twin_holds import holds
-from twin_record import FAMILIES, RULES, after, read_topic
+from twin_record import FAMILIES, RULES, after, amount, is_course, read_topic
 
 FROM_TRASTUZUMAB = date(2010, 1, 1)
 PERTUZUMAB = {"US": date(2012, 6, 8), "EU": date(2013, 3, 1), "ENGLAND": date(2018, 3, 1)}

@@ -18,15 +18,7 @@ cytotoxics as (
         c.in_trial,
         c.stop_reason
     from fct_cytotoxic_days as c
-    left join fct_zero_dose_days as z
-        on
-            c.patient_key = z.patient_key
-            and c.ingredient = z.ingredient
-            and c.dose_date = z.dose_date
-            and not z.given_too
-    where
-        c.ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide', 'fluorouracil')
-        and z.patient_key is null
+    where c.ingredient in ('docetaxel', 'paclitaxel', 'doxorubicin', 'cyclophosphamide', 'fluorouracil')
 ),
 
 doxorubicin_days as (

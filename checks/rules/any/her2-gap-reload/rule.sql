@@ -140,7 +140,7 @@ zeros as (
         c.ingredient,
         c.dose_date
     from compared as c
-    inner join fct_zero_dose_days as z on c.patient_key = z.patient_key and c.ingredient = z.ingredient
+    inner join fct_zero_doses as z on c.patient_key = z.patient_key and c.ingredient = z.ingredient
     where z.dose_date > c.previous_date and z.dose_date < c.dose_date
 ),
 

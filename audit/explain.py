@@ -18,9 +18,9 @@ from audit.errors import UsageError
 from audit.finished import Finished
 from audit.guideline import NEVER, Rule
 from audit.patient import PatientFacts, published_verdicts
-from audit.present import sentence
 from audit.retrial import Retrial, Row
 from audit.suppose import changes
+from audit.wording import sentence
 
 TRUE, FALSE, UNKNOWN, NOT_REACHED = "true", "false", "unknown", "not reached"
 

@@ -24,8 +24,8 @@ from audit.explain import (
 from audit.finished import Finished
 from audit.guideline import Rule
 from audit.patient import PatientFacts, patient_timeline
-from audit.present import words
 from audit.suppose import in_words
+from audit.wording import words
 
 _COLOURS = {NOT_REACHED: "#6b7580", TRUE: "#1f7a5c", UNKNOWN: "#8a6a00"}
 _STYLES = {NOT_REACHED: "bright_black", TRUE: "green", UNKNOWN: "yellow"}

@@ -1,7 +1,7 @@
 """The files beside the report: findings, the aggregate summary, and what is in quarantine."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,7 @@ import polars as pl
 from pyarrow.parquet import ParquetWriter
 
 from audit.disclosure import Cell, Mark
-from audit.figures import Group, RuleFigures, Tables, all_figures
+from audit.figures import Group, RuleFigures
 from audit.published import number_id, published
 from audit.resources import root
 from audit.verdicts import VERDICTS
@@ -41,36 +41,56 @@ SUPPRESSED = "suppressed"
 """Stands in `summary.csv` for what is hidden to protect a small count elsewhere."""
 
 FINDINGS_A_BATCH = 100_000
-# Who is not concerned has no row, which means the same, and would be most of the file.
-FINDINGS = "from findings where verdict <> 'not_applicable' order by rule_id, subject_id"
+FINDINGS = """
+    from findings
+    where rule_id = $rule_id and verdict <> 'not_applicable'
+    order by subject_id
+"""
+_REPEATED = ["rule_id", "site_id", "verdict", "reason"]
+"""Columns with few values; looking for such in the others costs more than it saves."""
 
 # A spreadsheet runs a cell that begins with one of these, full-width forms included, as a formula.
 _FORMULA = r"^(\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|[\t\r])"
 
 
-def write_outputs(con: Connection, tables: Tables, folder: Path, threshold: int) -> None:
-    """Writes findings, the summary and what is in quarantine, readable by their owner alone.
+def write_outputs(
+    con: Connection, figures: Iterable[RuleFigures], folder: Path, threshold: int
+) -> None:
+    """Writes the summary and what is in quarantine, readable by their owner alone.
 
     Args:
         con: the audit's database.
-        tables: its result tables.
+        figures: those of the rules, as the pages print them.
         folder: an existing folder, with the finished pages in `report/`.
         threshold: counts of people from 1 to one below it are hidden in the summary.
     """
-    # A batch at a time: a national registry's findings do not fit into memory beside the database.
-    batches = con.sql(FINDINGS).to_arrow_reader(FINDINGS_A_BATCH)
-    with (
-        private_file(folder / "findings.parquet") as file,
-        ParquetWriter(file, batches.schema) as writer,
-    ):
-        for batch in batches:
-            writer.write_batch(batch)
     pages = published(sorted((folder / "report").rglob("*.html")))
-    rows = summary(tables, threshold, pages)
+    rows = summary(figures, threshold, pages)
     write_csv(rows, folder / "summary.csv")
     with private_file(folder / "summary.parquet") as file:
         machine_readable(rows).write_parquet(file)
     write_csv(con.sql("from quarantine order by all").pl(), folder / "quarantine.csv")
+
+
+def write_findings(con: Connection, path: Path) -> None:
+    """Writes the findings as Parquet, readable by their owner alone, by rule and subject.
+
+    A rule after the other and a batch at a time: a national registry's findings do not fit into
+    memory beside the database. Who is not concerned has no row, which means the same, and would be
+    most of the file.
+
+    Args:
+        con: the audit's database; it may be read elsewhere meanwhile, in another thread too.
+        path: the file; there is none yet.
+    """
+    with con.cursor() as own, private_file(path) as file:
+        rules = own.sql("select distinct rule_id from findings order by rule_id").fetchall()
+        schema = own.sql("from findings limit 0").to_arrow_table().schema
+        with ParquetWriter(file, schema, use_dictionary=_REPEATED) as writer:
+            for (rule_id,) in rules:
+                found = own.sql(FINDINGS, params={"rule_id": rule_id})
+                for batch in found.to_arrow_reader(FINDINGS_A_BATCH):
+                    writer.write_batch(batch)
 
 
 def write_quality_list(con: Connection, path: Path) -> None:
@@ -104,7 +124,9 @@ def formula_safe(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def summary(tables: Tables, threshold: int, pages: Mapping[str, str]) -> pl.DataFrame:
+def summary(
+    figures: Iterable[RuleFigures], threshold: int, pages: Mapping[str, str]
+) -> pl.DataFrame:
     """The counts, rate, interval and bounds of each rule by group, and all else the pages print.
 
     A small count reads `<10`, whatever else may not be shown `suppressed`; a rate of nothing is
@@ -115,15 +137,13 @@ def summary(tables: Tables, threshold: int, pages: Mapping[str, str]) -> pl.Data
     number has a row of its own: its `id`, and itself as `value`.
 
     Args:
-        tables: the result tables of the audit.
+        figures: those of the rules.
         threshold: counts from 1 to one below it are hidden.
         pages: the numbers of the pages by id.
     """
-    rule_ids = pl.concat([tables["rates"]["rule_id"], tables["attrition"]["rule_id"]])
-    figures = all_figures(tables, rule_ids.unique().sort().to_list(), threshold)
     rows = [
         _row(rule, group, threshold)
-        for rule in figures.values()
+        for rule in sorted(figures, key=lambda rule: rule.rule_id)
         for group in (rule.registry, *rule.sites, *rule.years)
     ]
     in_rows = {f"{row['id']}/{name}" for row in rows for name in _NUMBERS}

@@ -16,11 +16,11 @@ from audit.evaluate import shared_values
 from audit.extract.contract import tables
 from audit.guideline import Catalogue, Rule
 from audit.pipeline import evaluate_extract
-from audit.present import words
 from audit.settings import Settings
 from audit.verdicts import VERDICTS
 from audit.vignette_run import disagreements, write
 from audit.vignettes import Vignette, read
+from audit.wording import words
 
 _LARGEST_COUNT = 1
 """0 and 1 count rows; every larger number is a clinical one and belongs on the card."""

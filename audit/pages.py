@@ -13,7 +13,9 @@ from audit.disclosure import Cell
 from audit.figures import Group
 from audit.file_names import file_names
 from audit.guideline import Edition
-from audit.present import Page, RulePage, percent, words
+from audit.present import Page
+from audit.rule_page import RulePage
+from audit.wording import percent, words
 
 LEAST_YEARS = 2
 """Years with a rate below which no trend is drawn."""

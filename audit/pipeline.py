@@ -4,6 +4,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
         UserError: the extract, the mapping, the settings or `out` can't be used.
     """
     # Templates and writers are needed here alone: an evaluation in a notebook starts without them.
-    from audit.outputs import write_outputs, write_quality_list
+    from audit.outputs import write_findings, write_outputs, write_quality_list
     from audit.pdf import require_weasyprint, write_pdf
     from audit.present import present
     from audit.report import check_templates, render_report
@@ -135,16 +136,21 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
             tables = _results(con, AGGREGATES + QUALITY)
             manifest["reviewed"] = reviewed_rates(tables["rates"])
             manifest["gates"] = [gate.model_dump() for gate in weigh_gates(con, gates, tables)]
-            with stages.stage("worklist"):
-                write_worklists(con, catalogue, audit, settings.cutoff, settings.templates)
-                write_quality_list(con, audit / "worklist" / "quality.csv")
-            with stages.stage("report"):
-                page = present(tables, manifest, catalogue, settings.small_number)
-                render_report(page, audit, settings.templates)
-                if settings.pdf:
-                    write_pdf(audit / "report", str(settings.cutoff), settings.templates)
-            with stages.stage("outputs"):
-                write_outputs(con, tables, audit, settings.small_number)
+            with ThreadPoolExecutor(1) as beside:
+                # DuckDB and Arrow leave Python free meanwhile, and pages are made by it alone.
+                findings = beside.submit(write_findings, con, audit / "findings.parquet")
+                with stages.stage("worklist"):
+                    write_worklists(con, catalogue, audit, settings.cutoff, settings.templates)
+                    write_quality_list(con, audit / "worklist" / "quality.csv")
+                with stages.stage("report"):
+                    page = present(tables, manifest, catalogue, settings.small_number)
+                    render_report(page, audit, settings.templates)
+                    if settings.pdf:
+                        write_pdf(audit / "report", str(settings.cutoff), settings.templates)
+                with stages.stage("outputs"):
+                    figures = [rule.figures for rule in page.rules]
+                    write_outputs(con, figures, audit, settings.small_number)
+                    findings.result()
             con.execute("checkpoint")
         finally:
             con.close()

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from audit.counting import Tables
 from audit.disclosure import THRESHOLD, Cell, Mark, single
 from audit.extract.contract import tables as contract_tables
-from audit.figures import Tables
 
 PERSONS = frozenset({"patients", "tumours"})
 """Tables of which a row is a person, or nearly: their small counts are hidden."""

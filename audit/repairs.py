@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from audit.counting import TOGETHER
 from audit.disclosure import SPREAD, Cell
-from audit.figures import TOGETHER, Repair, RuleFigures
+from audit.figures import Repair, RuleFigures
 from audit.guideline import Card, Catalogue
 
 FIRST_AT_A_SITE = 3

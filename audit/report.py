@@ -19,9 +19,11 @@ from markupsafe import Markup, escape
 
 from audit import pages, resources
 from audit.errors import UsageError
-from audit.present import PLACES, SPLIT, Page, fine_percent, percent, words
+from audit.present import PLACES, Page
 from audit.published import number_id
 from audit.quality_page import Quality
+from audit.rule_page import SPLIT
+from audit.wording import fine_percent, percent, words
 
 CHART_WIDTH = 200
 """Width of a rate chart in its own units; 0 to 100 % run along it."""

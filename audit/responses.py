@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from audit.counting import STRATA
 from audit.disclosure import Cell, Sum, protect
-from audit.figures import LEAST_JUDGED, STRATA
+from audit.figures import LEAST_JUDGED
 
 RESPONSES = ("pcr", "residual", "unknown")
 OPERATED = "operated"

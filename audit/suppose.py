@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from audit.clauses import Branch, parts
 from audit.guideline import Card
-from audit.present import sentence
 from audit.retrial import Retrial, Row
+from audit.wording import sentence
 
 _AT_MOST: dict[type[exp.Expr], bool] = {exp.LT: True, exp.LTE: True, exp.GT: False, exp.GTE: False}
 _NO_FACTS = frozenset({"due_date", "settled_date", "decision_date", "observable_through"})

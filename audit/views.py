@@ -8,8 +8,8 @@ import polars as pl
 
 from audit.finished import Finished
 from audit.guideline import Catalogue, Rule
-from audit.present import words
 from audit.rulebook import render_rule
+from audit.wording import words
 
 _CELL = "padding:2px 12px 2px 0;text-align:left"
 

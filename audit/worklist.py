@@ -14,11 +14,11 @@ from audit.file_names import file_names
 from audit.guideline import Card, Catalogue
 from audit.outputs import private_file, write_csv
 from audit.own_trend import OwnTrend, own_trends
-from audit.present import field_words, sentence, words
 from audit.report import render
 from audit.swimlanes import Fact, Plot, plot, told
 from audit.timeline import timeline
 from audit.warehouse import Connection
+from audit.wording import field_words, sentence, words
 
 CASES_ON_PAGE = 500
 """Cases on a site's page, the gravest first, and with a timeline; its CSV holds all of them."""

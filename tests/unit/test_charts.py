@@ -11,7 +11,8 @@ from jsonschema import ValidationError
 
 from audit import charts
 from audit.comparison import compare
-from audit.present import present, words
+from audit.present import present
+from audit.wording import words
 
 
 @pytest.fixture(scope="module")

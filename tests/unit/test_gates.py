@@ -164,7 +164,7 @@ def test_a_gated_site_shows_no_rate(tmp_path):
     assert rates["H1"].share is None and rates["H1"].why == "stream-not-linked"
     assert rates["H2"].share == 1.0
     assert figures.registry.rate.share == 1.0
-    printed = {row["group_id"]: row for row in summary(found.tables, 10, {}).to_dicts()}
+    printed = {row["group_id"]: row for row in summary([figures], 10, {}).to_dicts()}
     assert printed["H1"]["rate"] == printed["H1"]["bound_high"] == "stream-not-linked"
     assert printed["H1"]["conformant"] == "20"
     assert printed["H2"]["rate"] == "1.000000"

@@ -5,7 +5,7 @@ import pytest
 
 from audit.disclosure import Cell, Mark
 from audit.margins import BANDS, NO_WINDOW, TOLERANCES, WAITING, banded, margins
-from audit.present import words
+from audit.wording import words
 
 
 def rows(*told):

@@ -7,8 +7,9 @@ from attack import solved
 
 from audit.disclosure import Cell, Mark, Sum
 from audit.figures import all_figures, rule_figures
-from audit.present import present, sentence, words
+from audit.present import present
 from audit.verdicts import IN_POPULATION, VERDICTS
+from audit.wording import sentence, words
 
 RULE = "neoadj-dual-blockade"
 

@@ -8,6 +8,7 @@ import pytest
 import report_fixtures as fixtures
 
 from audit.errors import UsageError
+from audit.figures import all_figures
 from audit.outputs import machine_readable, summary
 from audit.present import present
 from audit.published import number_id, published
@@ -26,7 +27,8 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(pages):
-    return summary(fixtures.tables(), 10, published(pages))
+    figures = all_figures(fixtures.tables(), RULES, 10)
+    return summary(figures.values(), 10, published(pages))
 
 
 @pytest.fixture(scope="module")

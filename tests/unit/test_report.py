@@ -10,8 +10,9 @@ import pytest
 import report_fixtures as fixtures
 
 from audit import worklist
+from audit.figures import all_figures
 from audit.file_names import file_names
-from audit.outputs import formula_safe, summary, write_outputs
+from audit.outputs import formula_safe, summary, write_findings, write_outputs
 from audit.present import present
 from audit.report import render_report
 
@@ -28,8 +29,10 @@ def audit(tmp_path_factory):
         patch.setattr(worklist, "CASES_ON_PAGE", CASES_ON_PAGE)
         patch.setattr(worklist, "timeline", fixtures.timeline)
         worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.CUTOFF)
-    render_report(present(tables, fixtures.manifest(), fixtures.CATALOGUE), folder)
-    write_outputs(con, tables, folder, 10)
+    page = present(tables, fixtures.manifest(), fixtures.CATALOGUE)
+    render_report(page, folder)
+    write_outputs(con, [rule.figures for rule in page.rules], folder, 10)
+    write_findings(con, folder / "findings.parquet")
     con.close()
     return folder
 
@@ -172,13 +175,22 @@ def test_no_file_of_aggregates_holds_a_small_count(audit):
 
 
 def test_a_threshold_of_one_hides_nothing():
-    shown = summary(fixtures.tables(), 1, {})
+    shown = summary(all_figures(fixtures.tables(), fixtures.RULES, 1).values(), 1, {})
     assert (
         not shown.select(pl.all().is_in(["<1", "suppressed"]))
         .select(pl.exclude("rate", "wilson_low", "wilson_high", "bound_low", "bound_high"))
         .to_series(0)
         .any()
     )
+
+
+def test_findings_leave_out_who_is_not_concerned_and_come_in_order(audit):
+    written = pl.read_parquet(audit / "findings.parquet")
+    concerned = fixtures.findings().filter(pl.col("verdict") != "not_applicable")
+    assert written.select("rule_id", "subject_id", "verdict").equals(
+        concerned.sort("rule_id", "subject_id").select("rule_id", "subject_id", "verdict")
+    )
+    assert stat.S_IMODE((audit / "findings.parquet").stat().st_mode) == 0o600
 
 
 def test_findings_have_the_columns_and_types_of_the_contract(audit):

@@ -88,13 +88,13 @@ def protect(
     table = _Table(counts, tuple(sums), threshold, weights or {})
     table.unmark()
     small = sorted(table.hidden, key=repr)
-    table.hidden.update(key for key in hidden if counts[key])
+    table.hide(key for key in hidden if counts[key])
     for key in small:
         while not table.is_open(key):
             cover = table.next_cover(key)
             if cover is None:
                 break
-            table.hidden.add(cover)
+            table.hide([cover])
     return {key: table.cell(key) for key in counts}
 
 
@@ -125,12 +125,20 @@ class _Table:
         self.wholes = [sum(counts[k] * n for k, n in signs.items()) for signs in self.signs]
         self.spread = min(SPREAD, threshold - 2)
         self.unmarked: set[Hashable] = set()
+        self.hidden_in: dict[int, list[tuple[Hashable, int]]] = {}
+        self.ranges = {key: self._range(key) for key in counts}
         self.limits = self._limits()
 
     def cell(self, key: Hashable) -> Cell:
         if key not in self.hidden:
             return Cell(self.counts[key])
         return Cell(None, Mark.SMALL if self._is_marked(key) else Mark.COVER)
+
+    def hide(self, keys: Iterable[Hashable]) -> None:
+        for key in keys:
+            self.hidden.add(key)
+            for at in self.sums_of[key]:
+                self.hidden_in.pop(at, None)
 
     def is_open(self, key: Hashable) -> bool:
         """Whether other values of the hidden counts fit all that is shown, far enough apart."""
@@ -150,6 +158,7 @@ class _Table:
         ]:
             most = max(self.counts[key] for key in pinned)
             self.unmarked.update(key for key in pinned if self.counts[key] == most)
+            self.ranges = {key: self._range(key) for key in self.counts}
             self.limits = self._limits()
 
     def _reach(self, key: Hashable) -> int:
@@ -159,7 +168,7 @@ class _Table:
 
     def _limits(self) -> dict[Hashable, tuple[int, int]]:
         """Lowest and highest value of each count that the sums allow, were all but zeros hidden."""
-        limits = {key: self._range(key) for key in self.counts}
+        limits = dict(self.ranges)
         waiting = set(range(len(self.signs)))
         for _ in range(ROUNDS):
             narrowed = {key for at in sorted(waiting) for key in self._narrow(at, limits)}
@@ -197,7 +206,7 @@ class _Table:
         return self._settle(self._after({}, key, by), {key})
 
     def _allows(self, key: Hashable, by: int) -> bool:
-        low, high = self._range(key)
+        low, high = self.ranges[key]
         return low <= self.counts[key] + by <= high
 
     def _after(self, gaps: dict[int, int], key: Hashable, by: int) -> dict[int, int]:
@@ -227,15 +236,20 @@ class _Table:
         """The hidden counts, each with its change, that alone would take up the gap of a sum."""
         return [
             (key, -gap * sign)
-            for key, sign in self.signs[at].items()
-            if key in self.hidden and key not in moved and self._allows(key, -gap * sign)
+            for key, sign in self._hidden(at)
+            if key not in moved and self._allows(key, -gap * sign)
         ]
+
+    def _hidden(self, at: int) -> list[tuple[Hashable, int]]:
+        """The hidden counts of a sum with their signs: few of many, and asked for often."""
+        if at not in self.hidden_in:
+            self.hidden_in[at] = [one for one in self.signs[at].items() if one[0] in self.hidden]
+        return self.hidden_in[at]
 
     def next_cover(self, key: Hashable) -> Hashable | None:
         """The count to hide next so that `key` gets a second reading; None where none is left."""
         tied = self._tied(key)
-        hidden_in = {at: sum(k in self.hidden for k in self.signs[at]) for at in tied}
-        alone = {at for at in tied if hidden_in[at] == 1}
+        alone = {at for at in tied if len(self._hidden(at)) == 1}
         for last_resort in (False, True):
             for among in (alone, set(self.sums_of[key]), tied):
                 shown = {
@@ -258,15 +272,11 @@ class _Table:
     def _tied(self, key: Hashable) -> set[int]:
         """The sums that hold the key, and those linked to them through hidden counts."""
         found: set[int] = set()
-        waiting = list(self.sums_of[key])
+        waiting = set(self.sums_of[key])
         while waiting:
-            at = waiting.pop()
-            if at in found:
-                continue
-            found.add(at)
-            for k in self.signs[at]:
-                if k in self.hidden:
-                    waiting.extend(self.sums_of[k])
+            found |= waiting
+            hidden = {k for at in waiting for k, _ in self._hidden(at)}
+            waiting = {at for k in hidden for at in self.sums_of[k]} - found
         return found
 
 

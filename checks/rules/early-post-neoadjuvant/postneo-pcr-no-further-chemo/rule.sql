@@ -15,10 +15,31 @@ with operated as (
             t.last_surgery_date + $window_days,
             coalesce(p.death_date, date '9999-12-31'),
             coalesce(t.recurrence_date, date '9999-12-31')
-        ) as settled_date
+        ) as settled_date,
+        coalesce(d.first_cytotoxic_date < coalesce(t.first_surgery_date, u.latest_date, date '9999-12-31'), false)
+            as has_chemotherapy
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
     left join fct_unclear_surgeries as u on t.patient_key = u.patient_key and t.tumour_id = u.tumour_id
+    left join fct_first_doses as d on t.episode_key = d.episode_key
+),
+
+-- Whose chemotherapy is looked at: of the others it is known already why the rule does not concern them.
+responding as (
+    select
+        patient_key,
+        tumour_id,
+        episode_key,
+        response,
+        before_date,
+        last_surgery_date,
+        recurs_date
+    from operated
+    where
+        outside_early_her2 is null
+        and pathway = 'neoadjuvant'
+        and has_chemotherapy
+        and response is distinct from 'residual'
 ),
 
 drugs as (
@@ -37,9 +58,9 @@ drugs as (
         || cast(min(c.dose_date) as varchar)
         || ' to '
         || cast(max(c.dose_date) as varchar) as given
-    from operated as o
+    from responding as o
     inner join fct_cytotoxic_days as c on o.episode_key = c.episode_key
-    where o.pathway = 'neoadjuvant' and c.setting = 'curative' and c.dose_date < o.before_date
+    where c.setting = 'curative' and c.dose_date < o.before_date
     group by
         o.patient_key,
         o.tumour_id,
@@ -67,11 +88,10 @@ programme_days as (
         max(c.cycle_days) as cycle_days,
         max(c.cycle_days) filter (where c.is_taxane) as taxane_days,
         max(c.cycle_days) filter (where c.is_anthracycline) as anthracycline_days
-    from operated as o
+    from responding as o
     inner join fct_cytotoxic_days as c on o.episode_key = c.episode_key
     where
-        o.pathway = 'neoadjuvant'
-        and c.setting = 'curative'
+        c.setting = 'curative'
         and c.dose_date < o.before_date
         and (c.is_taxane or c.is_anthracycline)
     group by
@@ -104,7 +124,7 @@ doses_after_surgery as (
         d.ingredient,
         i.is_her2_conjugate,
         i.is_cytotoxic and d.ingredient <> 'methotrexate' as is_chemotherapy
-    from operated as o
+    from responding as o
     inner join fct_doses as d on o.episode_key = d.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
     where
@@ -161,7 +181,6 @@ second_primaries as (
 judged as (
     select
         o.*,
-        c.patient_key is not null as has_chemotherapy,
         c.given,
         c.taxane_stopped,
         c.not_counted,

@@ -37,6 +37,8 @@ wheel: .venv/ready
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	# Where PYTHONDONTWRITEBYTECODE is set pip leaves this out, and every audit of the tests would compile what it imports.
+	$(BIN)/python -m compileall -q -j 2 .venv/lib
 	touch $@
 
 # Run by hand when a dependency changes (needs uv): hash-pinned, for every platform, without any host's name.

@@ -36,9 +36,11 @@ select
     t.diagnosis_date,
     f.first_systemic_date,
     f.metastatic_date,
-    min(case when d.procedure = 'mastectomy' then d.exact_date end)
-        over (partition by r.tumour_id)
-        as first_mastectomy_date
+    -- An operation that names no tumour may have been on the other breast.
+    case
+        when r.tumour_id is not null
+            then min(case when d.procedure = 'mastectomy' then d.exact_date end) over (partition by r.tumour_id)
+    end as first_mastectomy_date
 from dated as d
 inner join read as r on d.row_number = r.row_number
 inner join quality_people as p on d.patient_id = p.patient_id

@@ -141,6 +141,21 @@ def test_every_way_a_response_contradicts_itself_is_found(tmp_path: Path) -> Non
     assert set(found) == set(changes) - {"agrees"}
 
 
+def test_operations_of_an_unknown_breast_do_not_follow_one_another(tmp_path: Path) -> None:
+    patients = {
+        name: cases.rows(
+            name,
+            {
+                "surgeries": {"tumour_id": None, "procedure": "mastectomy", "surgery_date": day},
+                **cases.TWO_TUMOURS,
+            },
+        )
+        for name, day in {"A": "2020-08-03", "B": "2020-09-15"}.items()
+    }
+    _, rows, _ = look(write(tmp_path / "extract", patients))
+    assert rows.filter(check_id="surgeries-after-mastectomy").is_empty()
+
+
 @pytest.mark.parametrize("check", cases.SITES)
 def test_the_broken_site_fails_it(broken, check: str) -> None:
     assert broken.filter(check_id=check).height == (2 if check == "sites-without-tumour" else 1)

@@ -170,7 +170,7 @@ def endocrine_rows(context, episode, *, palliative=False):
     """(first day, last day, row, whether the end is recorded) of dated endocrine rows before any
     metastasis; of palliative intent only where asked for."""
     found = []
-    for row in episode.rows:
+    for row in episode.given_rows:
         drug, start = context.drugs.get(row.get("drug")), row.get("start_date")
         if not (drug and start and drug.ingredients & FAMILIES["endocrine"]):
             continue

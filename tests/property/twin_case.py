@@ -385,4 +385,4 @@ def is_systemic(row, context):
 def systemic_intents(context, episode):
     """The intents of the episode's systemic rows; an undated one may be of any episode."""
     undated = [r for r in context.patient.treatments if not (r["start_date"] or r.get("tumour_id"))]
-    return {row.get("intent") for row in episode.rows + undated if is_systemic(row, context)}
+    return {row.get("intent") for row in episode.given_rows + undated if is_systemic(row, context)}

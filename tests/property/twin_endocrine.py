@@ -80,7 +80,7 @@ def r33(context, episode):
     rows = endocrine_rows(context, episode, palliative=True)
     positive = hormone_receptors(episode, tumour) == "positive"
     recurrence = first_course_recurrence(episode)
-    systemic = any(is_systemic(row, context) for row in episode.rows)
+    systemic = any(is_systemic(row, context) for row in episode.given_rows)
     case.expected = not case.excluded and positive and systemic
     case.seen = any(start < recurrence for start, _, _, _ in rows)
     if diagnosis is None or not context.linked("treatments"):

@@ -5,7 +5,7 @@ from datetime import date
 from functools import partial
 
 from twin_her2 import NEGATIVE, POSITIVE, her2_status, results, specimen_day
-from twin_record import FAMILIES, SYSTEMIC, after, between, doses_of_row, is_zero
+from twin_record import FAMILIES, SYSTEMIC, after, between, doses_of_row, is_zero, written_doses
 from twin_staging import (
     at_least,
     node_positive,
@@ -28,6 +28,7 @@ class Episode:
     rows_elsewhere: list = field(default_factory=list)  # of its time, naming another's tumour
     doses: list = field(default_factory=list)
     zeros: list = field(default_factory=list)  # doses of zero: nothing was given
+    given_rows: list = field(default_factory=list)  # the rows without those of zero
     events: list = field(default_factory=list)
     tests: dict = field(default_factory=dict)  # tumour_id -> rows
     surgeries: dict = field(default_factory=dict)  # tumour_id -> rows
@@ -162,9 +163,12 @@ def episodes(patient, drugs):
                 if other is not by_name:
                     other.rows_elsewhere.append(row)
     for episode in groups:
-        doses = [dose for row in episode.rows for dose in doses_of_row(row, drugs)]
-        episode.doses = sorted((d for d in doses if not is_zero(d)), key=lambda dose: dose.date)
-        episode.zeros = [dose for dose in doses if is_zero(dose)]
+        written = [dose for row in episode.rows for dose in written_doses(row, drugs)]
+        episode.zeros = [dose for dose in written if is_zero(dose)]
+        held = [zero.row for zero in episode.zeros]
+        episode.given_rows = [row for row in episode.rows if not any(row is h for h in held)]
+        doses = [dose for row in episode.given_rows for dose in doses_of_row(row, drugs)]
+        episode.doses = sorted(doses, key=lambda dose: dose.date)
         set_status(episode, min((d.date for d in episode.systemic), default=None))
         episode.index = min(episode.tumours, key=partial(risk_key, episode))
     return groups

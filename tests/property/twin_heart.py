@@ -58,7 +58,7 @@ def rows_of(episodes, context, names):
     return [
         row
         for episode in episodes
-        for row in episode.rows
+        for row in episode.given_rows
         if row.get("start_date") and row.get("drug") in context.drugs and of(row, context, names)
     ]
 

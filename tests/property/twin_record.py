@@ -218,7 +218,12 @@ def dated(patient, choice):
 
 
 def doses_of_row(row, drugs):
-    """The doses a treatment row stands for (none without a start date or a known drug)."""
+    """The doses a treatment row stands for, without those of zero."""
+    return [dose for dose in written_doses(row, drugs) if not is_zero(dose)]
+
+
+def written_doses(row, drugs):
+    """The doses of a row (none without a start date or a known drug), one of zero too."""
     drug = drugs.get(row.get("drug"))
     start, end = row.get("start_date"), row.get("end_date")
     if drug is None or start is None:

@@ -1,6 +1,6 @@
 """What every page of a report has to be in a real browser, as checks that name what is wrong.
 
-By hand on the pages of any audit: `python tests/functional/report_checks.py DIR/report`.
+By hand on all pages of an audit: `python tests/functional/report_checks.py DIR`.
 """
 
 import io
@@ -96,21 +96,30 @@ def cut_on_paper(tab, path):
     return wide + sorted(row for row in rows if sum(row in page for page in seen) > 1)
 
 
-def check(path):
+def check(tab, path):
     """Every finding on one page."""
+    return [
+        *said(tab, path),
+        *inaccessible(tab, path),
+        *cut_on_paper(tab, path),
+        *(finding for width in (360, 1280) for finding in too_wide(tab, path, width)),
+    ]
+
+
+def check_all(pages):
+    """Tells each page's findings as they are found, and gives how many pages have any."""
+    poor = 0
     with tempfile.TemporaryDirectory() as profile, chromium.tab(Path(profile)) as tab:
-        return [
-            *said(tab, path),
-            *inaccessible(tab, path),
-            *cut_on_paper(tab, path),
-            *(finding for width in (360, 1280) for finding in too_wide(tab, path, width)),
-        ]
+        for path in pages:
+            findings = check(tab, path)
+            poor += bool(findings)
+            for finding in findings:
+                print(path.name, finding, flush=True)
+    return poor
 
 
 if __name__ == "__main__":
     pages = sorted(Path(sys.argv[1]).resolve().rglob("*.html"))
-    found = {path: check(path) for path in pages}
-    for path, findings in found.items():
-        for finding in findings:
-            print(path.name, finding)
-    sys.exit(f"{len(pages)} pages, {sum(map(bool, found.values()))} with findings")
+    poor = check_all(pages)
+    print(f"{len(pages)} pages, {poor} with findings")
+    sys.exit(poor > 0)

@@ -1,6 +1,7 @@
 """Worklists: where a plot's facts stand, what a case's row says, and what its hash rests on."""
 
 import csv
+import re
 from datetime import date, timedelta
 
 import duckdb
@@ -93,6 +94,19 @@ def test_a_page_draws_each_case_for_review_and_keeps_html_as_text(written):
     assert "&lt;i&gt;patient-" in html and "<i>" not in html
     assert "&lt;b&gt;wonder" in html and "<b>" not in html
     assert 'href="' not in html.replace('href="data:,"', "").replace('href="#cases"', "")
+
+
+def test_the_timelines_of_a_patient_under_several_rules_are_told_apart_by_ear(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(worklist, "timeline", fixtures.timeline)
+    found = fixtures.findings().with_columns(patient_id=pl.lit("patient-1"))
+    con = fixtures.database(found)
+    worklist.write_worklists(con, fixtures.CATALOGUE, tmp_path, fixtures.CUTOFF)
+    con.close()
+    html = (tmp_path / "worklist/S1.html").read_text("utf-8")
+    named = re.findall(r'role="region"[^>]* aria-label="([^"]*)"', html)
+    assert len(set(named)) == len(named) > 3
 
 
 def test_a_hash_changes_with_the_facts_and_not_with_the_end_of_observation():

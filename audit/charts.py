@@ -1,7 +1,7 @@
-"""Charts as inline SVG, drawn by Vega-Lite from numbers that a table beside them shows as well.
+"""Charts as inline SVG, built by Altair from numbers that a table beside them shows as well.
 
-They are written as Vega-Lite specifications: a report has hundreds of charts, and building each
-from Altair's objects takes as long as drawing it. That they keep to Altair's schema is tested.
+A report has hundreds of them. As Altair walks through all that a chart holds, a chart only names
+its rows; they, and the style that every chart shares, are put beside what Altair wrote.
 """
 
 import re
@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import altair as alt
 import vl_convert
+from altair.utils.schemapi import debug_mode
 
 from audit import statistics
 from audit.comparison import Comparison, Place
@@ -32,13 +34,10 @@ SHAPES = {
     Place.ABOVE_2SD: "triangle-up",
     Place.ABOVE_3SD: "triangle-up",
 }
-_DOTS = {"type": "point", "filled": True, "opacity": 1}
+DOTS: dict[str, Any] = {"filled": True, "opacity": 1}
 DASHES = {"low_3sd": [1, 0], "low_2sd": [4, 3], "high_2sd": [4, 3], "high_3sd": [1, 0]}
-SHARES = {"scale": {"zero": False}, "axis": {"format": "%", "tickCount": 6}}
-"""Shares along the y axis, which begins where the data do."""
-Spec = dict[str, Any]
-"""A chart, or a part of one, in Vega-Lite's words."""
-CONFIG: Spec = {
+LABEL: dict[str, Any] = {"color": INK, "fontSize": 11, "limit": 220}
+CONFIG = {
     # Without `aria`, as its marks would be read out one by one.
     "aria": False,
     "background": "transparent",
@@ -61,8 +60,13 @@ CONFIG: Spec = {
     "legend": {"labelColor": INK, "labelFontSize": 12, "labelLimit": 0},
 }
 Rows = Sequence[Mapping[str, Any]]
+Plot = alt.Chart | alt.LayerSpec
+"""Layers stand in a bare LayerSpec, as `alt.layer` copies all that they hold several times."""
+_unvalidated = debug_mode(False)
+"""Parts are not held against Altair's schema as they are built: that charts keep to it is tested."""
 
 
+@_unvalidated
 def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
     """Rates of hospitals by their judged cases, between limits of 2 (dashed) and 3 SD (solid).
 
@@ -89,52 +93,40 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
     ]
     beyond = [point for point in points if point["place"] != Place.INSIDE]
     middle = (min(judged) + max(judged)) / 2
-    x = _field(
-        "cases",
-        "quantitative",
+    rows = {
+        "limits": limits,
+        "target": [{"share": comparison.target}],
+        "points": points,
+        "left": [point for point in beyond if point["cases"] <= middle],
+        "right": [point for point in beyond if point["cases"] > middle],
+    }
+    x = alt.X(
+        "cases:Q",
         title="Cases judged",
-        scale={"zero": False, "nice": False},
-        axis={"format": ",d", "tickMinStep": 1, "tickCount": 8},
+        scale=alt.Scale(zero=False, nice=False),
+        axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
     )
-    y = _field("share", "quantitative", title="Recommendation met", **SHARES)
+    y = _shares()
+    dash = alt.StrokeDash("limit:N", legend=None, scale=_scale(DASHES))
+    shape = alt.Shape("place:N", legend=None, scale=_scale(SHAPES))
+    inside = {"test": "datum.place === 'inside'", "value": ACCENT}
     layers = [
-        _layer(
-            limits,
-            {"type": "line", "strokeWidth": 1.25, "color": QUIET},
-            x=x,
-            y=y,
-            strokeDash=_field("limit", "nominal", legend=None, scale=_scale(DASHES)),
-        ),
-        _layer(
-            [{"share": comparison.target}],
-            {"type": "rule", "color": ACCENT, "strokeWidth": 1.25},
-            y=_field("share", "quantitative"),
-        ),
-        _layer(
-            points,
-            {**_DOTS, "size": 60, "stroke": "white", "strokeWidth": 0.75},
-            x=x,
-            y=y,
-            shape=_field("place", "nominal", legend=None, scale=_scale(SHAPES)),
-            color=_either("datum.place === 'inside'", ACCENT, WARN),
-        ),
-        *(
-            _layer(
-                [point for point in beyond if (point["cases"] <= middle) == left],
-                {"type": "text", "color": INK, "fontSize": 11, "limit": 220, **side},
-                x=x,
-                y=y,
-                text=_field("name", "nominal"),
-            )
-            for left, side in (
-                (True, {"align": "left", "dx": 8}),
-                (False, {"align": "right", "dx": -8}),
-            )
-        ),
+        _chart("limits").mark_line(strokeWidth=1.25, color=QUIET).encode(x=x, y=y, strokeDash=dash),
+        _chart("target").mark_rule(color=ACCENT, strokeWidth=1.25).encode(y=alt.Y("share:Q")),
+        _chart("points")
+        .mark_point(size=60, stroke="white", strokeWidth=0.75, **DOTS)
+        .encode(x=x, y=y, shape=shape, color=alt.ColorValue(WARN, condition=inside)),
+        _chart("left")
+        .mark_text(align="left", dx=8, **LABEL)
+        .encode(x=x, y=y, text=alt.Text("name:N")),
+        _chart("right")
+        .mark_text(align="right", dx=-8, **LABEL)
+        .encode(x=x, y=y, text=alt.Text("name:N")),
     ]
-    return svg({"layer": layers}, 300, name, title, desc)
+    return svg(alt.LayerSpec(layer=layers), rows, 300, name, title, desc)
 
 
+@_unvalidated
 def trend(
     years: Sequence[Group],
     target: float,
@@ -161,49 +153,34 @@ def trend(
     ]
     rated = {point["year"] for point in points}
     gaps = [{"year": year, "share": None} for year in domain if year not in rated]
-    since = [{"year": year} for year in editions if year in domain]
-    x = _field(
-        "year",
-        "ordinal",
+    rows = {
+        "target": [{"share": target}],
+        "points": points,
+        "line": [*points, *gaps],
+        "since": [{"year": year} for year in editions if year in domain],
+    }
+    x = alt.X(
+        "year:O",
         title="Year of decision",
-        scale={"domain": domain},
-        axis={"labelAngle": 0, "labelOverlap": True, "grid": False},
+        scale=alt.Scale(domain=domain),
+        axis=alt.Axis(labelAngle=0, labelOverlap=True, grid=False),
     )
-    y = _field("share", "quantitative", title="Recommendation met", **SHARES)
+    y = _shares()
     layers = [
-        _layer(
-            [{"share": target}],
-            {"type": "rule", "color": QUIET, "strokeDash": [2, 3]},
-            y=_field("share", "quantitative"),
-        ),
-        _layer(
-            points,
-            {"type": "rule", "color": INTERVAL, "strokeWidth": 8},
-            x=x,
-            y={**y, "field": "low"},
-            y2={"field": "high"},
-        ),
-        _layer(
-            [*points, *gaps],
-            {
-                "type": "line",
-                "color": ACCENT,
-                "strokeWidth": 1.5,
-                "invalid": "break-paths-filter-domains",
-            },
-            x=x,
-            y=y,
-        ),
-        _layer(points, {**_DOTS, "color": ACCENT, "size": 50}, x=x, y=y),
-        _layer(
-            since,
-            {"type": "rule", "color": WARN, "strokeDash": [5, 3], "strokeWidth": 1.5},
-            x=x,
-        ),
+        _chart("target").mark_rule(color=QUIET, strokeDash=[2, 3]).encode(y=alt.Y("share:Q")),
+        _chart("points")
+        .mark_rule(color=INTERVAL, strokeWidth=8)
+        .encode(x=x, y=_shares("low"), y2=alt.Y2("high")),
+        _chart("line")
+        .mark_line(color=ACCENT, strokeWidth=1.5, invalid="break-paths-filter-domains")
+        .encode(x=x, y=y),
+        _chart("points").mark_point(color=ACCENT, size=50, **DOTS).encode(x=x, y=y),
+        _chart("since").mark_rule(color=WARN, strokeDash=[5, 3], strokeWidth=1.5).encode(x=x),
     ]
-    return svg({"layer": layers}, 220, name, title, desc)
+    return svg(alt.LayerSpec(layer=layers), rows, 220, name, title, desc)
 
 
+@_unvalidated
 def margin_histogram(
     margins: Margins, words: Mapping[str, str], name: str, title: str, desc: str
 ) -> str:
@@ -224,73 +201,62 @@ def margin_histogram(
         for code in codes
         if (cell := cells[code]).value
     ]
-    layer = _layer(
-        bars,
-        {"type": "bar", "stroke": "white", "strokeWidth": 0.75},
-        x=_field(
-            "band",
-            "ordinal",
-            title="Days outside the limit (left) and inside it (right)",
-            scale={"domain": [words[code] for code in codes]},
-            axis={"labelAngle": -40, "grid": False},
-        ),
-        y=_field(
-            "cases",
-            "quantitative",
-            title="Cases",
-            stack=True,
-            axis={"format": ",d", "tickMinStep": 1},
-        ),
-        color=_field(
-            "answer",
-            "nominal",
-            scale={"domain": list(labels.values()), "range": ["#1f7a5c", WARN]},
-            legend={"title": None, "orient": "top"},
-        ),
-        order=_field("answer", "nominal"),
+    chart = (
+        _chart("bars")
+        .mark_bar(stroke="white", strokeWidth=0.75)
+        .encode(
+            x=alt.X(
+                "band:O",
+                title="Days outside the limit (left) and inside it (right)",
+                scale=alt.Scale(domain=[words[code] for code in codes]),
+                axis=alt.Axis(labelAngle=-40, grid=False),
+            ),
+            y=alt.Y(
+                "cases:Q", title="Cases", stack=True, axis=alt.Axis(format=",d", tickMinStep=1)
+            ),
+            color=alt.Color(
+                "answer:N",
+                scale=alt.Scale(domain=list(labels.values()), range=["#1f7a5c", WARN]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            order=alt.Order("answer:N"),
+        )
     )
-    return svg(layer, 220, name, title, desc)
+    return svg(chart, {"bars": bars}, 220, name, title, desc)
 
 
+@_unvalidated
 def standing(rows: Rows, name: str, title: str, desc: str) -> str:
     """A hospital's rates (dot, with 95 % interval) beside the registry's (tick), a rule a line.
 
     Takes rows with `rule`, `share`, `low`, `high` and `registry`, and the rest as `svg` does.
     """
-    y = _field(
-        "rule",
-        "nominal",
+    y = alt.Y(
+        "rule:N",
         title=None,
         sort=[row["rule"] for row in rows],
-        axis={"grid": True, "gridColor": LINE},
+        axis=alt.Axis(grid=True, gridColor=LINE),
     )
-    whole = {"scale": {"domain": [0, 1]}}
-    x = _field(
-        "share",
-        "quantitative",
+    whole = alt.Scale(domain=[0, 1])
+    x = alt.X(
+        "share:Q",
         title="Recommendation met",
-        axis={"format": "%", "grid": False},
-        **whole,
+        scale=whole,
+        axis=alt.Axis(format="%", grid=False),
     )
     layers = [
-        _layer(
-            rows,
-            {"type": "rule", "color": INTERVAL, "strokeWidth": 7},
-            y=y,
-            x=_field("low", "quantitative"),
-            x2={"field": "high"},
-        ),
-        _layer(
-            rows,
-            {"type": "tick", "color": WARN, "thickness": 2, "size": 14},
-            y=y,
-            x=_field("registry", "quantitative", **whole),
-        ),
-        _layer(rows, {**_DOTS, "color": ACCENT, "size": 50}, y=y, x=x),
+        _chart("rates")
+        .mark_rule(color=INTERVAL, strokeWidth=7)
+        .encode(y=y, x=alt.X("low:Q"), x2=alt.X2("high")),
+        _chart("rates")
+        .mark_tick(color=WARN, thickness=2, size=14)
+        .encode(y=y, x=alt.X("registry:Q", scale=whole)),
+        _chart("rates").mark_point(color=ACCENT, size=50, **DOTS).encode(y=y, x=x),
     ]
-    return svg({"layer": layers}, 18 * len(rows), name, title, desc)
+    return svg(alt.LayerSpec(layer=layers), {"rates": rows}, 18 * len(rows), name, title, desc)
 
 
+@_unvalidated
 def heat_map(rows: Rows, order: Sequence[str], name: str, title: str, desc: str) -> str:
     """How complete fields are at hospitals, as shades with the per cent in them.
 
@@ -301,56 +267,46 @@ def heat_map(rows: Rows, order: Sequence[str], name: str, title: str, desc: str)
         title: the same.
         desc: the same.
     """
-    place = {
-        "x": _field(
-            "site",
-            "nominal",
-            title=None,
-            sort=None,
-            axis={"orient": "top", "labelAngle": -50, "labelLimit": 150, "grid": False},
-        ),
-        "y": _field(
-            "field",
-            "nominal",
-            title=None,
-            sort=list(order),
-            axis={"labelLimit": 230, "grid": False},
-        ),
-    }
-    shades = _layer(
-        rows,
-        {"type": "rect", "stroke": "white"},
-        **place,
-        color=_field(
-            "shade",
-            "ordinal",
-            legend=None,
-            scale={"domain": list(SHADES), "range": list(SHADES.values())},
-        ),
+    x = alt.X(
+        "site:N",
+        title=None,
+        sort=None,
+        axis=alt.Axis(orient="top", labelAngle=-50, labelLimit=150, grid=False),
     )
-    texts = _layer(
-        rows,
-        {"type": "text", "fontSize": 10},
-        **place,
-        text=_field("text", "nominal"),
-        color=_either("datum.shade === 5", "white", INK),
+    y = alt.Y("field:N", title=None, sort=list(order), axis=alt.Axis(labelLimit=230, grid=False))
+    shade = alt.Color(
+        "shade:O",
+        legend=None,
+        scale=alt.Scale(domain=list(SHADES), range=list(SHADES.values())),
     )
-    return svg({"layer": [shades, texts]}, 20 * len(order), name, title, desc)
+    dark = {"test": "datum.shade === 5", "value": "white"}
+    color = alt.ColorValue(INK, condition=dark)
+    layers = [
+        _chart("cells").mark_rect(stroke="white").encode(x=x, y=y, color=shade),
+        _chart("cells")
+        .mark_text(fontSize=10)
+        .encode(x=x, y=y, text=alt.Text("text:N"), color=color),
+    ]
+    return svg(alt.LayerSpec(layer=layers), {"cells": rows}, 20 * len(order), name, title, desc)
 
 
-def svg(chart: Spec, height: int, name: str, title: str, desc: str) -> str:
+def svg(
+    chart: Plot, rows: Mapping[str, Rows], height: int, name: str, title: str, desc: str
+) -> str:
     """The chart as SVG for a page: named for those who can't see it, and with ids of its own.
 
     Args:
-        chart: the chart in Vega-Lite's words; its width is WIDTH.
+        chart: the chart; its width is WIDTH.
+        rows: what it draws, by the names that its layers use.
         height: in the chart's units.
         name: unlike that of any other chart of the page; every id in the SVG begins with it.
         title: what the chart shows.
         desc: what can be seen in it, in words.
     """
-    drawn = vl_convert.vegalite_to_svg(
-        {**chart, "width": WIDTH, "height": height, "config": CONFIG}
-    )
+    # Not at the top level, Altair leaves out the default style.
+    built = chart.to_dict(validate=False, context={"top_level": False})
+    style = {"width": WIDTH, "height": height, "config": CONFIG}
+    drawn = vl_convert.vegalite_to_svg({**built, **style, "datasets": rows})
     size = re.search(r'viewBox="[^"]+"', drawn)
     drawn = re.sub(r"<[^>]+>", lambda tag: _of_a_page(tag[0], name), drawn)
     named = (
@@ -368,17 +324,21 @@ def _of_a_page(tag: str, name: str) -> str:
     return re.sub(r'(?<= id=")|(?<=url\(#)', f"{name}-", tag)
 
 
-def _layer(rows: Rows, mark: Spec, **encoding: Spec) -> Spec:
-    return {"data": {"values": rows}, "mark": mark, "encoding": encoding}
+def _chart(rows: str) -> alt.Chart:
+    """A chart of the rows that `svg` is given under that name."""
+    return alt.Chart(alt.NamedData(name=rows))
 
 
-def _field(field: str, kind: str, **how: object) -> Spec:
-    return {"field": field, "type": kind, **how}
+def _shares(field: str = "share") -> alt.Y:
+    """Shares along the y axis, which begins where the data do."""
+    return alt.Y(
+        field,
+        type="quantitative",
+        title="Recommendation met",
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(format="%", tickCount=6),
+    )
 
 
-def _either(test: str, value: str, otherwise: str) -> Spec:
-    return {"condition": {"test": test, "value": value}, "value": otherwise}
-
-
-def _scale(mapping: Mapping[Place, str] | Mapping[str, list[int]]) -> Spec:
-    return {"domain": [str(key) for key in mapping], "range": list(mapping.values())}
+def _scale(mapping: Mapping[Place, str] | Mapping[str, list[int]]) -> alt.Scale:
+    return alt.Scale(domain=[str(key) for key in mapping], range=list(mapping.values()))

@@ -17,7 +17,7 @@ from jinja2 import (
 )
 from markupsafe import Markup, escape
 
-from audit import pages, resources
+from audit import resources
 from audit.errors import UsageError
 from audit.present import PLACES, Page
 from audit.published import number_id
@@ -35,6 +35,9 @@ def render_report(page: Page, out: Path, templates: Path | None = None) -> Path:
     Beside it stand `quality.html`, `rules/<rule id>.html`, `sites/<file name>.html` and
     `report.md`, the same as text. `templates` is that of `render`.
     """
+    # Brings in Altair, which takes long: only where charts are drawn.
+    from audit import pages
+
     views = pages.rule_views(page)
     sites = pages.site_views(page, views)
     context = {

@@ -41,8 +41,12 @@ def frames(extract):
     return tables
 
 
-def test_importing_the_package_brings_in_nothing_heavy():
-    code = "import audit, sys; print({'polars', 'duckdb', 'pydantic'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [("audit", {"polars", "duckdb", "pydantic"}), ("audit.report", {"altair"})],
+)
+def test_importing_a_module_brings_in_nothing_heavy(module, heavy):
+    code = f"import {module}, sys; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

@@ -63,7 +63,7 @@ Rows = Sequence[Mapping[str, Any]]
 Plot = alt.Chart | alt.LayerSpec
 """Layers stand in a bare LayerSpec, as `alt.layer` copies all that they hold several times."""
 _unvalidated = debug_mode(False)
-"""Parts are not held against Altair's schema as they are built: that charts keep to it is tested."""
+"""Parts are not held against Altair's schema as they are built: tests see to it for charts."""
 
 
 @_unvalidated

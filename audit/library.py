@@ -13,6 +13,7 @@ from audit.errors import UsageError
 from audit.finished import Finished
 from audit.frames import ArrowStream, write_frames, write_tables
 from audit.guideline import Scalar
+from audit.logs import progress_bar
 from audit.result import Result
 from audit.settings import Jurisdiction, Settings
 from audit.warehouse import Connection
@@ -30,7 +31,7 @@ def run(
     rules_from: str | Path | None = None,
     out: str | Path | None = None,
 ) -> "Result":
-    """Audits an extract.
+    """Audits an extract; a bar shows how far it is, in a notebook and on a terminal.
 
     Args:
         extract: a folder; or frames (Polars, pandas or Arrow) by table name; or a DuckDB connection
@@ -70,7 +71,8 @@ def run(
             rules_from=Path(rules_from) if rules_from else None,
         )
         target = Path(out) if out else folder / "audit"
-        pipeline.run(settings, target)
+        with progress_bar():
+            pipeline.run(settings, target)
     except ValidationError as error:
         home.cleanup()
         first = error.errors()[0]

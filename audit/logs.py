@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from html import escape
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -31,19 +32,47 @@ def progress(run_id: str, *, quiet: bool = False, verbose: bool = False) -> Iter
         quiet: only what needs attention.
         verbose: also each rule as it is judged.
     """
-    handler: logging.Handler
-    if sys.stderr.isatty() and not quiet:
-        handler = _Bar(Console(stderr=True))
-    else:
+    handler = None if quiet else _bar()
+    if handler is None:
         handler = logging.StreamHandler()
         handler.setFormatter(_Lines(run_id))
     level = logging.DEBUG if verbose else logging.INFO
-    logger.setLevel(logging.WARNING if quiet else level)
+    with _listening(handler, logging.WARNING if quiet else level):
+        yield
+
+
+@contextmanager
+def progress_bar() -> Iterator[None]:
+    """A bar for what the stages log meanwhile, in a notebook or on a terminal; nothing elsewhere.
+
+    It goes when the work has ended.
+    """
+    handler = _bar()
+    if handler is None:
+        yield
+    else:
+        with _listening(handler, logging.INFO):
+            yield
+
+
+def _bar() -> logging.Handler | None:
+    """What shows progress to whoever watches; None where nobody does."""
+    console = Console(stderr=True)
+    if console.is_jupyter:
+        return _NotebookBar()
+    return _Bar(console) if sys.stderr.isatty() else None
+
+
+@contextmanager
+def _listening(handler: logging.Handler, level: int) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(level)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(before)
         handler.close()
 
 
@@ -96,3 +125,32 @@ class _Bar(logging.Handler):
         """Takes the bar away."""
         self.bar.stop()
         super().close()
+
+
+class _NotebookBar(logging.Handler):
+    """The same bar in the output of a notebook's cell, where rich would need ipywidgets."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        super().__init__()
+        self.done = 0
+        self.shown = display(_in_a_cell("starting ...", 0), raw=True, display_id=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows the line; one that tells how long a stage took ends it."""
+        if record.levelno >= logging.WARNING:
+            sys.stderr.write(f"{record.getMessage()}\n")
+            return
+        self.done += hasattr(record, "seconds")
+        self.shown.update(_in_a_cell(record.getMessage(), self.done), raw=True)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        self.shown.update({"text/plain": "", "text/html": ""}, raw=True)
+        super().close()
+
+
+def _in_a_cell(line: str, done: int) -> dict[str, str]:
+    bar = f'<progress value="{done}" max="{STAGES}"></progress> {escape(line)}'
+    return {"text/plain": f"{done}/{STAGES} {line}", "text/html": bar}

@@ -1,5 +1,6 @@
 """An explanation shows the verdict that the audit published, and where it came from."""
 
+import shutil
 from datetime import date, timedelta
 
 import duckdb
@@ -12,6 +13,7 @@ from audit.explain import FALSE, NOT_REACHED, TRUE, explain, explain_concerned
 from audit.explain_text import as_html
 from audit.finished import Finished
 from audit.patient import PatientFacts, patient_timeline
+from audit.resources import root
 from audit.settings import Settings
 from audit.synthesise import synthesise
 
@@ -154,6 +156,44 @@ def test_the_rules_that_leave_a_tumour_out_say_why(late):
         assert [one.rule.card.number for one in concerned] == ["R10"]
         assert left_out == {"adj-dual-blockade": "Not operated on first"}
         assert set(patient_timeline(late, facts)["patient_id"]) == {"late"}
+
+
+@pytest.fixture(scope="module")
+def answered(late, tmp_path_factory):
+    """The same audit after a reviewer has accepted one of its cases, and left the other open."""
+    folder = tmp_path_factory.mktemp("answered") / "audit"
+    shutil.copytree(late.folder, folder)
+    with duckdb.connect(str(folder / "audit.duckdb")) as con:
+        con.execute(
+            "insert into adjudications select row_number() over (order by subject_id), 1, rule_id,"
+            " subject_id, evidence_hash, if(subject_id = 'late', 'accepted-reason', 'unclear'),"
+            " 'on holiday', 'Dr <i>B</i>', date '2026-01-07', 'letter'"
+            " from case_hashes where subject_id in ('late', 'never')"
+        )
+        con.execute((root("sql") / "results/tables/01_findings.sql").read_text("utf-8"))
+        assert con.sql("select subject_id from applied_answers").fetchall() == [("late",)]
+    return Finished.read(folder)
+
+
+def test_an_answer_that_a_reviewer_gave_stands_above_the_verdict(late, answered):
+    (before,), (after,) = explained(late, "late"), explained(answered, "late")
+    assert before.verdict == "non_conformant"
+    assert (after.verdict, after.reason) == ("excepted", "adjudicated")
+    assert after.clauses[:-1] == before.clauses
+    review = after.clauses[-1]
+    assert (review.part, review.state, review.decides) == ("review", TRUE, True)
+    assert review.facts == {
+        "answer": "accepted-reason",
+        "reviewer": "Dr <i>B</i>",
+        "reviewed_on": date(2026, 1, 7),
+    }
+    html = as_html(after)
+    assert "accepted-reason" in html and "2026-01-07" in html
+    assert "Dr &lt;i&gt;B" in html and "<i>B" not in html
+
+
+def test_an_answer_that_accepts_nothing_leaves_the_verdict(late, answered):
+    assert explained(answered, "never") == explained(late, "never")
 
 
 def test_html_shows_the_records_text_as_text(late):

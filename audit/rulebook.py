@@ -33,6 +33,11 @@ def render_rule(rule: Rule) -> str:
     Args:
         rule: the rule with its card, its editions and, in its folder, its vignettes.
     """
+    return _page(render_card(rule), *_section("Patients and their verdicts", *_vignettes(rule)))
+
+
+def render_card(rule: Rule) -> str:
+    """The same page without the vignettes, which run to a hundred lines."""
     card = rule.card
     return _page(
         f"# {card.number} {card.title}",
@@ -63,7 +68,6 @@ def render_rule(rule: Rule) -> str:
             "Review",
             f"Written by {card.authored_by}; {card.checked_by}; next review {card.next_review}.",
         ),
-        *_section("Patients and their verdicts", *_vignettes(rule)),
     )
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from audit.finished import Finished
 from audit.guideline import Catalogue, Rule
-from audit.rulebook import render_rule
+from audit.rulebook import render_card
 from audit.wording import words
 
 _CELL = "padding:2px 12px 2px 0;text-align:left"
@@ -25,8 +25,8 @@ class RuleView:
         return f"<rule {self.rule.card.number} {self.rule.id}: {self.rule.card.title}>"
 
     def _repr_markdown_(self) -> str:
-        """The rule's page of the rulebook."""
-        return render_rule(self.rule)
+        """The rule's page of the rulebook, without its vignettes."""
+        return render_card(self.rule)
 
 
 class Rules:

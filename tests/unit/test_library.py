@@ -156,7 +156,8 @@ def test_everything_shows_itself(result):
     assert "Cut-off" in result._repr_html_() and "2 rules" in repr(result)
     frame = audit.rules.frame
     assert frame.height == len(audit.rules) and "R10" in frame["number"]
-    assert "T-DM1" in audit.rules["R10"]._repr_markdown_()
+    card = audit.rules["R10"]._repr_markdown_()
+    assert "T-DM1" in card and "## Numbers" in card and "## Patients and" not in card
     assert "R10" in audit.rules._repr_html_()
     tumour = result.findings.filter(pl.col("rule_id") == "early-her2-one-year")["tumour_id"][0]
     assert "early" not in result.explain(tumour, "R17")._repr_html_()[:10]

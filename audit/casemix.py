@@ -10,6 +10,7 @@ import polars as pl
 from audit import statistics
 from audit.errors import UsageError
 from audit.extra import needed
+from audit.offline import draw_offline
 
 if TYPE_CHECKING:
     import altair as alt
@@ -60,6 +61,7 @@ def plot_funnel(rows: pl.DataFrame) -> "alt.LayerChart":
     """The frame of `funnel` as a plot: sites by their judged cases, limits of 2 and 3 SD."""
     import altair as alt
 
+    draw_offline()
     data = alt.InlineData(values=rows.sort("judged").to_dicts())
     base = alt.Chart(data).encode(x=alt.X("judged:Q", title="Cases judged"))
     share = alt.Axis(format="%")

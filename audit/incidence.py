@@ -8,6 +8,7 @@ import polars as pl
 
 from audit.errors import UsageError
 from audit.extra import needed
+from audit.offline import draw_offline
 from audit.statistics import Z_95
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def plot_incidence(curves: pl.DataFrame, events: Sequence[str] | None = None) ->
     """
     import altair as alt
 
+    draw_offline()
     shown = curves if events is None else curves.filter(pl.col("event").is_in(list(events)))
     data = alt.InlineData(values=shown.to_dicts())
     base = alt.Chart().encode(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from audit.offline import draw_offline
 from audit.resources import root
 from audit.warehouse import Connection, lay_beside
 
@@ -78,6 +79,7 @@ def swimmer(facts: pl.DataFrame) -> "alt.LayerChart":
     """
     import altair as alt
 
+    draw_offline()
     shown = facts.filter(pl.col("kind") != "cut-off")
     lanes = ordered(shown.select("kind", "lane").iter_rows())
     days = alt.X("start_date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from itertools import product
 
+import altair as alt
 import numpy as np
 import polars as pl
 import pytest
@@ -13,6 +14,7 @@ import audit
 from audit import casemix
 from audit.errors import UsageError
 from audit.incidence import cumulative_incidence, plot_incidence
+from audit.offline import draw_offline
 from audit.sensitivity import ranking_stability
 from audit.settings import Settings
 
@@ -102,6 +104,13 @@ def test_curves_by_site_and_their_plot(result):
     assert result.time_to_tdm1().is_empty()
     with pytest.raises(UsageError, match="can't group by moon"):
         result.persistence(by="moon")
+
+
+@pytest.mark.parametrize(("chosen", "then"), [("default", "svg"), ("html", "html")])
+def test_a_plot_asks_no_network_unless_the_analyst_chose_so(chosen, then):
+    with alt.renderers.enable(chosen):
+        draw_offline()
+        assert alt.renderers.active == then
 
 
 def test_a_tolerance_changes_the_rate_by_the_cases_between(result):

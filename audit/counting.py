@@ -34,7 +34,7 @@ _REGISTRY_WORTH = 20.0
 _REPAIR_WORTH = 0.5
 _STRATUM_WORTH = 0.2
 _MARGIN_WORTH = 0.1
-_RATE = ("conformant", "non_conformant", "population")
+_RATE = ("conformant", "non_conformant")
 REGISTRY = pl.col("level") == "registry"
 
 Tables = Mapping[str, pl.DataFrame]

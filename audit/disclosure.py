@@ -233,12 +233,20 @@ class _Table:
         return False
 
     def _ways(self, at: int, gap: int, moved: set[Hashable]) -> list[tuple[Hashable, int]]:
-        """The hidden counts, each with its change, that alone would take up the gap of a sum."""
-        return [
-            (key, -gap * sign)
-            for key, sign in self._hidden(at)
-            if key not in moved and self._allows(key, -gap * sign)
-        ]
+        """The hidden counts, each with its change, that alone would take up the gap of a sum.
+
+        Where none can, those that would take up one of it: two counts of two can give what one of
+        them can't.
+        """
+        for part in dict.fromkeys((gap, 1 if gap > 0 else -1)):
+            ways = [
+                (key, -part * sign)
+                for key, sign in self._hidden(at)
+                if key not in moved and self._allows(key, -part * sign)
+            ]
+            if ways:
+                return ways
+        return []
 
     def _hidden(self, at: int) -> list[tuple[Hashable, int]]:
         """The hidden counts of a sum with their signs: few of many, and asked for often."""

@@ -172,3 +172,12 @@ def test_a_national_table_is_protected_in_reasonable_time():
     counts, sums = two_way(rows)
     cells = protect(counts, sums)
     assert all(cells[key].value is None for key, n in counts.items() if is_small(n))
+
+
+def test_two_counts_together_give_what_neither_can_alone():
+    """One may be three, as two of the twos may be one: the total need not be hidden for it."""
+    counts = {"one": 1, **{f"two {number}": 2 for number in range(5)}, "total": 11}
+    parts = tuple(counts)[:-1]
+    cells = protect(counts, [Sum(parts, "total")], 10)
+    assert cells["total"].value == 11
+    assert {cells[part].mark for part in parts} == {Mark.SMALL}

@@ -19,7 +19,6 @@ from audit.errors import UsageError
 from audit.evaluate import judge_rules, shared_values
 from audit.extract import load_tables, stored_tables
 from audit.guideline import Catalogue
-from audit.outputs import FINDINGS
 from audit.resources import standing_at
 from audit.settings import Settings
 from audit.warehouse import Connection, open_database, store
@@ -27,6 +26,8 @@ from audit.warehouse import Connection, open_database, store
 # Judging again is no run: it has no progress of its own.
 _SILENT = logging.getLogger("audit.again")
 _SILENT.setLevel(logging.WARNING)
+
+_FINDINGS = "from findings where verdict <> 'not_applicable' order by rule_id, subject_id"
 
 FACTORS = ("data", "clock", "rule", "code")
 """What decides an audit: its records, its cut-off, checks/ with the settings, and the program."""
@@ -152,7 +153,7 @@ def _judged(
     if not judged:
         return data.findings.clear()
     judge_rules(con, catalogue, settings, extract.linked, shared, _SILENT.debug)
-    found: pl.DataFrame = con.sql(FINDINGS).pl()
+    found: pl.DataFrame = con.sql(_FINDINGS).pl()
     return found
 
 
@@ -170,7 +171,7 @@ def _read(con: Connection, folder: Path) -> Snapshot:
         Settings.model_validate(settings),
         run["conjugates_told_apart"],
         dict(texts),
-        con.sql(FINDINGS).pl(),
+        con.sql(_FINDINGS).pl(),
         con.table("adjudications").pl().filter(pl.col("after_run") < run["run_number"]),
     )
 

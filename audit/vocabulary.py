@@ -96,6 +96,12 @@ class Vocabulary:
             kind = "billing-code" if system == "HCPCS" else "code"
             kept[normalised(code)] = Entry(tuple(given.split(" + ")), kind, hint)
             self._words[normalised(f"{system}:{code}")] = kept[normalised(code)]
+        # Any name of a conjugate tells one, where the words around it are not all understood.
+        self._markers |= {
+            name
+            for name, entry in self._words.items()
+            if self._conjugates.intersection(entry.ingredients)
+        }
         self._topics: dict[str, list[tuple[str, str]]] = {}
         for topic, kind, name in rows("topics", "topic kind name"):
             self._topics.setdefault(normalised(topic), []).append((kind, name))

@@ -97,6 +97,9 @@ def mistakes(week: Week, found: Diff) -> list[str]:
         if "data" in change.causes:
             behind = found.rows_behind(change)
             rows = {row.table for row in behind if row.change != "moved"}
+            # Rows go to quarantine, or leave it, with another row of the patient or the cut-off.
+            if own or week.clock:
+                rows -= {row.table for row in behind if "quarantined" in row.change}
             moved = {row.table for row in behind if row.change == "moved"}
             if not gated and not behind:
                 wrong.append(f"{about}: no row is named")

@@ -1,7 +1,7 @@
 """What holds for any text: conjugates, unknown words, spelling."""
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from audit.resources import root
@@ -44,6 +44,7 @@ def resolved(drug: str) -> set[tuple[str | None, str | None]]:
 
 @LIGHT
 @given(joined(st.sampled_from(MARKERS), st.sampled_from(ANTIBODIES), DRUGS))
+@example("emtansina HP + Herceptin")
 def test_nothing_beside_a_conjugate_is_trastuzumab(drug: str) -> None:
     assert "trastuzumab" not in {ingredient for ingredient, _ in resolved(drug)}
 

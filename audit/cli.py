@@ -53,6 +53,10 @@ def run(
     rules: Annotated[
         str | None, typer.Option(help="Rule ids or numbers, separated by commas; all if not given.")
     ] = None,
+    rules_from: Annotated[
+        Path | None,
+        typer.Option("--rules-from", help="Folder of rules of your own, judged beside ours."),
+    ] = None,
     mapping: Annotated[
         str | None, typer.Option(help="A source mapping: a file, or the name of a shipped one.")
     ] = None,
@@ -92,6 +96,7 @@ def run(
         "out": out,
         "jurisdiction": jurisdiction and jurisdiction.upper(),
         "rules": rules and tuple(word.strip() for word in rules.split(",") if word.strip()),
+        "rules_from": rules_from,
         "mapping": mapping,
         "variants": tuple(variant) if variant else None,
         "compare_variants": compare_variants,

@@ -1,8 +1,9 @@
 """What a run is told: the command line over the environment over `audit.toml` over the defaults."""
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,15 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from audit.errors import UsageError
-from audit.guideline import Catalogue, parse_variants
+from audit.guideline import Catalogue
 from audit.resources import root
 from audit.settings import Jurisdiction, Settings
+from audit.texts import own_texts
 
 PREFIX = "GUIDELINE_AUDIT_"
 """An environment variable of this prefix and a key's name in capitals overrides the file."""
 
 _SEPARATORS = {"rules": ",", "variants": ",", "gates": ";"}
-_PATHS = ("extract", "out", "templates")
+_PATHS = ("extract", "out", "rules_from", "templates")
 _OPTIONS = {"variants": "variant", "gates": "gate"}
 
 CUTOFF_RULES: dict[str, Callable[[date], date]] = {
@@ -57,6 +59,7 @@ class Config(BaseModel):
     cutoff: date | str
     jurisdiction: Jurisdiction = "US"
     rules: tuple[str, ...] = ()
+    rules_from: Path | None = None
     variants: dict[str, str] | tuple[str, ...] = ()
     compare_variants: bool = False
     gates: tuple[str, ...] = ()
@@ -101,14 +104,15 @@ def read_config(
         if value is not None
     }
     config = _checked(told)
-    catalogue = Catalogue.read()
+    catalogue = Catalogue.read(own_texts(config.rules_from))
     settings = Settings(
         extract=config.extract,
         cutoff=_cutoff(told["cutoff"].by, config.cutoff, today or _today()),
         jurisdiction=config.jurisdiction,
         rules=config.rules,
+        rules_from=config.rules_from,
         mapping=config.mapping,
-        variants=parse_variants(_words(config.variants), catalogue.numbers),
+        variants=_variants(_words(config.variants), catalogue.numbers),
         compare_variants=config.compare_variants,
         block_on_quality=not config.quality_warn_only,
         quarantine_limit=config.quarantine_limit,
@@ -218,6 +222,21 @@ def _words(variants: Mapping[str, str] | tuple[str, ...]) -> list[str]:
     if isinstance(variants, tuple):
         return list(variants)
     return [f"{name}={value}" for name, value in variants.items()]
+
+
+def _variants(words: Sequence[str], numbers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Turns `RULE.NAME=VALUE` words into variants by rule and name; RULE is an id or a number."""
+    chosen: dict[str, dict[str, str]] = {}
+    for word in words:
+        match = re.fullmatch(r"([A-Za-z0-9-]+)\.([a-z0-9_]+)=([a-z0-9-]+)", word)
+        if match is None:
+            raise UsageError(
+                f"{word!r} is not a variant",
+                "write RULE.NAME=VALUE, such as neoadj-dual-blockade.population=all-early",
+            )
+        rule, name, value = match.groups()
+        chosen.setdefault(numbers.get(rule.upper(), rule), {})[name] = value
+    return chosen
 
 
 def _cutoff(by: str, text: date | str, today: date) -> date:

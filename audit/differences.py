@@ -67,20 +67,23 @@ def rule_changes(before: Snapshot, after: Snapshot, rule_id: str) -> list[str]:
     """What of checks/ and the settings differs for a rule: its own files, then what is shared."""
     was, is_now = before.settings, after.settings
     own = [f"variants of {rule_id}"] if _of(was.variants, rule_id, is_now.variants) else []
+    numbers = [one.manifest["parameters"].get(rule_id) for one in (before, after)]
+    if None not in numbers and numbers[0] != numbers[1]:
+        own.append(f"numbers of {rule_id}")
     if was.jurisdiction != is_now.jurisdiction:
         own.append(f"jurisdiction {was.jurisdiction} to {is_now.jurisdiction}")
     if was.rules != is_now.rules:
         own.append("the selection of rules")
-    paths = {p for p in (*before.texts, *after.texts) if p.startswith("checks/")}
+    paths = {p for p in (*before.texts, *after.texts) if p.startswith(("checks/", "own/"))}
     changed = sorted(p for p in paths if before.texts.get(p) != after.texts.get(p))
-    editions = "checks/editions.yaml"
-    if editions in changed:
-        changed.remove(editions)
-        old, new = (yaml.safe_load(one.texts.get(editions, "")) for one in (before, after))
-        if _of(old, rule_id, new):
-            own.append(f"editions of {rule_id}")
+    for editions in ("checks/editions.yaml", "own/editions.yaml"):
+        if editions in changed:
+            changed.remove(editions)
+            old, new = (yaml.safe_load(one.texts.get(editions, "{}")) for one in (before, after))
+            if _of(old, rule_id, new):
+                own.append(f"editions of {rule_id}")
     own += [p for p in changed if f"/{rule_id}/" in p]
-    return own + [p for p in changed if not p.startswith("checks/rules/")]
+    return own + [p for p in changed if not p.startswith(("checks/rules/", "own/"))]
 
 
 def _of(old: Mapping[str, object], rule_id: str, new: Mapping[str, object]) -> bool:

@@ -16,7 +16,7 @@ from sqlglot import exp
 from audit.clauses import GROUPS, Branch
 from audit.errors import UsageError
 from audit.finished import Finished
-from audit.guideline import NEVER, Rule
+from audit.guideline import ALWAYS, NEVER, Rule
 from audit.patient import PatientFacts, published_verdicts
 from audit.retrial import Retrial, Row
 from audit.suppose import changes
@@ -259,12 +259,15 @@ def _in_force(finished: Finished, rule: Rule, row: Row, over: bool) -> Clause:
     since = rule.in_force(finished.settings.jurisdiction).get(edition, NEVER)
     decided = row["decision_date"]
     late = decided is not None and decided < since
+    facts = {"decision_date": decided}
+    if since != ALWAYS:
+        facts["in_force_from"] = None if since == NEVER else since
     return Clause(
         part=_PARTS["excluded"],
         says=sentence("not-in-force", rule.card),
         condition="decision_date < in_force_from",
         state=NOT_REACHED if over else _state(late if decided is not None else None),
-        facts={"decision_date": decided, "in_force_from": None if since == NEVER else since},
+        facts=facts,
         decides=late and not over,
     )
 

@@ -12,6 +12,7 @@ import duckdb
 from audit.errors import UsageError
 from audit.guideline import Catalogue, Rule
 from audit.settings import Settings
+from audit.texts import kept_texts, own_among
 from audit.warehouse import Connection, without_progress_bar
 
 
@@ -22,7 +23,8 @@ class Finished:
     Attributes:
         folder: where it stands.
         manifest: its provenance, as `manifest.json` has it.
-        catalogue: the rules of this installation with the numbers that the audit was made with.
+        catalogue: the rules of this installation, and the user's own as they were judged, with the
+            numbers that the audit was made with.
         settings: what was audited and by which rules.
     """
 
@@ -45,8 +47,7 @@ class Finished:
                 "name a folder that `guideline-audit run … --out` wrote",
             )
         said = json.loads(manifest.read_text(encoding="utf-8"))
-        own = said["rules_from"]
-        catalogue = Catalogue.read(None if own is None else Path(own))
+        catalogue = Catalogue.read(_own(database) if said["rules_from"] else {})
         known = {rule: own for rule, own in said["parameters"].items() if rule in catalogue.rules}
         settings = Settings(
             extract=folder,
@@ -87,6 +88,13 @@ class Finished:
         path = str(self.folder / "audit.duckdb").replace("'", "''")
         con.execute(f"attach '{path}' as published (read_only)")
         return con
+
+
+def _own(database: Path) -> dict[str, str]:
+    """The texts of the user's own rules, as the audit keeps them: their folder may have changed."""
+    with duckdb.connect(str(database), read_only=True) as con:
+        ((newest,),) = con.sql("select max(run_number) from runs").fetchall()
+        return own_among(kept_texts(con, newest))
 
 
 def _typed(

@@ -1,8 +1,8 @@
 """Cards, definitions and editions: what the guideline says, as data."""
 
 import hashlib
-import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ from audit.resources import root
 from audit.settings import Jurisdiction
 
 PLACES: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
-NEVER = date(9999, 12, 31)
+ALWAYS, NEVER = date.min, date(9999, 12, 31)
 Scalar = int | float | str | bool | date
 Status = Literal["confirmed", "recalled", "expert"]
 
@@ -77,6 +77,11 @@ class Edition(_Strict):
     source: str
     status: Status
 
+    @property
+    def first_day(self) -> str:
+        """That day as text; `always` where there is none."""
+        return "always" if self.since == ALWAYS else self.since.isoformat()
+
 
 class Field(_Strict):
     """A field of the extract that rules need, and among whom it is expected.
@@ -128,7 +133,7 @@ class Card(_Strict):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: its folder's name is its id."""
+    """One rule: its folder's name is its id. That of an own rule is named within the user's."""
 
     id: str
     folder: Path
@@ -163,31 +168,42 @@ class Catalogue:
     """Every rule, in the order of their numbers, with the definitions they share.
 
     `numbers` gives the long id of every number of the specification, encoded here or not; `fields`
-    stand under `table.column`, in the order of the page.
+    stand under `table.column`, in the order of the page; `own` holds the texts of the user's own
+    rules.
     """
 
     rules: Mapping[str, Rule]
     definitions: Mapping[str, Parameter]
     fields: Mapping[str, Field]
     numbers: Mapping[str, str]
+    own: Mapping[str, str]
     hash: str
 
     @classmethod
-    def read(cls, own: Path | None = None) -> "Catalogue":
+    def read(cls, own: Mapping[str, str] | None = None) -> "Catalogue":
         """Reads checks/: cards, SQL, definitions, editions and the fields that rules need.
 
         Args:
-            own: a folder with rule folders of the user's own, to stand beside the shipped rules.
+            own: the texts of the user's own rules, as `audit.texts.own_texts` gives them, to stand
+                beside the shipped rules.
 
         Raises:
             pydantic.ValidationError: a shipped card lacks something or says something unknown.
             UsageError: an own rule can't be used.
         """
         checks = root("checks")
-        editions = _editions(checks / "editions.yaml")
-        rules = [_rule(folder.parent, editions) for folder in checks.glob("rules/*/*/card.yaml")]
-        if own is not None:
-            rules += own_rules(own, {word for r in rules for word in (r.id, r.card.number)})
+        own = own or {}
+        editions = _editions((checks / "editions.yaml").read_text(encoding="utf-8"))
+        rules = [
+            _rule(
+                card.parent,
+                card.read_text(encoding="utf-8"),
+                (card.parent / "rule.sql").read_text(encoding="utf-8"),
+                editions,
+            )
+            for card in checks.glob("rules/*/*/card.yaml")
+        ]
+        rules += own_rules(own, {word for r in rules for word in (r.id, r.card.number)})
         rules.sort(key=lambda rule: rule.card.number)
         text = (checks / "definitions.yaml").read_text(encoding="utf-8")
         definitions = {k: Parameter(**v) for k, v in _load(text).items()}
@@ -196,9 +212,7 @@ class Catalogue:
         numbers = _load((checks / "numbers.yaml").read_text(encoding="utf-8"))
         by_id = {rule.id: rule for rule in rules}
         numbers |= {rule.card.number: rule.id for rule in rules}
-        return cls(
-            by_id, definitions, fields, numbers, _hash(checks, root("sql"), *([own] if own else []))
-        )
+        return cls(by_id, definitions, fields, numbers, own, _hash(own, checks, root("sql")))
 
     def select(self, asked: Sequence[str]) -> list[Rule]:
         """The rules asked for by long id or number, in catalogue order; all when none is named.
@@ -259,55 +273,60 @@ class Catalogue:
                     )
 
 
-def own_rules(folder: Path, taken: Set[str]) -> list[Rule]:
-    """The rules of a user's folder: a folder a rule, of the same shape as the shipped ones.
+def own_rules(texts: Mapping[str, str], taken: Set[str]) -> list[Rule]:
+    """The rules of a user's own, of the same shape as the shipped ones.
 
-    `editions.yaml` beside them may say from when each is in force, as the shipped one does; a rule
+    `editions.yaml` among them may say from when each is in force, as the shipped one does; a rule
     that it does not name is always in force.
 
     Args:
-        folder: the folder of rule folders.
+        texts: cards and SQL, as `audit.texts.own_texts` gives them.
         taken: ids and numbers that the shipped rules have.
 
     Raises:
-        UsageError: nothing is there, a card is not complete, an id or number is taken, or the SQL
-            is no single select.
+        UsageError: a card is not complete, an id or number is taken, or the SQL is no single
+            select.
     """
-    dated = folder / "editions.yaml"
-    editions = _editions(dated) if dated.is_file() else {}
     always: dict[str, Edition] = {
-        place: Edition(since=date.min, source="", status="expert") for place in PLACES
+        place: Edition(since=ALWAYS, source="", status="expert") for place in PLACES
     }
-    found = []
-    for path in sorted(folder.glob("*/card.yaml")):
-        home = path.parent
-        for file in ("rule.sql", "vignettes.md"):
-            if not (home / file).is_file():
-                raise UsageError(f"{home} has no {file}", "write it beside card.yaml")
-        try:
-            rule = _rule(home, {home.name: {"default": always}} | editions)
-        except (ValidationError, yaml.YAMLError) as error:
-            problem = (
-                "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-                if isinstance(error, ValidationError)
-                else str(error)
-            )
-            raise UsageError(f"{path}: {problem}", "correct the card") from error
-        if {rule.id, rule.card.number} & taken:
+    with _told("editions.yaml"):
+        editions = _editions(texts.get("editions.yaml", "{}"))
+    found: list[Rule] = []
+    names = set(taken)
+    for path in (path for path in texts if path.endswith("/card.yaml")):
+        home = Path(path).parent
+        sql = texts[f"{home}/rule.sql"]
+        with _told(path):
+            rule = _rule(home, texts[path], sql, {home.name: {"default": always}} | editions)
+        if {rule.id, rule.card.number} & names:
             raise UsageError(
-                f"{home}: the id {rule.id} or the number {rule.card.number} is taken",
+                f"{path}: the id {rule.id} or the number {rule.card.number} is taken",
                 "rename the folder, or give the card another number",
             )
-        _check_select(home / "rule.sql", rule.sql)
+        names |= {rule.id, rule.card.number}
+        _check_select(f"{home}/rule.sql", sql)
         found.append(rule)
-    if not found:
-        raise UsageError(
-            f"there is no rule in {folder}", "give each rule a folder with a card.yaml in it"
-        )
     return found
 
 
-def _check_select(path: Path, sql: str) -> None:
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What is wrong with a file of the user's is said in words."""
+    try:
+        yield
+    except ValidationError as error:
+        problem = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UsageError(f"{path}: {problem}", f"correct {path}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: {' '.join(str(error).split())}", f"correct {path}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not of the shape that the shipped one has", f"compare {path} with it"
+        ) from error
+
+
+def _check_select(path: str, sql: str) -> None:
     try:
         statements = [s for s in sqlglot.parse(sql, read="duckdb") if s is not None]
     except sqlglot.errors.ParseError as error:
@@ -317,29 +336,6 @@ def _check_select(path: Path, sql: str) -> None:
         ) from error
     if len(statements) != 1 or not isinstance(statements[0], sqlglot.exp.Query):
         raise UsageError(f"{path} is not one select", "a rule reads and writes nothing")
-
-
-def parse_variants(words: Sequence[str], numbers: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Turns `RULE.NAME=VALUE` words into variants by rule and name.
-
-    Args:
-        words: as the user wrote them; RULE is an id or a number.
-        numbers: the long id of each number.
-
-    Raises:
-        UsageError: a word of another form.
-    """
-    chosen: dict[str, dict[str, str]] = {}
-    for word in words:
-        match = re.fullmatch(r"([A-Za-z0-9-]+)\.([a-z0-9_]+)=([a-z0-9-]+)", word)
-        if match is None:
-            raise UsageError(
-                f"{word!r} is not a variant",
-                "write RULE.NAME=VALUE, such as neoadj-dual-blockade.population=all-early",
-            )
-        rule, name, value = match.groups()
-        chosen.setdefault(numbers.get(rule.upper(), rule), {})[name] = value
-    return chosen
 
 
 def _other_value(rule: Rule, name: str, value: Scalar) -> Parameter:
@@ -364,8 +360,8 @@ def _load(text: str) -> dict[str, Any]:
     return loaded
 
 
-def _editions(path: Path) -> dict[str, dict[str, dict[str, Edition]]]:
-    written = _load(path.read_text(encoding="utf-8"))
+def _editions(text: str) -> dict[str, dict[str, dict[str, Edition]]]:
+    written = _load(text)
     return {
         rule: {
             name: {
@@ -378,17 +374,20 @@ def _editions(path: Path) -> dict[str, dict[str, dict[str, Edition]]]:
     }
 
 
-def _rule(folder: Path, editions: Mapping[str, Mapping[str, Mapping[str, Edition]]]) -> Rule:
-    card = Card(**_load((folder / "card.yaml").read_text(encoding="utf-8")))
-    sql = (folder / "rule.sql").read_text(encoding="utf-8")
-    return Rule(folder.name, folder, card, sql, editions[folder.name])
+def _rule(
+    folder: Path, card: str, sql: str, editions: Mapping[str, Mapping[str, Mapping[str, Edition]]]
+) -> Rule:
+    return Rule(folder.name, folder, Card(**_load(card)), sql, editions[folder.name])
 
 
-def _hash(*folders: Path) -> str:
+def _hash(own: Mapping[str, str], *folders: Path) -> str:
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix in {".yaml", ".sql", ".csv"}:
                 digest.update(path.relative_to(folder).as_posix().encode())
                 digest.update(path.read_bytes())
+    for name, text in sorted(own.items()):
+        digest.update(name.encode())
+        digest.update(text.encode())
     return digest.hexdigest()

@@ -15,6 +15,7 @@ from audit.errors import UsageError
 from audit.outputs import FINDINGS_A_BATCH
 from audit.resources import root
 from audit.settings import Settings
+from audit.texts import texts
 from audit.warehouse import Connection, run_sql, store
 
 CARRIED = (
@@ -31,8 +32,6 @@ CARRIED = (
 
 FIRST_RELEASE = 1
 """The schema of a database that does not say which one it has."""
-
-_TEXTS = {".yaml", ".sql", ".csv"}
 
 
 def begin_history(con: Connection, out: Path | None = None) -> None:
@@ -85,6 +84,7 @@ def record_run(
     settings: Settings,
     manifest: dict[str, Any],
     *,
+    own: Mapping[str, str],
     conjugates_told_apart: bool,
 ) -> dict[str, Any]:
     """Adds this run to the history, with all that judging it again needs.
@@ -93,6 +93,7 @@ def record_run(
         con: the audit's database, with findings, rates and the history so far.
         settings: what was audited and by which rules.
         manifest: the run's manifest.
+        own: the texts of the user's own rules, as the catalogue has them.
         conjugates_told_apart: as the source mapping says.
 
     Returns:
@@ -104,7 +105,7 @@ def record_run(
     number = len(runs) + 1
     before = runs[-1]["run_id"] if runs else None
     same = bool(runs) and _decides(json.loads(runs[-1]["manifest"])) == _decides(manifest)
-    _record_sources(con, number)
+    _record_sources(con, number, own)
     statements = (root("sql") / "history" / "record.sql").read_text(encoding="utf-8")
     run_sql(con, statements, {"run_number": number})
     counted = con.sql("select kind, count(*) from finding_changes group by kind order by kind")
@@ -131,21 +132,11 @@ def record_run(
     return history
 
 
-def texts() -> dict[str, str]:
-    """All that an audit is judged by, as text under its path: checks/ and sql/."""
-    return {
-        f"{folder}/{path.relative_to(root(folder)).as_posix()}": path.read_text(encoding="utf-8")
-        for folder in ("checks", "sql")
-        for path in sorted(root(folder).rglob("*"))
-        if path.suffix in _TEXTS
-    }
-
-
-def _record_sources(con: Connection, number: int) -> None:
+def _record_sources(con: Connection, number: int, own: Mapping[str, str]) -> None:
     sources = pl.DataFrame(
         [
             (number, path, hashlib.sha256(text.encode()).hexdigest(), text)
-            for path, text in texts().items()
+            for path, text in texts(own).items()
         ],
         {"run_number": pl.Int32, "path": pl.String, "sha256": pl.String, "content": pl.String},
         orient="row",

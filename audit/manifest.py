@@ -47,7 +47,14 @@ def full_manifest(
         },
         "jurisdiction": settings.jurisdiction,
         "mapping": settings.mapping,
-        "rules_from": None if settings.rules_from is None else str(settings.rules_from.resolve()),
+        "rules_from": settings.rules_from
+        and {
+            "folder": str(settings.rules_from.resolve()),
+            "sha256": {
+                path: hashlib.sha256(text.encode()).hexdigest()
+                for path, text in catalogue.own.items()
+            },
+        },
         "conjugates_told_apart": conjugates_told_apart,
         "parameters": {
             rule.id: {name: _plain(p.value) for name, p in rule.card.parameters.items()}

@@ -17,6 +17,7 @@ from audit.extract.contract import tables
 from audit.guideline import Catalogue, Rule
 from audit.pipeline import evaluate_extract
 from audit.settings import Settings
+from audit.texts import own_texts
 from audit.verdicts import VERDICTS
 from audit.vignette_run import disagreements, write
 from audit.vignettes import Vignette, read
@@ -38,13 +39,13 @@ def check_rules(folder: Path) -> dict[str, list[str]]:
     Raises:
         UsageError: the folder holds no rule, or one that can't be read at all.
     """
-    catalogue = Catalogue.read(folder)
-    own = [rule for rule in catalogue.rules.values() if rule.folder.parent == folder]
+    catalogue = Catalogue.read(own_texts(folder))
+    own = [rule for rule in catalogue.rules.values() if f"{rule.id}/card.yaml" in catalogue.own]
     return {rule.id: list(_problems(rule, folder, catalogue)) for rule in own}
 
 
 def _problems(rule: Rule, folder: Path, catalogue: Catalogue) -> Iterator[str]:
-    vignettes = read(rule.folder / "vignettes.md")
+    vignettes = read(folder / rule.folder / "vignettes.md")
     yield from _card(rule)
     yield from _sql(rule, catalogue)
     yield from _untold(rule, vignettes)

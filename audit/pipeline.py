@@ -26,6 +26,7 @@ from audit.quality import check_quality, refusal
 from audit.quality_history import store_quality_history
 from audit.quality_page import Quality, present_quality
 from audit.settings import Settings
+from audit.texts import own_texts
 from audit.warehouse import Connection, open_database
 
 logger = logging.getLogger("audit")
@@ -131,7 +132,11 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
             manifest = _judge(con, catalogue, settings, loaded, stages, run_id or new_run_id())
             store_quality_history(con, manifest)
             manifest["history"] = record_run(
-                con, settings, manifest, conjugates_told_apart=loaded.conjugates_told_apart
+                con,
+                settings,
+                manifest,
+                own=catalogue.own,
+                conjugates_told_apart=loaded.conjugates_told_apart,
             )
             tables = _results(con, AGGREGATES + QUALITY)
             manifest["reviewed"] = reviewed_rates(tables["rates"])
@@ -230,7 +235,7 @@ def judge_extract(
 
 
 def _catalogue(settings: Settings) -> Catalogue:
-    catalogue = Catalogue.read(settings.rules_from).with_parameters(settings.params)
+    catalogue = Catalogue.read(own_texts(settings.rules_from)).with_parameters(settings.params)
     catalogue.select(settings.rules)
     catalogue.check_variants(settings.variants)
     return catalogue

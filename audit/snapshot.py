@@ -21,6 +21,7 @@ from audit.extract import load_tables, stored_tables
 from audit.guideline import Catalogue
 from audit.resources import standing_at
 from audit.settings import Settings
+from audit.texts import kept_texts, own_among
 from audit.warehouse import Connection, open_database, store
 
 # Judging again is no run: it has no progress of its own.
@@ -35,7 +36,7 @@ FACTORS = ("data", "clock", "rule", "code")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An audit's folder as it was published; `texts` is what stood in checks/ and sql/.
+    """An audit's folder as it was published; `texts` is what stood in checks/, sql/ and own/.
 
     `adjudications` are the reviewers' answers that counted in it.
     """
@@ -62,16 +63,16 @@ class Snapshot:
     def factors(self) -> dict[str, object]:
         """What each of FACTORS was, so that two audits can be compared."""
         read = [(file["file"], file["sha256"]) for file in self.manifest["inputs"]]
-        settings = self.settings.model_dump(include={"jurisdiction", "rules", "variants"})
+        settings = self.settings.model_dump(include={"jurisdiction", "rules", "variants", "params"})
         return {
             "data": (sorted(read), self.conjugates_told_apart, self.adjudications.rows()),
             "clock": self.cutoff,
-            "rule": (settings, self._hash("checks/")),
+            "rule": (settings, self._hash("checks/", "own/")),
             "code": (self.manifest["product"]["code"], self._hash("sql/")),
         }
 
-    def _hash(self, folder: str) -> str:
-        own = {path: text for path, text in self.texts.items() if path.startswith(folder)}
+    def _hash(self, *folders: str) -> str:
+        own = {path: text for path, text in self.texts.items() if path.startswith(folders)}
         return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
@@ -138,7 +139,7 @@ def _judged(
     rules: tuple[str, ...],
     scratch: Path,
 ) -> pl.DataFrame:
-    catalogue = Catalogue.read()
+    catalogue = Catalogue.read(own_among(rule.texts)).with_parameters(rule.settings.params)
     judged = [one.id for one in catalogue.select(rule.settings.rules) if one.id in rules]
     settings = rule.settings.model_copy(update={"cutoff": cutoff, "rules": tuple(judged)})
     with duckdb.connect(str(data.database), read_only=True) as source:
@@ -159,18 +160,13 @@ def _judged(
 
 def _read(con: Connection, folder: Path) -> Snapshot:
     run = con.table("runs").order("run_number desc").limit(1).pl().to_dicts()[0]
-    texts = con.execute(
-        "select s.path, t.content from run_sources as s "
-        "inner join source_texts as t on s.sha256 = t.sha256 where s.run_number = $number",
-        {"number": run["run_number"]},
-    ).fetchall()
     settings = json.loads(run["settings"]) | {"extract": folder}
     return Snapshot(
         folder,
         json.loads(run["manifest"]),
         Settings.model_validate(settings),
         run["conjugates_told_apart"],
-        dict(texts),
+        kept_texts(con, run["run_number"]),
         con.sql(_FINDINGS).pl(),
         con.table("adjudications").pl().filter(pl.col("after_run") < run["run_number"]),
     )

@@ -1,11 +1,13 @@
 """Rules of a user's own: tested by the command, audited beside the shipped ones, and locked in."""
 
+import json
 import shutil
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from audit.errors import UsageError, UserError
@@ -14,6 +16,7 @@ from audit.own_rules import check_rules
 from audit.pipeline import evaluate_extract
 from audit.settings import Settings
 from audit.synthesise import synthesise
+from audit.texts import own_texts
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "my_rules"
 RULE = "her2-first-dose-in-time"
@@ -31,13 +34,23 @@ def change(own: Path, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_the_command_tests_the_example(own: Path) -> None:
+def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     code = "from audit.cli import main; main()"
-    call = [sys.executable, "-c", code, "rules", "test", str(own)]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    call = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(call, capture_output=True, text=True, check=False)
+
+
+def command(*arguments: str | Path) -> str:
+    done = called(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_tests_the_example(own: Path) -> None:
+    done = called("rules", "test", own)
     assert (done.returncode, done.stdout) == (0, f"{RULE}: as it should be\n")
     change(own, "rule.sql", "<= $window_days then", "< $window_days then")
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    done = called("rules", "test", own)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "First dose on the last day" in done.stdout
     assert "expected conformant · in-time · margin 0, got non_conformant" in done.stdout
@@ -106,4 +119,38 @@ def test_an_own_rule_is_judged_beside_the_shipped_ones_and_reads_no_file(
 
 def test_without_a_folder_there_are_the_shipped_rules_alone() -> None:
     assert RULE not in Catalogue.read().rules
-    assert RULE in Catalogue.read(SHIPPED).rules
+    assert RULE in Catalogue.read(own_texts(SHIPPED)).rules
+
+
+def test_the_command_judges_them_and_the_audit_outlives_their_folder(
+    own: Path, tmp_path: Path
+) -> None:
+    """Explained and compared by the card that judged, whatever became of it since."""
+    synthesise(60, 3, tmp_path / "extract")
+    config = tmp_path / "audit.toml"
+    config.write_text(
+        'extract = "extract"\nout = "out"\ncutoff = 2025-12-31\nrules = ["X01"]\n'
+        'rules_from = "my_rules"\n'
+    )
+    command("run", "--config", config)
+    change(own, "card.yaml", "{value: 75,", "{value: 60,")
+    command("run", tmp_path / "extract", "--config", config, "--rules-from", own)
+    shutil.rmtree(own)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert set(manifest["rules_from"]["sha256"]) == {f"{RULE}/card.yaml", f"{RULE}/rule.sql"}
+    page = (tmp_path / "out" / "report" / "rules" / f"{RULE}.html").read_text()
+    assert ">always<" in page and "0001-01-01" not in page
+    findings = pl.read_parquet(tmp_path / "out" / "findings.parquet")
+    between = findings.filter(pl.col("margin_days").is_between(-15, -1))["tumour_id"][0]
+    told = command("explain", tmp_path / "out", between, "--rule", "X01")
+    assert "For review (non_conformant): The first dose came later" in told
+    assert "in force from" not in told
+    command("diff", tmp_path / "out", "--json", tmp_path / "diff.json")
+    compared = json.loads((tmp_path / "diff.json").read_text())
+    assert compared["differs"] == ["rule"]
+    (moved,) = [one for one in compared["findings"] if one["subject_id"] == between]
+    assert (moved["before"]["verdict"], moved["after"]["verdict"]) == (
+        "conformant",
+        "non_conformant",
+    )
+    assert moved["causes"] == {"rule": [f"numbers of {RULE}", f"own/{RULE}/card.yaml"]}

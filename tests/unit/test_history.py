@@ -41,7 +41,7 @@ def audit(out: Path, verdicts: dict[str, str], code: str = "c") -> dict[str, obj
             )
         runs = con.table("runs").pl().height
         told = record_run(
-            con, SETTINGS, manifest(f"run-{runs + 1}", code), conjugates_told_apart=True
+            con, SETTINGS, manifest(f"run-{runs + 1}", code), own={}, conjugates_told_apart=True
         )
     new.replace(out / "audit.duckdb")
     return told

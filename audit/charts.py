@@ -128,40 +128,42 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
 
 @_unvalidated
 def trend(
-    years: Sequence[Group],
+    periods: Sequence[Group],
     target: float,
     editions: Iterable[str],
+    axis: str,
     name: str,
     title: str,
     desc: str,
 ) -> str:
-    """Rates by year with 95 % intervals; a dashed upright where an edition came into force.
+    """Rates by period with 95 % intervals; a dashed upright where an edition came into force.
 
     Args:
-        years: the years in order; those without a rate stay empty.
-        target: the registry's rate over all years.
-        editions: years in which an edition of the rule came into force.
+        periods: the periods in order; those without a rate stay empty.
+        target: the registry's rate over all periods.
+        editions: periods in which an edition of the rule came into force.
+        axis: what the periods are, as the axis says it.
         name: as `svg` takes it, like the rest.
         title: the same.
         desc: the same.
     """
-    domain = [year.name for year in years]
+    domain = [period.name for period in periods]
     points: list[dict[str, Any]] = [
-        {"year": year.name, "share": year.rate.share, **year.rate.interval._asdict()}
-        for year in years
-        if year.rate.share is not None and year.rate.interval is not None
+        {"period": one.name, "share": one.rate.share, **one.rate.interval._asdict()}
+        for one in periods
+        if one.rate.share is not None and one.rate.interval is not None
     ]
-    rated = {point["year"] for point in points}
-    gaps = [{"year": year, "share": None} for year in domain if year not in rated]
+    rated = {point["period"] for point in points}
+    gaps = [{"period": name, "share": None} for name in domain if name not in rated]
     rows = {
         "target": [{"share": target}],
         "points": points,
         "line": [*points, *gaps],
-        "since": [{"year": year} for year in editions if year in domain],
+        "since": [{"period": period} for period in editions if period in domain],
     }
     x = alt.X(
-        "year:O",
-        title="Year of decision",
+        "period:O",
+        title=axis,
         scale=alt.Scale(domain=domain),
         axis=alt.Axis(labelAngle=0, labelOverlap=True, grid=False),
     )

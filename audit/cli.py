@@ -79,6 +79,10 @@ def run(
         bool | None,
         typer.Option("--quality-warn-only", help="Audit even data that can't bear it."),
     ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(help="Trends by year (default), half-year or quarter of the decision."),
+    ] = None,
     templates: Annotated[
         Path | None,
         typer.Option(help="Folder of templates and a stylesheet that replace ours by name."),
@@ -103,6 +107,7 @@ def run(
         "gates": tuple(gate) if gate else None,
         "quarantine_limit": quarantine_limit,
         "quality_warn_only": quality_warn_only,
+        "period": period,
         "templates": templates,
         "pdf": pdf,
     }

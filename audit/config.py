@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from audit.errors import UsageError
 from audit.guideline import Catalogue
+from audit.periods import Period
 from audit.resources import root
 from audit.settings import Jurisdiction, Settings
 from audit.texts import own_texts
@@ -66,6 +67,7 @@ class Config(BaseModel):
     quarantine_limit: float = Field(default=1.0, ge=0, le=1)
     quality_warn_only: bool = False
     small_number: int = Field(default=10, ge=1)
+    period: Period = "year"
     templates: Path | None = None
     pdf: bool = False
     keep: int = Field(default=1, ge=0)
@@ -118,6 +120,7 @@ def read_config(
         quarantine_limit=config.quarantine_limit,
         small_number=config.small_number,
         gates=config.gates,
+        period=config.period,
         templates=config.templates,
         pdf=config.pdf,
         keep=config.keep,

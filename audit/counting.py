@@ -12,6 +12,7 @@ import polars as pl
 from audit.attrition import Attrition
 from audit.disclosure import Cell, Sum, is_small, protect
 from audit.margins import JUDGED, banded
+from audit.periods import PERIODS
 from audit.verdicts import IN_POPULATION, VERDICTS
 
 SIDE_COUNTS = ("population",)
@@ -23,7 +24,7 @@ STRATA = {
     "anthracycline": ("given", "none"),
     "era": ("trastuzumab", "pertuzumab", "emtansine", "deruxtecan", "unknown"),
 }
-"""Ways in which cases are told apart beside hospital and year, each with its groups in order."""
+"""Ways in which cases are told apart beside hospital and period, each with its groups in order."""
 TOGETHER = " + "
 """Stands between fields that a case lacks together."""
 
@@ -106,7 +107,7 @@ def _add_groups(counts: Counts, rates: pl.DataFrame, threshold: int) -> list[tup
     ).sort("level", "group_name", "group_id")
     groups = [("registry", "", "Registry")]
     _add_group(counts, groups[0], only(rates.filter(REGISTRY)), threshold)
-    for level in ("site", "year"):
+    for level in ("site", *PERIODS):
         members = []
         for row in rates.filter(pl.col("level") == level).to_dicts():
             members.append((level, row["group_id"], row["group_name"] or "not recorded"))

@@ -13,6 +13,7 @@ import polars as pl
 
 from audit.errors import UserError
 from audit.guideline import Catalogue, Rule
+from audit.periods import period_parts
 from audit.resources import root
 from audit.settings import Settings
 from audit.warehouse import Connection, build, lay_beside, run_sql, store, tables_behind
@@ -96,7 +97,8 @@ def evaluate(
     store(con, "rules_read", _rules_read(rules, frozenset(linked)))
     lay_beside(con, "rule_steps", _steps(rules))
     lay_beside(con, "needed_fields", _needed(catalogue, rules))
-    build(con, "results/tables", shared)
+    lay_beside(con, "period_parts", period_parts(settings.period))
+    build(con, "results/tables", shared | {"period": settings.period})
 
 
 def judge_rules(

@@ -22,11 +22,12 @@ from audit.counting import (
 )
 from audit.disclosure import Cell, Mark, is_small, single
 from audit.margins import JUDGED, Margins, margins
+from audit.periods import PERIODS
 from audit.shared_steps import Way, protected_together
 from audit.verdicts import VERDICTS
 
-NO_SITE = "(not recorded)"
-"""Stands for a missing site in the rates."""
+NOT_RECORDED = "(not recorded)"
+"""Stands for a missing site or day of decision in the rates."""
 LEAST_JUDGED = 10
 """A unit with fewer judged cases shows no rate, whatever the threshold for small counts."""
 
@@ -65,7 +66,7 @@ class Repair:
 
 @dataclass(frozen=True)
 class Group:
-    """The counts of one rule in the registry, at a site, or in a year."""
+    """The counts of one rule in the registry, at a site, or in a reporting period."""
 
     level: str
     id: str
@@ -99,7 +100,7 @@ class RuleFigures:
     rule_id: str
     registry: Group
     sites: list[Group]
-    years: list[Group]
+    periods: list[Group]
     strata: dict[str, list[Group]]
     margins: Margins | None
     steps: list[Step]
@@ -151,7 +152,7 @@ def _figures(
         rule_id=rule_id,
         registry=shown[0],
         sites=[group for group in shown if group.level == "site"],
-        years=[group for group in shown if group.level == "year"],
+        periods=[group for group in shown if group.level in PERIODS],
         strata={level: [group for group in shown if group.level == level] for level in STRATA},
         margins=margins(
             cells, shown[0].cells["conformant"], shown[0].cells["non_conformant"], threshold
@@ -172,10 +173,10 @@ def _figures(
 def _gated(rates: pl.DataFrame, gated_sites: pl.DataFrame) -> set[tuple[str, str]]:
     """Level and id of each group without a rate because a stream is not linked.
 
-    Gated sites keep what conforms and lose what fails. So registry and years have no rate either
+    Gated sites keep what conforms and lose what fails. So registry and periods have no rate either
     once every site with a judged case is gated.
     """
-    closed = set(gated_sites.filter("gated")["site_id"].fill_null(NO_SITE))
+    closed = set(gated_sites.filter("gated")["site_id"].fill_null(NOT_RECORDED))
     judged = rates.filter(
         (pl.col("level") == "site") & (pl.col("conformant") + pl.col("non_conformant") > 0)
     )

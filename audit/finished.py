@@ -53,6 +53,7 @@ class Finished:
             extract=folder,
             cutoff=date.fromisoformat(said["cutoff"]),
             jurisdiction=said["jurisdiction"],
+            period=said.get("period", "year"),
             rules=tuple(known),
             variants={rule: said["variants"][rule] for rule in known},
         )

@@ -14,6 +14,7 @@ from audit.finished import Finished
 from audit.frames import ArrowStream, write_frames, write_tables
 from audit.guideline import Scalar
 from audit.logs import progress_bar
+from audit.periods import Period
 from audit.result import Result
 from audit.settings import Jurisdiction, Settings
 from audit.warehouse import Connection
@@ -29,6 +30,7 @@ def run(
     params: Mapping[str, Mapping[str, Scalar]] | None = None,
     mapping: str | None = None,
     rules_from: str | Path | None = None,
+    period: Period = "year",
     out: str | Path | None = None,
 ) -> "Result":
     """Audits an extract; a bar shows how far it is, in a notebook and on a terminal.
@@ -44,6 +46,7 @@ def run(
             card, in the card's unit.
         mapping: a source mapping's file or shipped name, for a folder in another layout.
         rules_from: a folder with rules of one's own, judged beside the shipped ones.
+        period: `year`, `half-year` or `quarter`: by what rates are counted in trends.
         out: the audit's folder; a temporary one that goes with the result where it is not given.
 
     Raises:
@@ -69,6 +72,7 @@ def run(
             params={rule: dict(values) for rule, values in (params or {}).items()},
             mapping=mapping,
             rules_from=Path(rules_from) if rules_from else None,
+            period=period,
         )
         target = Path(out) if out else folder / "audit"
         with progress_bar():

@@ -46,6 +46,7 @@ def full_manifest(
             "rules": {rule.id: rule.card.version for rule in rules},
         },
         "jurisdiction": settings.jurisdiction,
+        "period": settings.period,
         "mapping": settings.mapping,
         "rules_from": settings.rules_from
         and {

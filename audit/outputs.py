@@ -144,7 +144,7 @@ def summary(
     rows = [
         _row(rule, group, threshold)
         for rule in sorted(figures, key=lambda rule: rule.rule_id)
-        for group in (rule.registry, *rule.sites, *rule.years)
+        for group in (rule.registry, *rule.sites, *rule.periods)
     ]
     in_rows = {f"{row['id']}/{name}" for row in rows for name in _NUMBERS}
     others = [_other(id_, pages[id_]) for id_ in sorted(pages.keys() - in_rows)]

@@ -10,15 +10,16 @@ from audit import charts
 from audit.comparison import Comparison, Place, Position, compare
 from audit.completeness import FieldRow, Recorded
 from audit.disclosure import Cell
-from audit.figures import Group
+from audit.figures import NOT_RECORDED, Group
 from audit.file_names import file_names
 from audit.guideline import Edition
+from audit.periods import Period, period_of
 from audit.present import Page
 from audit.rule_page import RulePage
 from audit.wording import percent, words
 
-LEAST_YEARS = 2
-"""Years with a rate below which no trend is drawn."""
+LEAST_PERIODS = 2
+"""Reporting periods with a rate below which no trend is drawn."""
 POOR = 4
 """From this shade on less than three quarters of a field are recorded."""
 HIDDEN = "·"
@@ -29,7 +30,7 @@ PLANNED = 3
 
 @dataclass(frozen=True)
 class Change:
-    """An edition of a rule that came into force within the years audited."""
+    """An edition of a rule that came into force within the time audited."""
 
     part: str
     edition: Edition
@@ -47,8 +48,8 @@ class RuleView:
     histogram: str
 
     @property
-    def years(self) -> list[Group]:
-        """The years in order, those without a rate too."""
+    def periods(self) -> list[Group]:
+        """The reporting periods in order, those without a rate too."""
         return _in_order(self.rule)
 
 
@@ -100,7 +101,10 @@ class Reason:
 
 def rule_views(page: Page) -> list[RuleView]:
     """A view a rule, in the order of the page."""
-    return [rule_view(rule, page.manifest["jurisdiction"]) for rule in page.rules]
+    return [
+        rule_view(rule, page.manifest["jurisdiction"], page.manifest["period"])
+        for rule in page.rules
+    ]
 
 
 def site_views(page: Page, views: Sequence[RuleView]) -> list[SiteView]:
@@ -169,27 +173,29 @@ def _in_cell(cell: Recorded) -> str:
 
 
 def _in_order(rule: RulePage) -> list[Group]:
-    return [year for year in rule.figures.years if year.cells["population"].value != 0]
+    return [period for period in rule.figures.periods if period.cells["population"].value != 0]
 
 
-def rule_view(rule: RulePage, jurisdiction: str) -> RuleView:
-    """The view of one rule; `jurisdiction` tells which editions are in force."""
+def rule_view(rule: RulePage, jurisdiction: str, kind: Period) -> RuleView:
+    """The view of one rule, by its editions in a jurisdiction and by its periods of a kind."""
     comparison = compare(rule.figures)
-    years = _in_order(rule)
-    changes = _changes(rule, jurisdiction, years)
+    periods = _in_order(rule)
+    changes = _changes(rule, jurisdiction, periods, kind)
     return RuleView(
         rule=rule,
         comparison=comparison,
         changes=changes,
         funnel=_funnel(rule, comparison) if comparison else "",
-        trend=_trend(rule, years, changes),
+        trend=_trend(rule, periods, changes, kind),
         histogram=_histogram(rule),
     )
 
 
-def _changes(rule: RulePage, jurisdiction: str, years: Sequence[Group]) -> list[Change]:
-    """Editions from the first year with a case of the rule on, that year included."""
-    named = [year.name for year in years if year.name.isdigit()]
+def _changes(
+    rule: RulePage, jurisdiction: str, periods: Sequence[Group], kind: Period
+) -> list[Change]:
+    """Editions from the first period with a case of the rule on to the last, both included."""
+    named = [period.id for period in periods if period.id != NOT_RECORDED]
     if not named:
         return []
     return sorted(
@@ -197,7 +203,7 @@ def _changes(rule: RulePage, jurisdiction: str, years: Sequence[Group]) -> list[
             Change(part, places[jurisdiction])
             for part, places in rule.editions.items()
             if jurisdiction in places
-            and min(named) <= str(places[jurisdiction].since.year) <= max(named)
+            and min(named) <= period_of(places[jurisdiction].since, kind) <= max(named)
         ),
         key=lambda change: (change.edition.since, change.part),
     )
@@ -215,20 +221,23 @@ def _funnel(rule: RulePage, comparison: Comparison) -> str:
     )
 
 
-def _trend(rule: RulePage, years: Sequence[Group], changes: Sequence[Change]) -> str:
-    rated = [year for year in years if year.rate.share is not None]
+def _trend(
+    rule: RulePage, periods: Sequence[Group], changes: Sequence[Change], kind: Period
+) -> str:
+    rated = [period for period in periods if period.rate.share is not None]
     target = rule.registry.rate.share
-    if target is None or len(rated) < LEAST_YEARS:
+    if target is None or len(rated) < LEAST_PERIODS:
         return ""
     first, last = rated[0], rated[-1]
     return charts.trend(
-        years,
+        periods,
         target,
-        sorted({str(change.edition.since.year) for change in changes}),
+        sorted({period_of(change.edition.since, kind) for change in changes}),
+        f"{kind.capitalize()} of decision",
         "trend",
-        f"{rule.card.title}: by year of decision",
+        f"{rule.card.title}: by {kind} of decision",
         f"From {percent(first.rate.share or 0)} in {first.name} to "
-        f"{percent(last.rate.share or 0)} in {last.name}; {len(years) - len(rated)} years "
+        f"{percent(last.rate.share or 0)} in {last.name}; {len(periods) - len(rated)} {kind}s "
         "without a rate that may be shown.",
     )
 

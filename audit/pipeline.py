@@ -145,7 +145,7 @@ def run(settings: Settings, out: Path, run_id: str | None = None) -> dict[str, A
                 # DuckDB and Arrow leave Python free meanwhile, and pages are made by it alone.
                 findings = beside.submit(write_findings, con, audit / "findings.parquet")
                 with stages.stage("worklist"):
-                    write_worklists(con, catalogue, audit, settings.cutoff, settings.templates)
+                    write_worklists(con, catalogue, audit, settings)
                     write_quality_list(con, audit / "worklist" / "quality.csv")
                 with stages.stage("report"):
                     page = present(tables, manifest, catalogue, settings.small_number)

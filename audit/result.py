@@ -20,11 +20,12 @@ from audit.finished import Finished
 from audit.guideline import Scalar
 from audit.incidence import cumulative_incidence
 from audit.patient import PatientFacts, patient_timeline
+from audit.periods import period_parts
 from audit.resources import root
 from audit.sensitivity import by_parameter, by_variant, ranking_stability
 from audit.timeline import swimmer
 from audit.views import result_html
-from audit.warehouse import Connection, without_progress_bar
+from audit.warehouse import Connection, lay_beside, without_progress_bar
 
 if TYPE_CHECKING:
     import altair as alt
@@ -56,6 +57,7 @@ class Result:
         path = str(self.finished.folder / "audit.duckdb")
         con = duckdb.connect(path, read_only=True, config=config)
         without_progress_bar(con)
+        lay_beside(con, "period_parts", period_parts(self.finished.settings.period))
         con.execute("set lock_configuration = true")
         return con
 
@@ -160,7 +162,7 @@ class Result:
         """Rates by rule and whatever else is asked for; nothing is suppressed.
 
         Args:
-            by: columns of `cases`, such as `site_id`, `region`, `year`, `pathway`, `hr_status`.
+            by: columns of `cases`, such as `site_id`, `region`, `period`, `pathway`, `hr_status`.
             rule: one rule's id or number; all where none is given.
 
         Returns:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from audit.periods import Period
+
 Jurisdiction = Literal["US", "EU", "ENGLAND"]
 
 
@@ -26,6 +28,7 @@ class Settings(BaseModel):
         quarantine_limit: the largest share of a table's rows that may be in quarantine, inclusive.
         gates: what must hold, such as `R07.rate >= 0.85`; a breach is told after the audit.
         templates: a folder whose templates and stylesheet take the place of ours of the same name.
+        period: by what part of the calendar decisions are counted where a trend is shown.
         pdf: also write the report as a PDF, which needs the extra `pdf`.
         keep: how many earlier audits stay in the audit's folder beside the newest.
         small_number: counts from 1 to one below this are suppressed in aggregate output.
@@ -45,6 +48,7 @@ class Settings(BaseModel):
     block_on_quality: bool = True
     quarantine_limit: float = Field(default=1.0, ge=0, le=1)
     gates: tuple[str, ...] = ()
+    period: Period = "year"
     templates: Path | None = None
     pdf: bool = False
     keep: int = Field(default=1, ge=0)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from audit.guideline import Card, Catalogue
 from audit.outputs import private_file, write_csv
 from audit.own_trend import OwnTrend, own_trends
 from audit.report import render
+from audit.settings import Settings
 from audit.swimlanes import Fact, Plot, plot, told
 from audit.timeline import timeline
 from audit.warehouse import Connection
@@ -51,8 +51,7 @@ def write_worklists(
     con: Connection,
     catalogue: Catalogue,
     folder: Path,
-    cutoff: date,
-    templates: Path | None = None,
+    settings: Settings,
 ) -> None:
     """Writes `worklist/` under `folder`: private files that nothing in the report points at.
 
@@ -63,8 +62,7 @@ def write_worklists(
         con: the audit's database, with `findings` and `sites`.
         catalogue: the cards; their severity orders the cases.
         folder: an existing folder without a `worklist/`.
-        cutoff: the data cut-off, inclusive.
-        templates: a user's folder of templates, as `audit.report.render` takes it.
+        settings: the cut-off, the reporting periods, and a user's folder of templates.
     """
     target = folder / "worklist"
     target.mkdir(mode=0o700)
@@ -73,12 +71,12 @@ def write_worklists(
     cases = worded(con.sql(statement).pl(), catalogue, linked)
     on_page = pl.int_range(pl.len()).over("site_id", "site") < CASES_ON_PAGE
     drawn = cases.filter(on_page, pl.col("verdict") == "non_conformant")
-    facts = told(timeline(con, drawn["patient_id"].unique(), cutoff))
+    facts = told(timeline(con, drawn["patient_id"].unique(), settings.cutoff))
     rows = _listed(cases, on_page, facts).partition_by(
         "site_id", "site", as_dict=True, include_key=False
     )
     files = file_names(cases["site_id"].unique().to_list())
-    trends = own_trends(con, catalogue)
+    trends = own_trends(con, catalogue, settings.period)
     sites = []
     for (site_id, name), own in cases.partition_by(
         "site_id", "site", as_dict=True, maintain_order=True
@@ -102,10 +100,11 @@ def write_worklists(
             "facts": facts,
             "reasons_linked": linked,
             "answers": adjudicate.ANSWERS,
+            "period": settings.period,
             "trend": trends.get(site_id, OwnTrend([], [])),
         }
-        _write_page(target / f"{site.file}.html", "worklist.html", context, templates)
-    _write_page(target / "index.html", "worklists.html", {"sites": sites}, templates)
+        _write_page(target / f"{site.file}.html", "worklist.html", context, settings.templates)
+    _write_page(target / "index.html", "worklists.html", {"sites": sites}, settings.templates)
     write_csv(_repair_list(cases), target / "repairs.csv")
 
 

@@ -1,6 +1,6 @@
 -- The findings in the population of a rule, with what one may want to group or adjust them by. Patient level.
--- year: of decision. The tumour's columns are those of the middle placement of imprecise dates; age in full years at
--- diagnosis, the least that an imprecise birth date allows.
+-- year, period: of decision; the period as the report counts. The tumour's columns are those of the middle placement of
+-- imprecise dates; age in full years at diagnosis, the least that an imprecise birth date allows.
 with tumours_middle as (
     select u.*
     from fct_tumours as u
@@ -22,6 +22,7 @@ select
     s.region,
     s.peer_group,
     cast(extract(year from f.decision_date) as integer) as year,
+    cast(extract(year from f.decision_date) as varchar) || p.part as period,
     t.pathway,
     t.m_status,
     t.her2_basis,
@@ -32,6 +33,7 @@ select
     cast(t.age_at_least as integer) as age,
     h.hr_status
 from findings as f
+left join period_parts as p on extract(month from f.decision_date) = p.month
 left join sites as s on f.site_id = s.site_id
 left join tumours_middle as t on f.tumour_id = t.tumour_id
 left join fct_hormone_receptors as h on t.patient_key = h.patient_key and t.tumour_id = h.tumour_id

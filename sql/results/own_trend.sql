@@ -1,13 +1,16 @@
--- own_trend: judged cases of each site by rule and year of decision, unsuppressed: for the site's private page alone.
+-- own_trend: judged cases of each site by rule and reporting period of decision, unsuppressed: for the site's private
+-- page alone.
 select
-    coalesce(site_id, '(not recorded)') as site_id,
-    rule_id,
-    cast(extract(year from decision_date) as varchar) as year,
-    count(*) filter (where verdict = 'conformant') as met,
+    coalesce(f.site_id, '(not recorded)') as site_id,
+    f.rule_id,
+    cast(extract(year from f.decision_date) as varchar) || p.part as period,
+    count(*) filter (where f.verdict = 'conformant') as met,
     count(*) as judged
-from findings
-where verdict in ('conformant', 'non_conformant') and decision_date is not null
+from findings as f
+inner join period_parts as p on extract(month from f.decision_date) = p.month
+where f.verdict in ('conformant', 'non_conformant')
 group by
-    site_id,
-    rule_id,
-    extract(year from decision_date)
+    f.site_id,
+    f.rule_id,
+    extract(year from f.decision_date),
+    p.part

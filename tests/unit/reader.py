@@ -8,6 +8,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import lil_array
 
 from audit.disclosure import Mark
+from audit.periods import PERIODS
 
 ROUNDED = 0.0005
 """Half of what a percentage with one decimal leaves open."""
@@ -177,7 +178,7 @@ def _groups(rule):
     return [
         rule.registry,
         *rule.sites,
-        *rule.years,
+        *rule.periods,
         *(group for groups in rule.strata.values() for group in groups),
     ]
 
@@ -194,7 +195,7 @@ def _read_rule(reader, rule, truth):
         at = (id_, group.level, group.id)
         reader.adds_up([(*at, name) for name in IN_POPULATION], (*at, "population"))
         _read_rates(reader, at, group.rate)
-    for level in ("site", "year", *rule.strata):
+    for level in ("site", *PERIODS, *rule.strata):
         members = [group for group in _groups(rule) if group.level == level]
         for name in members[0].cells if members else ():
             reader.adds_up([(id_, level, group.id, name) for group in members], (*whole, name))

@@ -4,15 +4,19 @@ import json
 import random
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from audit.evaluate import VARIANT_RATES
 from audit.guideline import Catalogue, Gate
+from audit.periods import period_of
+from audit.settings import Settings
 from audit.verdicts import IN_POPULATION, VERDICTS
 
 CUTOFF = date(2024, 12, 31)
+SETTINGS = Settings(extract=Path("extract"), cutoff=CUTOFF)
 SITES = {
     "S1": "Alder General",
     "S2": "Birch University Hospital",
@@ -95,6 +99,12 @@ def count(found, level, key):
     ).sort("rule_id", "group_id")
 
 
+def period_name(period):
+    return pl.col("decision_date").map_elements(
+        lambda day: period_of(day, period), return_dtype=pl.String
+    )
+
+
 def strata(found):
     """Groups that follow from the patient's number."""
     concerned = found.filter(pl.col("verdict") != "not_applicable")
@@ -175,7 +185,7 @@ def quality():
     }
 
 
-def tables(found=None, patients=15_000):
+def tables(found=None, patients=15_000, period="year"):
     """The result tables that belong to the findings."""
     found = findings() if found is None else found
     reasons = found.group_by("rule_id", "verdict", "reason").agg(pl.len().cast(pl.Int64).alias("n"))
@@ -184,7 +194,7 @@ def tables(found=None, patients=15_000):
             [
                 count(found, "registry", pl.lit("")),
                 count(found, "site", pl.col("site_id")),
-                count(found, "year", pl.col("decision_date").dt.year()),
+                count(found, period, period_name(period)),
             ]
         ),
         "attrition": pl.DataFrame(
@@ -408,6 +418,7 @@ def manifest():
         "catalogue": {"hash": "9f" * 32, "rules": dict.fromkeys(RULES, "1.0.0")},
         "cutoff": str(CUTOFF),
         "jurisdiction": "US",
+        "period": "year",
         "mapping": None,
         "parameters": {rule_id: {"due_days": 84} for rule_id in RULES},
         "variants": {"neoadj-dual-blockade": {"population": "all-early"}},

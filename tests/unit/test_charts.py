@@ -49,7 +49,7 @@ def _draw(figures):
     text = ("a <title>", 'what is "seen" & said')
     return {
         "funnel": charts.funnel(compare(figures), "one", *text),
-        "trend": charts.trend(figures.years, 0.8, ["2020"], "two", *text),
+        "trend": charts.trend(figures.periods, 0.8, ["2020"], "Year", "two", *text),
         "histogram": charts.margin_histogram(figures.margins, words()["margins"], "three", *text),
         "standing": charts.standing(standing, "four", *text),
         "heat": charts.heat_map(cells, ["Grade"], "five", *text),
@@ -89,7 +89,8 @@ def test_what_breaks_the_schema_is_noticed():
 
 
 def test_the_same_numbers_give_the_same_bytes(figures, drawn):
-    again = charts.trend(figures.years, 0.8, ["2020"], "two", "a <title>", 'what is "seen" & said')
+    text = ("a <title>", 'what is "seen" & said')
+    again = charts.trend(figures.periods, 0.8, ["2020"], "Year", "two", *text)
     assert again == drawn["trend"]
 
 

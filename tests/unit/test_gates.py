@@ -174,7 +174,7 @@ def test_a_gated_site_shows_no_rate(tmp_path):
 def test_no_rate_anywhere_where_every_site_is_gated(tmp_path):
     found = audit(tmp_path / "e", [patient("H1", 1) for _ in range(20)])
     figures = rule_figures(found.tables, RULE, 10)
-    for group in (figures.registry, *figures.sites, *figures.years):
+    for group in (figures.registry, *figures.sites, *figures.periods):
         assert group.rate.share is None
         assert group.rate.why == "stream-not-linked"
 
@@ -182,7 +182,7 @@ def test_no_rate_anywhere_where_every_site_is_gated(tmp_path):
 def test_the_page_says_so_in_place_of_the_rate():
     page = present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
     rule = next(rule for rule in page.rules if rule.id == fixtures.GATED)
-    context = {"page": page, "rule": rule, "view": rule_view(rule, "US")}
+    context = {"page": page, "rule": rule, "view": rule_view(rule, "US", "year")}
     told = render("rule.html", context)
     assert told.count('<span class="quiet">stream not linked</span>') == 1
     assert "at 1 of 4 hospitals too few of the cases" in told

@@ -1,4 +1,6 @@
-"""A site's own rates by year: counted from the findings, and in its private page alone."""
+"""A site's own rates by period: counted from the findings, and in its private page alone."""
+
+import re
 
 import polars as pl
 import pytest
@@ -6,20 +8,22 @@ import report_fixtures as fixtures
 
 from audit import worklist
 from audit.own_trend import own_trends
+from audit.periods import PERIODS
 
 
-def test_each_cell_counts_the_judged_findings_of_its_year():
+@pytest.mark.parametrize("kind", PERIODS)
+def test_each_cell_counts_the_judged_findings_of_its_period(kind):
     found = fixtures.findings(200)
-    trends = own_trends(fixtures.database(found), fixtures.CATALOGUE)
+    trends = own_trends(fixtures.database(found), fixtures.CATALOGUE, kind)
     assert set(trends) == set(fixtures.SITES)
     for site_id, trend in trends.items():
-        assert trend.years == sorted(trend.years)
+        assert trend.periods == sorted(trend.periods)
         for rule in trend.rules:
-            for year, cell in zip(trend.years, rule.cells, strict=True):
+            for period, cell in zip(trend.periods, rule.cells, strict=True):
                 own = found.filter(
                     pl.col("site_id") == site_id,
                     pl.col("rule_id") == fixtures.CATALOGUE.numbers[rule.card.number],
-                    pl.col("decision_date").dt.year() == int(year),
+                    fixtures.period_name(kind) == period,
                 )
                 met, unmet = (
                     own.filter(pl.col("verdict") == verdict).height
@@ -28,12 +32,21 @@ def test_each_cell_counts_the_judged_findings_of_its_year():
                 assert cell == ((met, met + unmet) if met + unmet else None)
 
 
-def test_it_stands_in_the_hospital_s_private_page(tmp_path):
+@pytest.mark.parametrize(("kind", "tables"), [("year", 1), ("quarter", 2)])
+def test_it_stands_in_the_hospital_s_private_page(tmp_path, kind, tables):
     found = fixtures.findings(60)
+    settings = fixtures.SETTINGS.model_copy(update={"period": kind})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "timeline", fixtures.timeline)
         con = fixtures.database(found)
-        worklist.write_worklists(con, fixtures.CATALOGUE, tmp_path, fixtures.CUTOFF)
+        worklist.write_worklists(con, fixtures.CATALOGUE, tmp_path, settings)
     text = (tmp_path / "worklist" / "S1.html").read_text("utf-8")
-    assert text.count("Own rates by year") >= 1
+    assert f"<h2>Own rates by {kind}</h2>" in text
+    # As many columns as fit on paper, and every period once.
+    assert text.count('<table class="own-trend">') == tables
+    headings = re.findall(r'<th scope="col" class="n">([^<]+)</th>', text)
+    trend = own_trends(con, fixtures.CATALOGUE, kind)["S1"]
+    assert headings == trend.periods
+    shown = re.findall(r'<td class="n">(\d+)/(\d+)<', text)
+    assert len(shown) == sum(cell is not None for rule in trend.rules for cell in rule.cells)
     assert (tmp_path / "worklist" / "S1.html").stat().st_mode & 0o077 == 0

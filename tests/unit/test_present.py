@@ -172,7 +172,7 @@ def test_no_small_count_of_a_rule_follows_from_the_tables_of_its_page(size, reas
         found.with_columns(pl.col("reason").replace({"imprecise-date": reason}))
     )
     for figures in all_figures(tables, fixtures.RULES, 10).values():
-        groups = [figures.registry, *figures.sites, *figures.years]
+        groups = [figures.registry, *figures.sites, *figures.periods]
         cells = {
             (group.level, group.id, name): cell
             for group in groups
@@ -184,7 +184,7 @@ def test_no_small_count_of_a_rule_follows_from_the_tables_of_its_page(size, reas
         ]
         columns = [
             Sum(tuple((g.level, g.id, name) for g in members), ("registry", "", name))
-            for members in (figures.sites, figures.years)
+            for members in (figures.sites, figures.periods)
             for name in (*VERDICTS, "population")
         ]
         more, reasons = attrition_and_reasons(figures)
@@ -197,7 +197,7 @@ def test_no_small_count_of_a_rule_follows_from_the_tables_of_its_page(size, reas
 @pytest.mark.parametrize("size", [40, 150, 400])
 def test_no_rate_rests_on_a_hidden_count_or_on_few_cases(size):
     figures = rule_figures(fixtures.tables(fixtures.findings(size)), RULE, 10)
-    for group in (figures.registry, *figures.sites, *figures.years):
+    for group in (figures.registry, *figures.sites, *figures.periods):
         met, unmet = (group.cells[name].value for name in ("conformant", "non_conformant"))
         if group.rate.share is not None:
             assert met + unmet >= 10
@@ -212,7 +212,7 @@ def test_completeness_of_a_small_count_is_a_floor_of_what_it_may_be(size):
     for figures in all_figures(
         fixtures.tables(fixtures.findings(size)), fixtures.RULES, 10
     ).values():
-        for group in (figures.registry, *figures.sites, *figures.years):
+        for group in (figures.registry, *figures.sites, *figures.periods):
             if group.rate.completeness_least is not None:
                 assert group.cells["not_evaluable"].mark is Mark.SMALL
                 population = group.cells["population"].value

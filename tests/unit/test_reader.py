@@ -10,9 +10,8 @@ from audit.figures import all_figures
 RULES = fixtures.RULES[:6]
 
 
-def attacked(found, threshold):
+def attacked(tables, threshold):
     """Counts that a reader knows too well: with what they know of each, and the truth."""
-    tables = fixtures.tables(found)
     truth = {key: cell.value for key, cell in seen(all_figures(tables, RULES, 1))}
     figures = all_figures(tables, RULES, threshold)
     marks = dict(seen(figures))
@@ -35,7 +34,14 @@ def attacked(found, threshold):
     [(1200, 7, 10), (300, 1, 10), (300, 2, 5), (600, 3, 20), (120, 4, 10)],
 )
 def test_no_small_count_of_several_rules_can_be_worked_out(size, seed, threshold):
-    assert attacked(fixtures.findings(size, seed), threshold) == {}
+    assert attacked(fixtures.tables(fixtures.findings(size, seed)), threshold) == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "seed", "kind"), [(1200, 5, "half-year"), (300, 6, "half-year"), (1200, 8, "quarter")]
+)
+def test_none_follows_from_finer_periods(size, seed, kind):
+    assert attacked(fixtures.tables(fixtures.findings(size, seed), period=kind), 10) == {}
 
 
 def test_the_reader_would_find_what_is_hidden_badly():

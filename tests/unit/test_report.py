@@ -28,7 +28,7 @@ def audit(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "CASES_ON_PAGE", CASES_ON_PAGE)
         patch.setattr(worklist, "timeline", fixtures.timeline)
-        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.CUTOFF)
+        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.SETTINGS)
     page = present(tables, fixtures.manifest(), fixtures.CATALOGUE)
     render_report(page, folder)
     write_outputs(con, [rule.figures for rule in page.rules], folder, 10)

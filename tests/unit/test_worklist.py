@@ -64,7 +64,7 @@ def written(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "CASES_ON_PAGE", 3)
         patch.setattr(worklist, "timeline", fixtures.timeline)
-        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.CUTOFF)
+        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.SETTINGS)
     con.close()
     return folder / "worklist"
 
@@ -102,7 +102,7 @@ def test_the_timelines_of_a_patient_under_several_rules_are_told_apart_by_ear(
     monkeypatch.setattr(worklist, "timeline", fixtures.timeline)
     found = fixtures.findings().with_columns(patient_id=pl.lit("patient-1"))
     con = fixtures.database(found)
-    worklist.write_worklists(con, fixtures.CATALOGUE, tmp_path, fixtures.CUTOFF)
+    worklist.write_worklists(con, fixtures.CATALOGUE, tmp_path, fixtures.SETTINGS)
     con.close()
     html = (tmp_path / "worklist/S1.html").read_text("utf-8")
     named = re.findall(r'role="region"[^>]* aria-label="([^"]*)"', html)

@@ -1,10 +1,11 @@
--- rates: verdict counts of each rule for the registry, each site and each year of decision.
+-- rates: verdict counts of each rule for the registry, each site and each reporting period of decision; the level of
+-- these is the kind of period.
 create or replace table rates as
 with listed as (
     select
         *,
         coalesce(site_id, '(not recorded)') as site,
-        coalesce(cast(year as varchar), '(not recorded)') as year_told
+        coalesce(period, '(not recorded)') as period_told
     from judgement_counts
     where is_finding
 ),
@@ -35,9 +36,9 @@ grouped as (
         rule_id,
         verdict,
         reason,
-        'year' as level,
-        year_told as group_id,
-        year_told as group_name,
+        $period as level,
+        period_told as group_id,
+        period_told as group_name,
         n
     from listed
 )

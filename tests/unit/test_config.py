@@ -44,6 +44,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
         "GUIDELINE_AUDIT_GATES": "R05.rate >= 0.5; R07.rate >= 0.5",
         "GUIDELINE_AUDIT_COMPARE_VARIANTS": "true",
         "GUIDELINE_AUDIT_SMALL_NUMBER": "7",
+        "GUIDELINE_AUDIT_PERIOD": "quarter",
         "HOME": "/nowhere",
     }
     given = {"rules": ("R10",), "cutoff": "2024-01-31", "jurisdiction": None}
@@ -56,6 +57,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
     assert settings.gates == ("R05.rate >= 0.5", "R07.rate >= 0.5")
     assert settings.compare_variants
     assert settings.small_number == 7
+    assert settings.period == "quarter"
 
 
 def test_variants_are_a_table_in_the_file_and_words_elsewhere(tmp_path: Path) -> None:
@@ -80,6 +82,7 @@ def test_a_mapping_beside_the_file_is_found_and_a_shipped_one_stays_a_name(tmp_p
         (MINIMUM + 'cutof = "x"', ("audit.toml: key cutof", "is not known", "cutoff")),
         (MINIMUM + "keep = -1", ("audit.toml: key keep", "-1", "greater than or equal to 0")),
         (MINIMUM + 'jurisdiction = "MARS"', ("key jurisdiction", "'MARS'", "US, EU, ENGLAND")),
+        (MINIMUM + 'period = "week"', ("key period", "'week'", "year, half-year, quarter")),
         (MINIMUM + 'gates = "R05.rate >= 1"', ("key gates", "valid tuple")),
         ('extract = "in"\nout = "out"', ("no cutoff is given", "--cutoff")),
         ('cutoff = "today"\nout = "out"', ("no extract is given", "GUIDELINE_AUDIT_EXTRACT")),

@@ -71,8 +71,17 @@ def test_tables_in_memory_give_the_same_findings_as_files(extract, result):
     con = duckdb.connect()
     for name, frame in frames(extract).items():
         con.register(name, frame.to_pandas())
-    with audit.run(con, cutoff=CUTOFF, rules=["R10", "R17"]) as other:
+    with audit.run(con, cutoff=CUTOFF, rules=["R10", "R17"], period="quarter") as other:
         assert other.findings.equals(result.findings)
+        stored = other.sql(
+            "select rule_id, group_id as period, conformant, non_conformant from rates"
+            " where level = 'quarter' and group_id like '%-Q_' order by all"
+        )
+        counted = other.rates(by=["period"]).select(stored.columns)
+        assert stored.height > 10
+        assert counted.equals(
+            stored.join(counted, on=["rule_id", "period"], how="semi", maintain_order="left")
+        )
 
 
 @pytest.mark.parametrize("to", [pl.DataFrame.lazy, pl.DataFrame.to_pandas, pl.DataFrame.to_arrow])

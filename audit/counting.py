@@ -37,6 +37,8 @@ _STRATUM_WORTH = 0.2
 _MARGIN_WORTH = 0.1
 _RATE = ("conformant", "non_conformant")
 REGISTRY = pl.col("level") == "registry"
+ADJUDICATED = ("reason", "excepted", "adjudicated")
+"""The key of the registry's cases that a reviewer's answer excepts."""
 
 Tables = Mapping[str, pl.DataFrame]
 """The result tables of an audit by name."""
@@ -49,11 +51,17 @@ class Counts:
         self.counts: dict[Hashable, int] = {}
         self.sums: list[Sum] = []
         self.weights: dict[Hashable, float] = {}
+        self.unprinted: set[Hashable] = set()
 
     def add(self, key: Hashable, count: int, weight: float = 1.0) -> None:
         """Takes a count under its key; a dear one is hidden late where another needs cover."""
         self.counts[key] = count
         self.weights[key] = weight
+
+    def add_unprinted(self, key: Hashable, count: int) -> None:
+        """Takes a count that no page prints but that would follow from counts they do print."""
+        self.add(key, count)
+        self.unprinted.add(key)
 
     def tie(self, parts: Iterable[Hashable], total: Hashable) -> None:
         """Ties the parts to the total, where they add up to it: only then can a reader subtract."""
@@ -63,7 +71,8 @@ class Counts:
 
     def protected(self, threshold: int, hidden: Collection[Hashable] = ()) -> dict[Hashable, Cell]:
         """What may be shown of the counts, where some are hidden already."""
-        return protect(self.counts, self.sums, threshold, self.weights, hidden)
+        unseen = self.unprinted.union(hidden)
+        return protect(self.counts, self.sums, threshold, self.weights, unseen)
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ def gather(tables: Tables, rule_id: str, threshold: int) -> Gathered:
     groups = _add_groups(counts, own["rates"], threshold)
     groups += _add_strata(counts, own["strata"], threshold)
     reasons = _add_reasons(counts, own["verdict_reasons"], own["exception_reasons"])
+    _add_reviewed(counts, own["rates"])
     missing = _add_missing(counts, own["missing_fields"])
     repairs = _add_repairs(counts, own["repairs"])
     _add_margins(counts, own["margins"])
@@ -188,6 +198,20 @@ def _add_reasons(
     for verdict, codes in reasons.items():
         counts.tie((("reason", verdict, code) for code in codes), ("registry", "", verdict))
     return reasons
+
+
+def _add_reviewed(counts: Counts, rates: pl.DataFrame) -> None:
+    """What reviewers accepted at each site, beside what else was: each follows from the other."""
+    if ADJUDICATED not in counts.counts:
+        return
+    accepted = []
+    for row in rates.filter(pl.col("level") == "site").to_dicts():
+        site, count = ("site", row["group_id"]), int(row["adjudicated"])
+        accepted.append((*site, "adjudicated"))
+        counts.add(accepted[-1], count)
+        counts.add_unprinted((*site, "excepted otherwise"), int(row["excepted"]) - count)
+        counts.tie((accepted[-1], (*site, "excepted otherwise")), (*site, "excepted"))
+    counts.tie(accepted, ADJUDICATED)
 
 
 def _add_missing(counts: Counts, missing_fields: pl.DataFrame) -> list[str]:

@@ -11,6 +11,7 @@ import polars as pl
 from audit import statistics
 from audit.attrition import Step
 from audit.counting import (
+    ADJUDICATED,
     REGISTRY,
     SIDE_COUNTS,
     STRATA,
@@ -65,14 +66,29 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Review:
+    """What reviewers' answers did: the cases that they excepted, and the rate without them.
+
+    Before review these cases were non-conformant. No rate where one of the counts is hidden.
+    """
+
+    adjudicated: Cell
+    before: Rate
+
+
+@dataclass(frozen=True)
 class Group:
-    """The counts of one rule in the registry, at a site, or in a reporting period."""
+    """The counts of one rule in the registry, at a site, or in a reporting period.
+
+    `review` is None but for the registry and its sites, and where no answer counts under the rule.
+    """
 
     level: str
     id: str
     name: str
     cells: dict[str, Cell]
     rate: Rate
+    review: Review | None
 
 
 @dataclass(frozen=True)
@@ -213,7 +229,17 @@ def _group(
         for count in (*VERDICTS, *SIDE_COUNTS)
         if (level, id_, count) in cells
     }
-    return Group(level, id_, name, own, _rate(own, threshold, gated))
+    accepted = cells.get(ADJUDICATED if level == "registry" else (level, id_, "adjudicated"))
+    review = None if accepted is None else _review(own, accepted, threshold, gated)
+    return Group(level, id_, name, own, _rate(own, threshold, gated), review)
+
+
+def _review(cells: Mapping[str, Cell], accepted: Cell, threshold: int, gated: bool) -> Review:
+    unmet = cells["non_conformant"].value
+    together = Cell(None, Mark.COVER)
+    if unmet is not None and accepted.value is not None:
+        together = Cell(unmet + accepted.value)
+    return Review(accepted, _rate({**cells, "non_conformant": together}, threshold, gated))
 
 
 def _repair(fields: str, cells: Mapping[str, Cell], settled: Cell) -> Repair:

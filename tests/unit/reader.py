@@ -147,6 +147,7 @@ def read(figures, threshold, truth):
     reader = Reader(threshold)
     for rule in figures.values():
         _read_rule(reader, rule, truth)
+        _read_reviews(reader, rule, truth)
     _read_steps_across(reader, figures, truth)
     return reader
 
@@ -157,6 +158,8 @@ def seen(figures):
         for group in _groups(rule):
             for name, cell in group.cells.items():
                 yield (rule_id, group.level, group.id, name), cell
+            if group.review:
+                yield _accepted(rule_id, group), group.review.adjudicated
         for verdict, reasons in rule.reasons.items():
             for code, cell in reasons:
                 yield (rule_id, "reason", verdict, code), cell
@@ -223,6 +226,33 @@ def _read_rule(reader, rule, truth):
             [(id_, "margin", verdict, code) for code in rule.margins.cells[verdict]],
             (*whole, verdict),
         )
+
+
+def _accepted(rule_id, group):
+    """The registry's cases accepted on review are those of the reason: one count, printed twice."""
+    if group.level == "registry":
+        return (rule_id, "reason", "excepted", "adjudicated")
+    return (rule_id, group.level, group.id, "adjudicated")
+
+
+def _read_reviews(reader, rule, truth):
+    """What else was excepted is not printed: it is what accepted cases leave of all excepted."""
+    sites = [group for group in rule.sites if group.review]
+    for group in [rule.registry, *sites] if sites else ():
+        at, accepted = (rule.rule_id, group.level, group.id), _accepted(rule.rule_id, group)
+        rate = group.review.before
+        if rate.share is not None:
+            met, unmet = {(*at, "conformant"): 1}, {(*at, "non_conformant"): 1}
+            reader.reads_share(rate.share, met, met | unmet | {accepted: 1})
+    for group in sites:
+        at = (rule.rule_id, group.level, group.id)
+        others = (*at, "excepted otherwise")
+        truth[others] = truth[*at, "excepted"] - truth[*at, "adjudicated"]
+        reader.bounds[others] = (0, inf)
+        reader.adds_up([(*at, "adjudicated"), others], (*at, "excepted"))
+    if sites:
+        parts = [_accepted(rule.rule_id, group) for group in sites]
+        reader.adds_up(parts, _accepted(rule.rule_id, rule.registry))
 
 
 def _read_rates(reader, at, rate):

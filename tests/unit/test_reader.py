@@ -19,9 +19,9 @@ def attacked(tables, threshold):
     assert reader.holds(truth) == []
     small = [key for key in reader.hidden() if 0 < truth[key] < threshold]
     assert small
-    needed = dict.fromkeys(marks, 1) | dict.fromkeys(small, min(SPREAD, threshold - 2))
+    needed = dict.fromkeys(reader.bounds, 1) | dict.fromkeys(small, min(SPREAD, threshold - 2))
     ranges = reader.ranges(truth, needed)
-    assert all(marks[key].mark is not Mark.SHOWN for key in ranges)
+    assert all(marks[key].mark is not Mark.SHOWN for key in ranges if key in marks)
     return {
         key: (truth[key], *ranges[key])
         for key in small
@@ -42,6 +42,15 @@ def test_no_small_count_of_several_rules_can_be_worked_out(size, seed, threshold
 )
 def test_none_follows_from_finer_periods(size, seed, kind):
     assert attacked(fixtures.tables(fixtures.findings(size, seed), period=kind), 10) == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "seed", "of", "threshold"),
+    [(1200, 9, 3, 10), (1200, 10, 1, 10), (300, 11, 2, 5), (5000, 12, 2, 10), (300, 13, 1, 10)],
+)
+def test_none_follows_from_what_reviewers_accepted(size, seed, of, threshold):
+    tables = fixtures.tables(fixtures.reviewed(fixtures.findings(size, seed), of))
+    assert attacked(tables, threshold) == {}
 
 
 def test_the_reader_would_find_what_is_hidden_badly():

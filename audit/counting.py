@@ -192,7 +192,7 @@ def _add_reasons(
         ]
     ).filter(pl.col("reason").is_not_null())
     reasons: dict[str, list[str]] = {}
-    for row in rows.sort("n", "reason", descending=[True, False]).to_dicts():
+    for row in rows.sort("reason").to_dicts():
         reasons.setdefault(row["verdict"], []).append(row["reason"])
         counts.add(("reason", row["verdict"], row["reason"]), row["n"])
     for verdict, codes in reasons.items():
@@ -216,17 +216,17 @@ def _add_reviewed(counts: Counts, rates: pl.DataFrame) -> None:
 
 def _add_missing(counts: Counts, missing_fields: pl.DataFrame) -> list[str]:
     """Missing fields overlap: the repairs tell how, and tie them to the cases."""
-    rows = missing_fields.sort("n", "field", descending=[True, False]).to_dicts()
+    rows = missing_fields.sort("field").to_dicts()
     for row in rows:
         counts.add(("missing", row["field"]), row["n"])
     return [row["field"] for row in rows]
 
 
 def _add_repairs(counts: Counts, repairs: pl.DataFrame) -> list[str]:
-    """The fields lacking together in the registry; those of most cases come first."""
+    """The fields lacking together in the registry."""
     rows = repairs.filter(pl.col("site_id").is_null())
     lacking = []
-    for row in rows.sort("verdicts_settled", "field", descending=[True, False]).to_dicts():
+    for row in rows.sort("field").to_dicts():
         lacking.append(row["field"])
         counts.add(("repair", row["field"]), row["verdicts_settled"], _REPAIR_WORTH)
     counts.tie((("repair", fields) for fields in lacking), ("registry", "", "not_evaluable"))

@@ -95,19 +95,19 @@ class Group:
 class Reading:
     """How a rule comes out under a choice that is not in force.
 
-    `differs` is false where no count differs, and None where one differs by a small number: then
-    there is no rate, which would give that number away.
+    `why` is empty where the rate is told, `alike` where no count differs, `close` where one differs
+    by a small number, which a rate would give away, and `hidden` where the rate in force is.
     """
 
     variant: str
     choice: str
-    differs: bool | None
     rate: Rate | None
+    why: str
 
 
 @dataclass(frozen=True)
 class RuleFigures:
-    """All figures of one rule. `reasons`, `missing` and `repairs` are sorted by how many cases.
+    """All figures of one rule. `reasons`, `missing` and `repairs` come as `_most_first` puts them.
 
     Repairs are those of the registry: by site nearly all of them are small, and covering for them
     would cost the rates.
@@ -175,15 +175,26 @@ def _figures(
         ),
         steps=rule.attrition.steps(cells),
         reasons={
-            verdict: [(code, cells["reason", verdict, code]) for code in codes]
+            verdict: _most_first((code, cells["reason", verdict, code]) for code in codes)
             for verdict, codes in rule.reasons.items()
         },
-        missing=[(field, cells["missing", field]) for field in rule.missing],
-        readings=_readings(own["variant_rates"], only(own["rates"].filter(REGISTRY)), threshold),
+        missing=_most_first((field, cells["missing", field]) for field in rule.missing),
+        readings=_readings(
+            own["variant_rates"], only(own["rates"].filter(REGISTRY)), shown[0].rate, threshold
+        ),
         repairs=[
-            _repair(fields, shown[0].cells, cells["repair", fields]) for fields in rule.repairs
+            _repair(fields, shown[0].cells, settled)
+            for fields, settled in _most_first((f, cells["repair", f]) for f in rule.repairs)
         ],
     )
+
+
+def _most_first(counts: Iterable[tuple[str, Cell]]) -> list[tuple[str, Cell]]:
+    """Those of most cases first, by name where as many: then the hidden ones, by name alone.
+
+    A hidden count between others would lie between their numbers.
+    """
+    return sorted(counts, key=lambda one: (one[1].value is None, -(one[1].value or 0), one[0]))
 
 
 def _gated(rates: pl.DataFrame, gated_sites: pl.DataFrame) -> set[tuple[str, str]]:
@@ -203,21 +214,32 @@ def _gated(rates: pl.DataFrame, gated_sites: pl.DataFrame) -> set[tuple[str, str
     return {("site", id_) for id_ in closed} | (set(elsewhere) if everywhere else set())
 
 
-def _readings(others: pl.DataFrame, in_force: Mapping[str, int], threshold: int) -> list[Reading]:
-    """The other readings, each shown only where it is far enough from every one shown so far."""
+def _readings(
+    others: pl.DataFrame, in_force: Mapping[str, int], rate: Rate, threshold: int
+) -> list[Reading]:
+    """The other readings, each shown only where it is far enough from every one shown so far.
+
+    Where the rate in force is hidden none is shown: how far it must at least lie from that of
+    another reading would tell something of it.
+    """
+    if rate.why in ("small", "stream-not-linked"):
+        return [Reading(row["variant"], row["choice"], None, "hidden") for row in others.to_dicts()]
     shown = [in_force]
     readings = []
     for row in others.to_dicts():
-        gaps = [abs(row[name] - one[name]) for one in shown for name in JUDGED]
+        moves = [[row[name] - one[name] for name in JUDGED] for one in shown]
+        gaps = [abs(gap) for move in moves for gap in (*move, sum(move))]
         if any(is_small(gap, threshold) for gap in gaps):
-            readings.append(Reading(row["variant"], row["choice"], None, None))
+            readings.append(Reading(row["variant"], row["choice"], None, "close"))
             continue
         shown.append(row)
+        if not any(moves[0]):
+            readings.append(Reading(row["variant"], row["choice"], None, "alike"))
+            continue
         cells = {name: single(row[name], threshold) for name in JUDGED}
         hidden = dict.fromkeys(("not_evaluable", "population"), Cell(None, Mark.COVER))
-        differs = any(row[name] != in_force[name] for name in JUDGED)
-        rate = _rate(cells | hidden, threshold, gated=False)
-        readings.append(Reading(row["variant"], row["choice"], differs, rate))
+        told = _rate(cells | hidden, threshold, gated=False)
+        readings.append(Reading(row["variant"], row["choice"], told, ""))
     return readings
 
 

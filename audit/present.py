@@ -93,7 +93,7 @@ def present(
     rules = [rule_page(figures[rule_id], manifest, catalogue) for rule_id in audited]
     loads = _loads(tables["load_counts"])
     loaded = {load.name: single(load.loaded, threshold) for load in loads}
-    drugs = _drugs(tables["unrecognised_drugs"], threshold)
+    drugs, drugs_left_out = _drugs(tables["unrecognised_drugs"], threshold)
     site_rows = tables["rates"].filter(pl.col("level") == "site")
     site_names = dict(site_rows.select("group_id", "group_name").iter_rows())
     return Page(
@@ -118,8 +118,8 @@ def present(
             if not load.linked
         ],
         quarantine=_quarantine(tables["quarantine"]),
-        drugs=drugs[:DRUGS_SHOWN],
-        drugs_left_out=max(0, len(drugs) - DRUGS_SHOWN),
+        drugs=drugs,
+        drugs_left_out=drugs_left_out,
         stages=_stages(tables["unreadable_stages"], threshold),
         completeness=completeness(tables["completeness"], site_names, catalogue, threshold),
         repairs=mendings(figures.values(), catalogue),
@@ -194,16 +194,23 @@ def _quarantine(quarantine: pl.DataFrame) -> list[tuple[str, str, int]]:
     ]
 
 
-def _drugs(unrecognised: pl.DataFrame, threshold: int) -> list[Drug]:
-    """Most frequent first. A row count as small as the patients' would give it away."""
-    return [
+def _drugs(unrecognised: pl.DataFrame, threshold: int) -> tuple[list[Drug], int]:
+    """The most frequent names, and how many are left out.
+
+    Those in hidden numbers of rows come last, by name: their order must not tell these numbers. A
+    row count as small as the patients' would give it away.
+    """
+    rows = unrecognised.sort("rows", "drug", descending=[True, False]).to_dicts()
+    drugs = [
         Drug(
             row["drug"] or "(empty)",
             single(row["rows"], threshold),
             single(row["patients"], threshold),
         )
-        for row in unrecognised.sort("rows", "drug", descending=[True, False]).to_dicts()
+        for row in rows[:DRUGS_SHOWN]
     ]
+    drugs.sort(key=lambda drug: (-(drug.rows.value or 0), drug.text))
+    return drugs, len(rows) - len(drugs)
 
 
 def _stages(unreadable: pl.DataFrame, threshold: int) -> list[tuple[str, Cell]]:

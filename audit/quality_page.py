@@ -1,13 +1,13 @@
 """What the page says of data quality: no SQL, no HTML, no record's value, no patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from audit.counting import Tables
-from audit.disclosure import THRESHOLD, Cell, Mark, single
+from audit.disclosure import THRESHOLD, Cell, Mark, is_small, single
 from audit.extract.contract import tables as contract_tables
 
 PERSONS = frozenset({"patients", "tumours"})
@@ -90,7 +90,8 @@ def present_quality(
     checks = tables["quality_checks"].to_dicts()
     examples = dict(tables["quality_examples"].iter_rows())
     by_id = {rule_id: number for number, rule_id in numbers.items()}
-    past = _past(tables["quality_history"])
+    of_persons = {check["check_id"] for check in checks if check["table_name"] in PERSONS}
+    past = _past(tables["quality_history"], of_persons, threshold)
     failed: dict[str, list[Failed]] = {severity: [] for severity in SEVERITIES}
     for check in checks:
         if check["success"]:
@@ -156,11 +157,18 @@ def _state(load: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> Tabl
     )
 
 
-def _past(history: pl.DataFrame) -> dict[str, list[Past]]:
-    """What the latest runs found, the oldest first, for each check that several runs know."""
+def _past(
+    history: pl.DataFrame, of_persons: Collection[str], threshold: int
+) -> dict[str, list[Past]]:
+    """What the latest runs found, the oldest first, for each check that several runs know.
+
+    A run that found a small number of persons is left out.
+    """
     past: dict[str, list[Past]] = {}
     for row in history.sort("created_at").to_dicts():
-        share = row["rows_unexpected"] / row["rows_checked"] if row["rows_checked"] else 0.0
-        day = row["created_at"][:10]
-        past.setdefault(row["check_id"], []).append(Past(day, row["rows_unexpected"], share))
+        rows, check = row["rows_unexpected"], row["check_id"]
+        if check in of_persons and is_small(rows, threshold):
+            continue
+        share = rows / row["rows_checked"] if row["rows_checked"] else 0.0
+        past.setdefault(check, []).append(Past(row["created_at"][:10], rows, share))
     return {check: runs[-RUNS_SHOWN:] for check, runs in past.items() if len(runs) > 1}

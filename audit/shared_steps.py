@@ -5,10 +5,11 @@ what each shows, so what protects a small step in one rule must not follow from 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit.attrition import POPULATION, UNITS, StepKey
 from audit.disclosure import Cell, is_small
@@ -27,6 +28,15 @@ class Way:
     order: list[StepKey]
     counts: Mapping[Hashable, int]
     protect: Callable[[int, Collection[Hashable]], Cells]
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A count of a rule's chain under a name that rules share where they share the step."""
+
+    name: Hashable
+    count: int
+    hidden: bool
 
 
 def protected_together(ways: Mapping[str, Way], threshold: int) -> dict[str, Cells]:
@@ -85,46 +95,71 @@ def _covers(
     cells: Mapping[str, Cells],
     threshold: int,
 ) -> dict[str, set[Hashable]]:
-    """For each rule with a small step that follows from all rules' sums: a step of its own to hide.
+    """For each rule with a small count that all rules' sums give away: a step of its own to hide.
 
-    Once every rule that has the small step hides one that no other rule has, no sum tells of it.
+    Once every rule that has a small step hides one that no other rule has, no sum tells of it.
     """
     taken = Counter(step for own in steps.values() for step in own.values())
-    solved = _solved(steps, cells)
+    chains = {rule_id: _chain(rule_id, ways, steps, cells) for rule_id, own in steps.items() if own}
     covers: dict[str, set[Hashable]] = {}
-    for rule_id, own in steps.items():
-        if any(
-            step in solved and is_small(ways[rule_id].counts[key], threshold)
-            for key, step in own.items()
-        ):
-            counts = ways[rule_id].counts
-            free = [
-                key
-                for key, step in own.items()
-                if taken[step] == 1 and counts[key] and cells[rule_id][key].value is not None
-            ]
-            if free:
-                covers[rule_id] = {min(free, key=lambda key: (counts[key], key))}
+    for rule_id in _given_away(chains, threshold):
+        counts = ways[rule_id].counts
+        free = [
+            key
+            for key, step in steps[rule_id].items()
+            if taken[step] == 1 and counts[key] and cells[rule_id][key].value is not None
+        ]
+        if free:
+            covers[rule_id] = {min(free, key=lambda key: (counts[key], key))}
     return covers
 
 
-def _solved(
-    steps: Mapping[str, Mapping[StepKey, Hashable]], cells: Mapping[str, Cells]
-) -> set[Hashable]:
-    """The hidden steps that the sums of all rules with a shown population give away."""
-    rows = [
-        {
-            step
-            for key, step in own.items()
-            if key[1] not in UNITS and cells[rule_id][key].value is None
-        }
-        for rule_id, own in steps.items()
-        if own and POPULATION in cells[rule_id] and cells[rule_id][POPULATION].value is not None
+def _chain(
+    rule_id: str,
+    ways: Mapping[str, Way],
+    steps: Mapping[str, Mapping[StepKey, Hashable]],
+    cells: Mapping[str, Cells],
+) -> list[_Link]:
+    """What a rule's steps take out one after the other, and at the end whom they leave."""
+    counts = ways[rule_id].counts
+    named: list[tuple[Hashable, Hashable]] = [
+        (key, step) for key, step in steps[rule_id].items() if key[1] not in UNITS
     ]
-    unknown = sorted({step for row in rows for step in row}, key=repr)
-    if not unknown:
-        return set()
-    matrix = np.array([[step in row for step in unknown] for row in rows], dtype=np.float64)
+    named.append(("left" if "left" in counts else POPULATION, rule_id))
+    return [_Link(name, counts[key], cells[rule_id][key].value is None) for key, name in named]
+
+
+def _given_away(chains: Mapping[str, list[_Link]], threshold: int) -> list[str]:
+    """The rules of which a small count follows from the sums of all rules.
+
+    A chain adds up to those considered, whom a reader may know. Small may be what a step takes out,
+    and what it leaves: the rest of the chain.
+    """
+    hidden = {link.name for chain in chains.values() for link in chain if link.hidden}
+    if not hidden:
+        return []
+    columns = {name: at for at, name in enumerate(sorted(hidden, key=repr))}
+    matrix = np.array([_row(chain, columns) for chain in chains.values()])
     _, strengths, axes = np.linalg.svd(matrix, full_matrices=False)
-    known = (axes[strengths > _NOTHING] ** 2).sum(axis=0)
-    return {step for step, share in zip(unknown, known, strict=True) if share > _KNOWN}
+    axes = axes[strengths > _NOTHING]
+
+    def follows(part: Sequence[_Link]) -> bool:
+        row = _row(part, columns)
+        return bool(row.any() and ((axes @ row) ** 2).sum() > _KNOWN * row.sum())
+
+    return [
+        rule_id
+        for rule_id, chain in chains.items()
+        if any(
+            is_small(sum(link.count for link in part), threshold) and follows(part)
+            for at in range(len(chain))
+            for part in (chain[at : at + 1], chain[at:])
+        )
+    ]
+
+
+def _row(part: Sequence[_Link], columns: Mapping[Hashable, int]) -> NDArray[np.float64]:
+    """One under each hidden count of the part."""
+    row = np.zeros(len(columns))
+    row[[columns[link.name] for link in part if link.hidden]] = 1
+    return row

@@ -7,7 +7,9 @@ from attack import solved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit.attrition import POPULATION
 from audit.disclosure import SPREAD, Cell, Mark, Sum, is_small, protect, single
+from audit.shared_steps import Way, protected_together
 
 SMALL = Cell(None, Mark.SMALL)
 COVER = Cell(None, Mark.COVER)
@@ -181,3 +183,30 @@ def test_two_counts_together_give_what_neither_can_alone():
     cells = protect(counts, [Sum(parts, "total")], 10)
     assert cells["total"].value == 11
     assert {cells[part].mark for part in parts} == {Mark.SMALL}
+
+
+def way(**removed):
+    """A rule's steps out of 3,000 cases, and its population."""
+    steps = [("step", name) for name in removed]
+    counts = {("step", "subjects"): 3000} | dict(zip(steps, removed.values(), strict=True))
+    counts[POPULATION] = 3000 - sum(removed.values())
+    sums = [Sum((*steps, POPULATION), ("step", "subjects"))]
+    return Way(
+        [("step", "subjects"), *steps],
+        counts,
+        lambda threshold, hidden: protect(counts, sums, threshold, {POPULATION: 9.0}, hidden),
+    )
+
+
+def test_a_small_population_does_not_follow_from_another_rule_with_the_same_steps():
+    """Both rules leave 2,397 after the steps that they share, and the second then takes out 2,380.
+
+    The second rule's 17 followed from the first rule's population.
+    """
+    cells = protected_together(
+        {"first": way(negative=600, unknown=3), "second": way(negative=600, unknown=3, none=2380)},
+        20,
+    )
+    assert cells["first"][POPULATION] == Cell(2397)
+    assert cells["second"][POPULATION] == SMALL
+    assert cells["second"]["step", "none"] == COVER

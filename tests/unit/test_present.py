@@ -229,3 +229,29 @@ def test_without_suppression_a_unit_with_few_judged_cases_still_shows_no_rate():
         if site.cells["conformant"].value + site.cells["non_conformant"].value < 10
     ]
     assert few and all(site.rate.share is None for site in few)
+
+
+def test_the_order_of_a_list_tells_nothing_of_its_hidden_counts():
+    texts = ["of two", "of nine", "of seven", "of eleven", "of ten"]
+    rows = [2, 9, 7, 11, 10]
+    drugs = pl.DataFrame({"drug": texts, "rows": rows, "patients": rows})
+    page = present(
+        {**fixtures.tables(), "unrecognised_drugs": drugs}, fixtures.manifest(), fixtures.CATALOGUE
+    )
+    assert [drug.text for drug in page.drugs] == [
+        "of eleven", "of ten", "of nine", "of seven", "of two",
+    ]  # fmt: skip
+
+
+def test_the_trend_of_an_expectation_on_people_leaves_out_runs_that_found_few():
+    checks = fixtures.tables()["quality_checks"].with_columns(rows_unexpected=pl.lit(40))
+    history = fixtures.tables()["quality_history"]
+    found = pl.when(pl.col("run_id") == "run-2").then(3).otherwise("rows_unexpected")
+    tables = {
+        **fixtures.tables(),
+        "quality_checks": checks,
+        "quality_history": history.with_columns(rows_unexpected=found),
+    }
+    page = present(tables, fixtures.manifest(), fixtures.CATALOGUE)
+    past = {one.id: [run.rows for run in one.past] for one in page.quality.failed["warn"]}
+    assert past == {"aged": [35, 25], "dosed": [35, 3, 25]}

@@ -74,15 +74,29 @@ def test_a_reading_that_differs_in_a_few_cases_shows_no_rate():
     nine, ten, none = rule_figures(
         with_readings((9, 0, 0), (0, 10, 0), (0, 0, 0)), RULE, 10
     ).readings
-    assert nine.differs is None and nine.rate is None
-    assert ten.differs and ten.rate.share is not None
-    assert none.differs is False
+    assert nine.why == "close" and nine.rate is None
+    assert not ten.why and ten.rate.share is not None
+    assert none.why == "alike"
+
+
+def test_a_reading_that_judges_a_few_cases_more_shows_no_rate():
+    (reading,) = rule_figures(with_readings((20, -15, 0)), RULE, 10).readings
+    assert reading.why == "close"
+
+
+def test_no_reading_stands_beside_a_hidden_rate():
+    """Eleven for review there would tell that in force it is one, where that is said to be few."""
+    few = pl.when(pl.col("rule_id") == RULE).then(1).otherwise("non_conformant")
+    tables = with_readings((40, 0, 0), (0, 0, 0))
+    rates = tables["rates"].with_columns(few.alias("non_conformant"))
+    readings = rule_figures({**tables, "rates": rates}, RULE, 10).readings
+    assert [(one.why, one.rate) for one in readings] == [("hidden", None)] * 2
 
 
 def test_two_readings_a_few_cases_apart_are_not_both_shown():
     first, second = rule_figures(with_readings((0, 20, 0), (0, 23, 0)), RULE, 10).readings
     assert first.rate.share is not None
-    assert second.differs is None and second.rate is None
+    assert second.why == "close" and second.rate is None
 
 
 def test_the_page_shows_the_readings_side_by_side(tmp_path):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from audit import statistics
+from audit.comparison import place_of
+from audit.design import WIDTH, in_a_notebook
 from audit.errors import UsageError
 from audit.extra import needed
-from audit.offline import draw_offline
 
 if TYPE_CHECKING:
     import altair as alt
@@ -44,8 +45,9 @@ def funnel(counts: pl.DataFrame) -> pl.DataFrame:
         counts: one row a site: `site_id`, `conformant`, `non_conformant`.
 
     Returns:
-        One row a site with a judged case: `judged`, `rate`, `target`, and the exact binomial limits
-        of 2 and 3 SD, widened where sites scatter more than chance explains.
+        One row a site with a judged case: `judged`, `rate`, `target`, the exact binomial limits of
+        2 and 3 SD, widened where sites scatter more than chance explains (`dispersion` times the
+        variance), and the `place` of the rate among them, as the report has it.
 
     Raises:
         UsageError: no case was judged.
@@ -53,34 +55,27 @@ def funnel(counts: pl.DataFrame) -> pl.DataFrame:
     rows = _judged(counts)
     target = _share(rows)
     spread = statistics.dispersion(rows.select("conformant", "judged").rows(), target)
-    limits = [statistics.funnel(n, target, spread)._asdict() for n in rows["judged"]]
-    return rows.with_columns(target=pl.lit(target)).hstack(pl.DataFrame(limits))
+    limits = [statistics.funnel(n, target, spread) for n in rows["judged"]]
+    places = [place_of(*one).value for one in zip(rows["rate"], limits, strict=True)]
+    return rows.with_columns(
+        target=pl.lit(target), dispersion=pl.lit(spread), place=pl.Series(places)
+    ).hstack(pl.DataFrame([one._asdict() for one in limits]))
 
 
 def plot_funnel(rows: pl.DataFrame) -> "alt.LayerChart":
-    """The frame of `funnel` as a plot: sites by their judged cases, limits of 2 and 3 SD."""
+    """The frame of `funnel` as the report's plot; sites beyond 2 SD are named, all on hover."""
     import altair as alt
 
-    draw_offline()
-    data = alt.InlineData(values=rows.sort("judged").to_dicts())
-    base = alt.Chart(data).encode(x=alt.X("judged:Q", title="Cases judged"))
-    share = alt.Axis(format="%")
-    lines = [
-        base.mark_line(color="#55606d", strokeDash=dash, strokeWidth=1.25).encode(
-            y=alt.Y(f"{limit}:Q", title="Recommendation met", axis=share)
-        )
-        for limit, dash in (
-            ("low_3sd", [1, 0]),
-            ("low_2sd", [4, 3]),
-            ("high_2sd", [4, 3]),
-            ("high_3sd", [1, 0]),
-        )
-    ]
-    target = base.mark_line(color="#0b4f6c").encode(y="target:Q")
-    points = base.mark_point(filled=True, size=60, color="#0b4f6c").encode(
-        y="rate:Q", tooltip=["site_id:N", "judged:Q", alt.Tooltip("rate:Q", format=".1%")]
+    from audit.charts import funnel_layers, funnel_rows
+
+    in_a_notebook()
+    points = rows.select("place", cases="judged", share="rate", name="site_id").to_dicts()
+    drawn = funnel_rows(points, *rows.select("target", "dispersion").row(0))
+    layers = funnel_layers(lambda name: alt.InlineData(values=drawn[name]))
+    layers["points"] = layers["points"].encode(
+        tooltip=["name:N", "cases:Q", alt.Tooltip("share:Q", format=".1%")]
     )
-    return alt.LayerChart(layer=[*lines, target, points]).properties(width=480, height=280)
+    return alt.LayerChart(layer=[*layers.values()]).properties(width=WIDTH, height=300)
 
 
 def shrunken(counts: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,7 @@ its rows; they, and the style that every chart shares, are put beside what Altai
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,16 +15,23 @@ from altair.utils.schemapi import debug_mode
 
 from audit import statistics
 from audit.comparison import Comparison, Place
+from audit.design import (
+    ACCENT,
+    CONFIG,
+    DOTS,
+    INK,
+    INTERVAL,
+    LABEL,
+    LINE,
+    MET,
+    QUIET,
+    SHADES,
+    WARN,
+    WIDTH,
+)
 from audit.figures import Group
 from audit.margins import BANDS, WAITING, Margins
 
-INK, QUIET, LINE, ACCENT, WARN = "#1c2733", "#55606d", "#d5dbe1", "#0b4f6c", "#b3450e"
-"""Colours of the stylesheet, which swaps them in the dark."""
-INTERVAL = "#9cc3d5"
-SHADES = {0: "#ffffff", 1: "#e7f1f6", 2: "#c4dfec", 3: "#f5dfae", 4: "#f0b27a", 5: "#8f2f0a"}
-FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
-"""Fonts of the page's own list that are equally wide, so that labels fit as they were measured."""
-WIDTH = 640
 FUNNEL_STEPS = 40
 """Numbers of cases at which the limits of a funnel are worked out."""
 SHAPES = {
@@ -34,31 +41,9 @@ SHAPES = {
     Place.ABOVE_2SD: "triangle-up",
     Place.ABOVE_3SD: "triangle-up",
 }
-DOTS: dict[str, Any] = {"filled": True, "opacity": 1}
 DASHES = {"low_3sd": [1, 0], "low_2sd": [4, 3], "high_2sd": [4, 3], "high_3sd": [1, 0]}
-LABEL: dict[str, Any] = {"color": INK, "fontSize": 11, "limit": 220}
-CONFIG = {
-    # Without `aria`, as its marks would be read out one by one.
-    "aria": False,
-    "background": "transparent",
-    "font": FONT,
-    "view": {"stroke": None},
-    # Whether a text keeps to a limit takes as long to find out as to draw it: only names have one.
-    "axis": {
-        "labelColor": QUIET,
-        "titleColor": INK,
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "gridColor": LINE,
-        "domainColor": QUIET,
-        "tickColor": QUIET,
-        "titlePadding": 10,
-        "labelLimit": 0,
-        "titleLimit": 0,
-    },
-    "legend": {"labelColor": INK, "labelFontSize": 12, "labelLimit": 0},
-}
+_IN_A_PAGE = CONFIG | {"aria": False}
+"""Without `aria`, as its marks would be read out one by one."""
 Rows = Sequence[Mapping[str, Any]]
 Plot = alt.Chart | alt.LayerSpec
 """Layers stand in a bare LayerSpec, as `alt.layer` copies all that they hold several times."""
@@ -72,17 +57,7 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
 
     Takes the comparison, and the rest as `svg` does.
     """
-    judged = [position.judged for position in comparison.positions]
-    step = max((max(judged) - min(judged)) // FUNNEL_STEPS, 1)
-    numbers = range(max(min(judged) - step, 1), max(judged) + step + 1, step)
-    limits = [
-        {"cases": cases, "limit": limit, "share": share}
-        for cases in numbers
-        for limit, share in statistics.funnel(cases, comparison.target, comparison.dispersion)
-        ._asdict()
-        .items()
-    ]
-    points: list[dict[str, Any]] = [
+    points = [
         {
             "cases": position.judged,
             "share": position.share,
@@ -91,15 +66,40 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
         }
         for position in comparison.positions
     ]
+    rows = funnel_rows(points, comparison.target, comparison.dispersion)
+    layers = funnel_layers(alt.NamedData)
+    return svg(alt.LayerSpec(layer=[*layers.values()]), rows, 300, name, title, desc)
+
+
+def funnel_rows(points: Rows, target: float, dispersion: float) -> dict[str, Rows]:
+    """What the layers of a funnel plot draw, by name.
+
+    Args:
+        points: one a hospital: `cases` judged, `share`, `place` among the limits, `name`.
+        target: the rate around which the limits lie.
+        dispersion: as `statistics.funnel` takes it.
+    """
+    judged = [point["cases"] for point in points]
+    step = max((max(judged) - min(judged)) // FUNNEL_STEPS, 1)
+    numbers = range(max(min(judged) - step, 1), max(judged) + step + 1, step)
+    limits = [
+        {"cases": cases, "limit": limit, "share": share}
+        for cases in numbers
+        for limit, share in statistics.funnel(cases, target, dispersion)._asdict().items()
+    ]
     beyond = [point for point in points if point["place"] != Place.INSIDE]
     middle = (min(judged) + max(judged)) / 2
-    rows = {
+    return {
         "limits": limits,
-        "target": [{"share": comparison.target}],
+        "target": [{"share": target}],
         "points": points,
         "left": [point for point in beyond if point["cases"] <= middle],
         "right": [point for point in beyond if point["cases"] > middle],
     }
+
+
+def funnel_layers(data: Callable[[str], alt.Data]) -> dict[str, alt.Chart]:
+    """The layers of a funnel plot over `funnel_rows`, which `data` gives by name."""
     x = alt.X(
         "cases:Q",
         title="Cases judged",
@@ -110,20 +110,19 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
     dash = alt.StrokeDash("limit:N", legend=None, scale=_scale(DASHES))
     shape = alt.Shape("place:N", legend=None, scale=_scale(SHAPES))
     inside = {"test": "datum.place === 'inside'", "value": ACCENT}
-    layers = [
-        _chart("limits").mark_line(strokeWidth=1.25, color=QUIET).encode(x=x, y=y, strokeDash=dash),
-        _chart("target").mark_rule(color=ACCENT, strokeWidth=1.25).encode(y=alt.Y("share:Q")),
-        _chart("points")
+    of = {name: alt.Chart(data(name)) for name in ("limits", "target", "points", "left", "right")}
+    name = alt.Text("name:N")
+    return {
+        "limits": of["limits"]
+        .mark_line(strokeWidth=1.25, color=QUIET)
+        .encode(x=x, y=y, strokeDash=dash),
+        "target": of["target"].mark_rule(color=ACCENT, strokeWidth=1.25).encode(y=alt.Y("share:Q")),
+        "points": of["points"]
         .mark_point(size=60, stroke="white", strokeWidth=0.75, **DOTS)
         .encode(x=x, y=y, shape=shape, color=alt.ColorValue(WARN, condition=inside)),
-        _chart("left")
-        .mark_text(align="left", dx=8, **LABEL)
-        .encode(x=x, y=y, text=alt.Text("name:N")),
-        _chart("right")
-        .mark_text(align="right", dx=-8, **LABEL)
-        .encode(x=x, y=y, text=alt.Text("name:N")),
-    ]
-    return svg(alt.LayerSpec(layer=layers), rows, 300, name, title, desc)
+        "left": of["left"].mark_text(align="left", dx=8, **LABEL).encode(x=x, y=y, text=name),
+        "right": of["right"].mark_text(align="right", dx=-8, **LABEL).encode(x=x, y=y, text=name),
+    }
 
 
 @_unvalidated
@@ -218,7 +217,7 @@ def margin_histogram(
             ),
             color=alt.Color(
                 "answer:N",
-                scale=alt.Scale(domain=list(labels.values()), range=["#1f7a5c", WARN]),
+                scale=alt.Scale(domain=list(labels.values()), range=[MET, WARN]),
                 legend=alt.Legend(title=None, orient="top"),
             ),
             order=alt.Order("answer:N"),
@@ -307,7 +306,7 @@ def svg(
     """
     # Not at the top level, Altair leaves out the default style.
     built = chart.to_dict(validate=False, context={"top_level": False})
-    style = {"width": WIDTH, "height": height, "config": CONFIG}
+    style = {"width": WIDTH, "height": height, "config": _IN_A_PAGE}
     drawn = vl_convert.vegalite_to_svg({**built, **style, "datasets": rows})
     size = re.search(r'viewBox="[^"]+"', drawn)
     drawn = re.sub(r"<[^>]+>", lambda tag: _of_a_page(tag[0], name), drawn)

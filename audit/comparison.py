@@ -67,7 +67,7 @@ def compare(figures: RuleFigures) -> Comparison | None:
     for group, met, judged in sorted(rated, key=lambda one: (-one[2], one[0].name, one[0].id)):
         limits = statistics.funnel(judged, target, dispersion)
         share = met / judged
-        positions.append(Position(group, judged, share, limits, _place(share, limits)))
+        positions.append(Position(group, judged, share, limits, place_of(share, limits)))
     return Comparison(
         target=target,
         dispersion=dispersion,
@@ -84,7 +84,8 @@ def _counts(group: Group) -> tuple[int, int]:
     return met, met + unmet
 
 
-def _place(share: float, limits: statistics.Funnel) -> Place:
+def place_of(share: float, limits: statistics.Funnel) -> Place:
+    """Where a rate lies among its limits."""
     if share < limits.low_3sd:
         return Place.BELOW_3SD
     if share < limits.low_2sd:

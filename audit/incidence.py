@@ -1,18 +1,30 @@
 """Cumulative incidence with competing events (Aalen-Johansen), and its plot."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from audit.design import ACCENT, INK, MET, QUIET, WARN, WIDTH, in_a_notebook
 from audit.errors import UsageError
 from audit.extra import needed
-from audit.offline import draw_offline
 from audit.statistics import Z_95
 
 if TYPE_CHECKING:
     import altair as alt
+
+ENDS = {
+    "stopped": ("Stopped short of a year, whatever the reason", ACCENT),
+    "begun": ("T-DM1 begun", ACCENT),
+    "completed": ("A year complete", MET),
+    "switched": ("Switched to a conjugate", "#6a64ab"),
+    "cardiac": ("Stopped for the heart", "#c79a12"),
+    "recurrence": ("Recurrence", WARN),
+    "death": ("Death", QUIET),
+}
+"""What ends a treatment or a wait: its words and its colour in a plot."""
 
 LEAST = 2
 """Fewer cases than this have no curve."""
@@ -96,24 +108,46 @@ def plot_incidence(curves: pl.DataFrame, events: Sequence[str] | None = None) ->
     """
     import altair as alt
 
-    draw_offline()
+    in_a_notebook()
     shown = curves if events is None else curves.filter(pl.col("event").is_in(list(events)))
     data = alt.InlineData(values=shown.to_dicts())
-    base = alt.Chart().encode(
-        x=alt.X("days:Q", title="Days"),
-        color=alt.Color("event:N", title="Ended by", scale=alt.Scale(scheme="tableau10")),
+    present = set(shown["event"])
+    ends = {event: ENDS[event] for event in ENDS if event in present}
+    ends |= {event: (event, INK) for event in sorted(present - ENDS.keys())}
+    worded = json.dumps({event: words for event, (words, _) in ends.items()})
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        columns=3,
+        symbolOpacity=1,
+        symbolType="stroke",
+        symbolStrokeWidth=2,
+        labelExpr=f"({worded})[datum.label]",
     )
-    share = alt.Axis(format="%")
-    band = base.mark_area(interpolate="step-after", opacity=0.15).encode(
+    colours = alt.Scale(domain=[*ends], range=[colour for _, colour in ends.values()])
+    base = alt.Chart().encode(
+        x=alt.X(
+            "days:Q",
+            title="Days",
+            scale=alt.Scale(nice=False, domainMin=0),
+            axis=alt.Axis(format=",d", tickCount=8),
+        ),
+        color=alt.Color("event:N", legend=legend, scale=colours),
+    )
+    share = alt.Axis(format="%", tickCount=6)
+    band = base.mark_area(interpolate="step-after", opacity=0.18).encode(
         y=alt.Y("low:Q", title="Cumulative incidence", axis=share), y2="high:Q"
     )
-    line = base.mark_line(interpolate="step-after").encode(
+    line = base.mark_line(interpolate="step-after", strokeWidth=1.5).encode(
         y=alt.Y("incidence:Q", title="Cumulative incidence", axis=share),
         tooltip=["group:N", "event:N", "days:Q", alt.Tooltip("incidence:Q", format=".1%")],
     )
-    groups = alt.Facet("group:N", title=None)
+    alone = curves["group"].n_unique() == 1
+    groups = alt.Facet(
+        "group:N", title=None, header=alt.Header(labelExpr="''" if alone else "datum.label")
+    )
     return (
         alt.LayerChart(layer=[band, line])
-        .properties(width=320, height=200)
+        .properties(width=WIDTH if alone else WIDTH / 2 - 40, height=220)
         .facet(groups, columns=2, data=data)
     )

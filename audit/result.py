@@ -34,6 +34,11 @@ IN_RATE = ("conformant", "non_conformant", "not_evaluable", "excepted", "pending
 """The verdicts of a population, as columns of `rates`."""
 
 
+_YEAR = "early-her2-one-year"
+_OF_THE_YEAR = ("min_covered_days", "min_three_weekly_doses", "max_span_days")
+"""The rule, and its numbers, that say when HER2 antibody treatment is complete."""
+
+
 class Result:
     """A finished audit. It can be asked anything and changes nothing.
 
@@ -273,10 +278,18 @@ class Result:
     def persistence_cases(self) -> pl.DataFrame:
         """How long HER2 antibody treatment of early disease lasted, a row a tumour.
 
-        `days` from the first dose; `ended_by`: `stopped`, `recurrence`, `death`, `cardiac`, or null
-        where its end was not seen. sql/results/persistence.sql says what counts as each.
+        `days` from the first dose; `ended_by`: `completed` (the year that R17 asks for), `switched`
+        (to a conjugate), `recurrence`, `death`, `cardiac`, `stopped` (short of the year, with a
+        documented reason or without), or null where its end was not seen or the record can't tell
+        it. sql/results/persistence.sql says what counts as each, in which order.
         """
-        return self.sql((root("sql") / "results" / "persistence.sql").read_text(encoding="utf-8"))
+        card = self.finished.catalogue.rules[_YEAR].card
+        values = {name: card.parameters[name].value for name in _OF_THE_YEAR}
+        told_apart = self.manifest["conjugates_told_apart"]
+        query = (root("sql") / "results" / "persistence.sql").read_text(encoding="utf-8")
+        known = values | {"conjugates_told_apart": told_apart}
+        frame: pl.DataFrame = self._con.sql(query, params=known).pl()
+        return frame
 
     @cached_property
     def tdm1_cases(self) -> pl.DataFrame:
@@ -325,9 +338,10 @@ class Explanations(list[Explanation]):
     """Why a rule says what it says of each of a tumour's subjects."""
 
     def _repr_html_(self) -> str:
-        from audit.explain_text import as_html
-
-        return "".join(map(as_html, self)) or "<p>The rule has nothing to judge here.</p>"
+        return (
+            "".join(one._repr_html_() for one in self)
+            or "<p>The rule has nothing to judge here.</p>"
+        )
 
 
 def with_rates(counted: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from audit.offline import draw_offline
+from audit.design import ACCENT, INK, QUIET, WARN, WIDTH, in_a_notebook
 from audit.resources import root
 from audit.warehouse import Connection, lay_beside
 
@@ -14,22 +14,20 @@ if TYPE_CHECKING:
     import altair as alt
 
 _MARKS = {
-    "diagnosis": ("diamond", "#0b4f6c"),
-    "test": ("circle", "#0b4f6c"),
+    "diagnosis": ("diamond", ACCENT),
+    "test": ("circle", ACCENT),
     "surgery": ("triangle-down", "#8f2f0a"),
-    "event": ("cross", "#b3450e"),
-    "death": ("cross", "#1c2733"),
+    "event": ("cross", WARN),
+    "death": ("cross", INK),
     "heart": ("circle", "#6a64ab"),
-    "reason": ("square", "#55606d"),
-    "imaging": ("square", "#55606d"),
-    "last-contact": ("triangle-up", "#55606d"),
-    "transfer": ("triangle-right", "#55606d"),
+    "reason": ("square", QUIET),
+    "imaging": ("square", QUIET),
+    "last-contact": ("triangle-up", QUIET),
+    "transfer": ("triangle-right", QUIET),
 }
-_BARS = {"drug": "#0b4f6c", "radiotherapy": "#c79a12", "line": "#8b97a3"}
+_BARS = {"drug": ACCENT, "radiotherapy": "#c79a12", "line": "#8b97a3"}
 _ABOVE = ("Diagnosis", "Receptor test", "Surgery", "Line of treatment", "Radiotherapy")
 """Lanes above those of the drugs; whatever else there is stands below them."""
-
-_FONT = '"Liberation Sans", "Noto Sans", Arial, sans-serif'
 
 
 def timeline(con: Connection, patient_ids: Collection[str], cutoff: date) -> pl.DataFrame:
@@ -79,10 +77,10 @@ def swimmer(facts: pl.DataFrame) -> "alt.LayerChart":
     """
     import altair as alt
 
-    draw_offline()
+    in_a_notebook()
     shown = facts.filter(pl.col("kind") != "cut-off")
     lanes = ordered(shown.select("kind", "lane").iter_rows())
-    days = alt.X("start_date:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True))
+    days = alt.X("start_date:T", title=None, axis=alt.Axis(format="%b %Y", tickCount=8))
     lane = alt.Y("lane:N", sort=lanes, title=None, scale=alt.Scale(domain=lanes))
     told = [alt.Tooltip(f"{name}:N") for name in ("lane", "label", "start_date", "end_date")]
     bars = shown.filter(pl.col("kind").is_in(list(_BARS)))
@@ -98,16 +96,16 @@ def swimmer(facts: pl.DataFrame) -> "alt.LayerChart":
         .mark_rule(color="#8b97a3", strokeDash=[4, 3])
         .encode(x=days, tooltip=told),
         alt.Chart(_values(vague))
-        .mark_bar(height=13, filled=False, stroke="#55606d", strokeDash=[2, 2])
+        .mark_bar(height=13, filled=False, stroke=QUIET, strokeDash=[2, 2])
         .encode(x="earliest_date:T", x2="latest_date:T", y=lane, tooltip=told),
         alt.Chart(_values(bars.filter(pl.col("end_date").is_not_null())))
-        .mark_bar(height=7, cornerRadius=2, opacity=0.55, stroke="#0b4f6c", strokeWidth=0.5)
+        .mark_bar(height=7, cornerRadius=2, opacity=0.55, stroke=ACCENT, strokeWidth=0.5)
         .encode(x=days, x2="end_date:T", y=lane, color=_colour(_BARS), tooltip=told),
         alt.Chart(_values(endless))
         .mark_point(shape="triangle-right", filled=True, size=70, opacity=1)
         .encode(x=days, y=lane, color=_colour(_BARS), tooltip=told),
         alt.Chart(_values(doses.select("lane", "dose_dates")))
-        .mark_tick(thickness=1.2, size=11, color="#0b4f6c")
+        .mark_tick(thickness=1.2, size=11, color=ACCENT)
         .encode(x="dose_dates:T", y=lane),
         alt.Chart(_values(points))
         .mark_point(filled=True, size=55, opacity=1)
@@ -126,19 +124,9 @@ def swimmer(facts: pl.DataFrame) -> "alt.LayerChart":
     chart: alt.LayerChart = (
         alt.layer(*layers)
         .resolve_scale(color="independent", shape="independent")
-        .properties(width=620, height={"step": 20})
-        .configure(font=_FONT)
-        .configure_view(stroke=None)
-        .configure_axis(labelFontSize=11, grid=True, gridColor="#e7ebef", domainColor="#d5dbe1")
+        .properties(width=WIDTH, height={"step": 20})
     )
     return chart
-
-
-def swimmer_svg(facts: pl.DataFrame) -> str:
-    """The swimmer plot of `swimmer` as SVG: no script, no font and nothing else from outside."""
-    import vl_convert
-
-    return str(vl_convert.vegalite_to_svg(swimmer(facts).to_dict()))
 
 
 def _colour(colours: dict[str, str]) -> "alt.Color":

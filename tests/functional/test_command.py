@@ -7,7 +7,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,15 +15,9 @@ import polars as pl
 import pytest
 import small_registry
 import xlsxwriter
+from the_command import COMMAND, call
 
-COMMAND = str(Path(sys.executable).parent / "guideline-audit")
 CUTOFF = ("--cutoff", "2024-06-30")
-
-
-def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
 
 
 def audit(extract: Path, out: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:

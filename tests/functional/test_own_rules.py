@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+from the_command import call, told
 
 from audit.errors import UsageError, UserError
 from audit.guideline import Catalogue
@@ -34,23 +33,11 @@ def change(own: Path, file: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    code = "from audit.cli import main; main()"
-    call = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(call, capture_output=True, text=True, check=False)
-
-
-def command(*arguments: str | Path) -> str:
-    done = called(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_command_tests_the_example(own: Path) -> None:
-    done = called("rules", "test", own)
+    done = call("rules", "test", own)
     assert (done.returncode, done.stdout) == (0, f"{RULE}: as it should be\n")
     change(own, "rule.sql", "<= $window_days then", "< $window_days then")
-    done = called("rules", "test", own)
+    done = call("rules", "test", own)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "First dose on the last day" in done.stdout
     assert "expected conformant · in-time · margin 0, got non_conformant" in done.stdout
@@ -132,9 +119,9 @@ def test_the_command_judges_them_and_the_audit_outlives_their_folder(
         'extract = "extract"\nout = "out"\ncutoff = 2025-12-31\nrules = ["X01"]\n'
         'rules_from = "my_rules"\n'
     )
-    command("run", "--config", config)
+    told("run", "--config", config)
     change(own, "card.yaml", "{value: 75,", "{value: 60,")
-    command("run", tmp_path / "extract", "--config", config, "--rules-from", own)
+    told("run", tmp_path / "extract", "--config", config, "--rules-from", own)
     shutil.rmtree(own)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert set(manifest["rules_from"]["sha256"]) == {f"{RULE}/card.yaml", f"{RULE}/rule.sql"}
@@ -142,10 +129,10 @@ def test_the_command_judges_them_and_the_audit_outlives_their_folder(
     assert ">always<" in page and "0001-01-01" not in page
     findings = pl.read_parquet(tmp_path / "out" / "findings.parquet")
     between = findings.filter(pl.col("margin_days").is_between(-15, -1))["tumour_id"][0]
-    told = command("explain", tmp_path / "out", between, "--rule", "X01")
-    assert "For review (non_conformant): The first dose came later" in told
-    assert "in force from" not in told
-    command("diff", tmp_path / "out", "--json", tmp_path / "diff.json")
+    said = told("explain", tmp_path / "out", between, "--rule", "X01")
+    assert "For review (non_conformant): The first dose came later" in said
+    assert "in force from" not in said
+    told("diff", tmp_path / "out", "--json", tmp_path / "diff.json")
     compared = json.loads((tmp_path / "diff.json").read_text())
     assert compared["differs"] == ["rule"]
     (moved,) = [one for one in compared["findings"] if one["subject_id"] == between]

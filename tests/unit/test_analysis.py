@@ -7,14 +7,15 @@ import altair as alt
 import numpy as np
 import polars as pl
 import pytest
+import vl_convert
 from extracts import write_extract
 from finished_audit import write_audit
 
 import audit
 from audit import casemix
+from audit.design import CONFIG, in_a_notebook
 from audit.errors import UsageError
 from audit.incidence import cumulative_incidence, plot_incidence
-from audit.offline import draw_offline
 from audit.sensitivity import ranking_stability
 from audit.settings import Settings
 
@@ -76,13 +77,71 @@ def test_how_long_treatment_lasted_and_what_ended_it(result):
     rows = result.persistence_cases.filter(pl.col("site_id") == "A")
     found = {row["patient_id"][:-2]: (row["ended_by"], row["days"]) for row in rows.to_dicts()}
     assert found == {
-        "full": ("stopped", 18 * 21),
+        "full": ("completed", 18 * 21),
         "sixteen": ("stopped", 16 * 21),
         "ten": ("stopped", 10 * 21),
         "recurred": ("recurrence", 4 * 21 + 10),
         "died": ("death", 4 * 21),
         "running": (None, 3 * 21),
     }
+
+
+NO_EARLY_STOPS = {
+    # The doses of trastuzumab, in days from the first one; what else differs; what it comes to.
+    "operated": ([*range(0, 126, 21), *range(240, 492, 21)], {}, ("completed", 492)),
+    "switched": ([*range(0, 126, 21)], {"conjugate": 180}, ("switched", 126)),
+    "could go on": ([*range(0, 126, 21)], {"seen": 320}, (None, 126)),
+    "could not": ([*range(0, 126, 21)], {"seen": 335}, ("stopped", 126)),
+    "seen once": ([0], {}, (None, 21)),
+    "for the heart": ([*range(0, 126, 21)], {"reason": True}, ("cardiac", 126)),
+    "soon died": ([*range(0, 126, 21)], {"death": 150}, ("death", 126)),
+    "died after the year": ([*range(0, 357, 21)], {"death": 400}, ("completed", 357)),
+}
+
+
+def test_a_pause_a_switch_or_a_record_that_ends_is_no_early_stop(tmp_path):
+    def day(days):
+        return (FIRST + timedelta(days=days)).isoformat()
+
+    told = NO_EARLY_STOPS.items()
+    tables = {
+        "patients": [
+            {"patient_id": n, "last_contact_date": day(more["seen"]) if "seen" in more else "",
+             "death_date": day(more["death"]) if "death" in more else ""}
+            for n, (_, more, _) in told
+        ],
+        "tumours": [
+            {"tumour_id": n, "patient_id": n, "site_id": "A", "histology": "8500/3",
+             "diagnosis_date": day(-30), "clinical_t": "T2", "clinical_n": "N1", "clinical_m": "M0"}
+            for n in NO_EARLY_STOPS
+        ],
+        "receptor_tests": [
+            {"test_id": n, "patient_id": n, "tumour_id": n, "her2_ihc": "3+",
+             "specimen_date": day(-30)}
+            for n in NO_EARLY_STOPS
+        ],
+        "treatments": [
+            {"treatment_id": f"{n} {k}", "patient_id": n, "tumour_id": n, "drug": drug,
+             "start_date": day(k)}
+            for n, (doses, more, _) in told
+            for k, drug in [*((k, "trastuzumab") for k in doses),
+                            *((more[c], "T-DM1") for c in more if c == "conjugate")]
+        ],
+        "exceptions": [
+            {"patient_id": n, "tumour_id": n, "topic": "trastuzumab", "recorded_date": day(120),
+             "reason": "contraindication-cardiac"}
+            for n, (_, more, _) in told if "reason" in more
+        ],
+    }  # fmt: skip
+    settings = Settings(
+        extract=write_extract(tmp_path / "extract", tables), cutoff=CUTOFF, rules=("R17",)
+    )
+    with audit.open(write_audit(settings, tmp_path / "audit")) as result:
+        rows = result.persistence_cases.select("tumour_id", "ended_by", "days").rows()
+        accused = result.findings.filter(verdict="non_conformant")["tumour_id"].to_list()
+    found = {tumour: (ended, days) for tumour, ended, days in rows}
+    assert found == {n: expected for n, (_, _, expected) in told}
+    assert accused == ["could not"]
 
 
 def test_the_curves_are_those_of_aalen_and_johansen():
@@ -97,7 +156,7 @@ def test_the_curves_are_those_of_aalen_and_johansen():
 def test_curves_by_site_and_their_plot(result):
     curves = result.persistence(by="site_id")
     assert set(curves["group"]) == {"A", "B"}
-    assert set(curves["event"]) == {"stopped", "recurrence", "death"}
+    assert set(curves["event"]) == {"completed", "stopped", "recurrence", "death"}
     one, other = (curves.filter(pl.col("group") == g).drop("group") for g in "AB")
     assert one.equals(other)
     assert plot_incidence(curves).to_dict()["facet"]["field"] == "group"
@@ -109,8 +168,20 @@ def test_curves_by_site_and_their_plot(result):
 @pytest.mark.parametrize(("chosen", "then"), [("default", "svg"), ("html", "html")])
 def test_a_plot_asks_no_network_unless_the_analyst_chose_so(chosen, then):
     with alt.renderers.enable(chosen):
-        draw_offline()
+        in_a_notebook()
         assert alt.renderers.active == then
+
+
+@pytest.mark.parametrize(("chosen", "then"), [("default", "guideline-audit"), ("dark", "dark")])
+def test_a_plot_is_in_the_reports_design_unless_the_analyst_chose_another(chosen, then):
+    curves = cumulative_incidence(pl.DataFrame({"days": [10, 20], "ended_by": ["death", "moved"]}))
+    with alt.renderers.enable("svg"), alt.theme.enable(chosen):
+        plots = plot_incidence(curves), plot_incidence(curves, ["moved"])
+        assert alt.theme.active == then
+        config = (plots[0] | plots[1]).to_dict()["config"]
+    assert (config.get("font") == CONFIG["font"]) == (chosen == "default")
+    drawn = vl_convert.vegalite_to_svg(plots[0].to_dict())
+    assert ">Death<" in drawn and ">moved<" in drawn and ">all<" not in drawn
 
 
 def test_a_tolerance_changes_the_rate_by_the_cases_between(result):
@@ -169,7 +240,10 @@ def test_the_funnel_is_the_reports():
     assert rows["target"][0] == pytest.approx(134 / 205)
     assert rows.filter(pl.col("rate") < pl.col("low_3sd"))["site_id"].to_list() == ["A"]
     assert rows.filter(pl.col("rate") > pl.col("high_3sd"))["site_id"].to_list() == ["B"]
-    assert casemix.plot_funnel(rows).to_dict()["layer"]
+    assert rows["place"].to_list() == ["below-3sd", "above-3sd", "inside"]
+    drawn = vl_convert.vegalite_to_svg(casemix.plot_funnel(rows).to_dict())
+    assert all(f">{word}<" in drawn for word in ("A", "B", "Recommendation met"))
+    assert ">C<" not in drawn  # within the limits, and so not named
 
 
 @pytest.fixture

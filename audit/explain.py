@@ -62,7 +62,7 @@ class Clause:
     decides: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Why one subject of a rule has its verdict.
 
@@ -97,6 +97,17 @@ class Explanation:
     changes: tuple[str, ...]
     placements: Mapping[str, str]
     evidence: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        # Where imprecise dates decide, the clauses tell of one placement alone.
+        clauses = () if self.placements else self.clauses
+        decided = next((clause.says for clause in clauses if clause.decides), self.because)
+        return f"<{self.rule.card.number} {self.subject_id}: {self.verdict}, as: {decided}>"
+
+    def _repr_html_(self) -> str:
+        from audit.explain_text import as_html
+
+        return as_html(self)
 
 
 def explain(finished: Finished, facts: PatientFacts, rule: Rule) -> list[Explanation]:

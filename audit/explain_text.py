@@ -108,18 +108,19 @@ def as_html(explanation: Explanation) -> str:
     cell = "padding:2px 10px 2px 0;text-align:left;vertical-align:top"
     rows = "".join(
         f'<tr style="color:{_COLOURS.get(clause.state, "inherit")}">'
-        f'<td style="{cell}">{escape(clause.part)}</td>'
-        f'<td style="{cell}">{"▸ " if clause.decides else ""}{clause.state}</td>'
-        f'<td style="{cell}{_weight(clause)}">{escape(clause.says)}</td>'
-        f'<td style="{cell}">{escape(_read(clause))}</td></tr>'
-        for clause in explanation.clauses
+        f'<td style="{cell};white-space:nowrap">{"" if number else escape(part)}</td>'
+        f'<td style="{cell};white-space:nowrap">{"▸ " if clause.decides else ""}{clause.state}</td>'
+        f'<td style="{cell};min-width:14em{_weight(clause)}">{escape(clause.says)}</td>'
+        f'<td style="{cell};min-width:14em">{escape(_read(clause))}</td></tr>'
+        for part, clauses in groupby(explanation.clauses, key=lambda clause: clause.part)
+        for number, clause in enumerate(clauses)
     )
     lines = "".join(f"<div>{escape(line)}</div>" for line in _lines(explanation))
     return (
-        f"<div><strong>{escape(card.number)} {escape(card.title)}</strong>"
+        f'<div style="overflow-x:auto"><strong>{escape(card.number)} {escape(card.title)}</strong>'
         f"<div>{escape(explanation.subject_id)}</div>"
         f"<div><strong>{escape(headline(explanation))}</strong></div>{lines}"
-        f'<table style="border-collapse:collapse">{rows}</table></div>'
+        f'<table style="border-collapse:collapse;margin:0.5em 0">{rows}</table></div>'
     )
 
 

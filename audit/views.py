@@ -11,6 +11,7 @@ from audit.guideline import Catalogue, Rule
 from audit.rulebook import render_card
 from audit.wording import words
 
+_TABLE = "border-collapse:collapse;margin:0.5em 0"
 _CELL = "padding:2px 12px 2px 0;text-align:left"
 
 
@@ -85,7 +86,7 @@ class Rules:
             f'<td style="{_CELL}"><code>{escape(row["rule_id"])}</code></td></tr>'
             for row in self.frame.iter_rows(named=True)
         )
-        return f'<table style="border-collapse:collapse">{rows}</table>'
+        return f'<table style="{_TABLE}">{rows}</table>'
 
 
 def result_html(finished: Finished, counts: Mapping[str, int]) -> str:
@@ -104,4 +105,4 @@ def result_html(finished: Finished, counts: Mapping[str, int]) -> str:
         f'<tr><th style="{_CELL}">{escape(name)}</th><td style="{_CELL}">{escape(value)}</td></tr>'
         for name, value in facts.items()
     )
-    return f'<strong>Audit</strong><table style="border-collapse:collapse">{cells}</table>'
+    return f'<strong>Audit</strong><table style="{_TABLE}">{cells}</table>'

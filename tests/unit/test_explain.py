@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date, timedelta
+from html import escape
 
 import duckdb
 import pytest
@@ -122,6 +123,15 @@ def test_clauses_after_the_deciding_one_are_not_reached(late):
     assert states[decided] == (TRUE, True)
     assert {state for state, _ in states[decided + 1 :]} == {NOT_REACHED}
     assert {state for state, _ in states[:decided]} == {FALSE}
+
+
+def test_an_explanation_is_short_on_a_line_and_whole_as_html(late):
+    (timely,), (one,) = explained(late, "timely"), explained(late, "late")
+    (decided,) = (clause.says for clause in timely.clauses if clause.decides)
+    assert repr(timely) == f"<R10 timely: conformant, as: {decided}>"
+    assert repr(one) == f"<R10 late: non_conformant, as: {one.because}>"
+    html = one._repr_html_()
+    assert all(escape(clause.says) in html for clause in one.clauses)
 
 
 def test_what_would_have_changed_a_late_start(late):

@@ -61,7 +61,7 @@ def adjudicate(out: Path, file: Path) -> Taken:
     if not (out / "audit.duckdb").is_file():
         raise UsageError(f"{out} holds no audit", "name the folder that the worklist came from")
     answers = _read(file)
-    with locked(out.absolute()):
+    with locked(out.resolve()):
         try:
             with duckdb.connect(str(out / "audit.duckdb")) as con:
                 return _keep(con, answers)
@@ -70,10 +70,10 @@ def adjudicate(out: Path, file: Path) -> Taken:
                 f"the audit in {out} is of an earlier release",
                 "audit again, and answer the new worklist",
             ) from error
-        except duckdb.IOException as error:
+        except (duckdb.IOException, duckdb.TransactionException) as error:
             raise UsageError(
                 f"{out / 'audit.duckdb'} can't be written",
-                "close it in other programs, and make it writable",
+                "free some disk space, close it in other programs, and make it writable",
             ) from error
 
 

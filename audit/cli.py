@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from audit.config import cutoff_day, read_config, write_example
-from audit.errors import ExitCode, UsageError, UserError
+from audit.errors import ExitCode, UsageError, UserError, unwritable
 from audit.guideline import Catalogue
 from audit.logs import new_run_id, progress
 from audit.settings import Settings
@@ -304,7 +304,11 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"guideline-audit: {error}", err=True)
         sys.exit(int(error.exit_code))
-    except Exception:  # whatever is left is ours, and says so
+    except Exception as error:
+        if told := unwritable(error):
+            typer.echo(f"guideline-audit: {told}", err=True)
+            sys.exit(int(told.exit_code))
+        # Whatever is left is ours, and says so.
         traceback.print_exc()
         typer.echo("guideline-audit: internal error; nothing was published", err=True)
         sys.exit(int(ExitCode.INTERNAL))

@@ -4,6 +4,8 @@ A `UserError` reaches the terminal as its message alone, without a traceback; it
 the exit code. No message carries a record's value beyond what locates it.
 """
 
+import errno
+import os
 from enum import IntEnum
 
 
@@ -17,6 +19,8 @@ class ExitCode(IntEnum):
     GATE = 4
 
 
+_NO_TEMPORARY_FILES = "No usable temporary directory"
+"""What Python says where nothing can be written to any of the folders for temporary files."""
 _LONGEST = 900
 """Characters of a sentence: a file may have thousands of headers, and a header a million."""
 
@@ -46,6 +50,24 @@ class ExtractRefused(UserError):
     """The extract or its mapping can't be used: exit code 3."""
 
     exit_code = ExitCode.REFUSED
+
+
+def out_of_room(error: Exception) -> bool:
+    """Whether a file could not grow: each library that writes has an exception of its own."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError) and error.errno in codes:
+        return True
+    return any(os.strerror(code).lower() in str(error).lower() for code in codes)
+
+
+def unwritable(error: Exception) -> UsageError | None:
+    """What to tell where a file or folder could not be written; None where it is another error."""
+    todo = "free some disk space, or choose a folder that you can write to"
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return UsageError(f"{error.filename} can't be written ({error.strerror})", todo)
+    if out_of_room(error) or _NO_TEMPORARY_FILES in str(error):
+        return UsageError("there is no room left on the disk", todo)
+    return None
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audit.errors import UsageError
+from audit.errors import UsageError, out_of_room
 
 OURS = frozenset(
     {
@@ -49,14 +49,14 @@ def publication(out: Path, keep: int = 0) -> Iterator[Path]:
     the process is killed, `out` stays as it was; the next run clears what a killed one left behind.
 
     Args:
-        out: the audit's folder; it may hold an earlier audit and nothing else.
+        out: the audit's folder, or a link to it; it may hold an earlier audit and nothing else.
         keep: how many earlier audits stay in `earlier/` of the new one.
 
     Raises:
         UsageError: `out` holds something else, can't be written, or another run works on it; or
             the disk is full.
     """
-    out = out.absolute()
+    out = out.resolve()
     _check(out)
     with _private(), locked(out):
         for left_behind in out.parent.glob(f".{out.name}.partial-*"):
@@ -67,7 +67,7 @@ def publication(out: Path, keep: int = 0) -> Iterator[Path]:
             _keep_earlier(out, work / "audit", keep)
             _swap(work / "audit", out)
         except Exception as error:
-            if _out_of_room(error):
+            if out_of_room(error):
                 raise UsageError(
                     f"there is no room left to write the audit beside {out}",
                     "free some disk space, or choose another --out; nothing was published",
@@ -147,20 +147,16 @@ def _check(out: Path) -> None:
         return
     if not out.is_dir():
         raise UsageError(f"{out} is not a folder", "name a folder for --out")
+    if os.path.ismount(out):
+        raise UsageError(
+            f"{out} is a mount point", "name a folder in it for --out: it is replaced as a whole"
+        )
     foreign = sorted(path.name for path in out.iterdir() if path.name not in OURS)
     if foreign:
         raise UsageError(
             f"{out} holds something that is not an audit ({foreign[0]})",
             "choose an empty or new folder for --out; an audit's folder is replaced as a whole",
         )
-
-
-def _out_of_room(error: Exception) -> bool:
-    """Whether a file could not grow: each library that writes has an exception of its own."""
-    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if isinstance(error, OSError) and error.errno in codes:
-        return True
-    return any(os.strerror(code).lower() in str(error).lower() for code in codes)
 
 
 def earlier_audits(out: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Audits that follow each other in one folder. Owns: what diff and adjudicate make of them."""
 
 import csv
+import ctypes
 import json
 import resource
 import runpy
@@ -8,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import types
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -103,17 +106,7 @@ def test_a_diff_of_one_thing_needs_no_proof_and_is_told_three_ways(place: Path) 
 
 
 def test_a_reviewers_answer_counts_until_the_evidence_changes(place: Path) -> None:
-    (worklist,) = (place / "audit" / "worklist").glob("H1.csv")
-    rows = pl.read_csv(worklist, infer_schema=False)
-    answer = {
-        "answer": "accepted-reason",
-        "reason": "allergy",
-        "reviewer": "Dr A",
-        "reviewed_on": "2024-07-01",
-        "evidence": "letter",
-    }
-    file = place / "answered.csv"
-    rows.with_columns(pl.lit(text).alias(name) for name, text in answer.items()).write_csv(file)
+    file = answered(place)
     taken = adjudicate(place / "audit", file)
     assert taken.kept == {"accepted-reason": 1}
     manifest = audit(place)
@@ -162,25 +155,90 @@ def test_an_answer_that_cannot_be_taken_names_row_and_column(
     assert said in str(caught.value)
 
 
-def test_a_full_disk_is_told_and_leaves_the_earlier_audit(place: Path) -> None:
-    before = (place / "audit" / "manifest.json").read_bytes()
-    most = 300_000
-
-    def small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
+def ends_cleanly(place: Path, args: list[str], before: Callable[[], object], *said: str) -> None:
+    """A command that can't write says so, with exit code 2, and leaves every file as it was."""
+    stood = {path: path.is_file() and path.read_bytes() for path in place.rglob("*")}
     done = subprocess.run(
-        [COMMAND, "run", "--config", str(place / "audit.toml")],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=small_files,
+        [COMMAND, *args], capture_output=True, text=True, check=False, preexec_fn=before
     )
     assert done.returncode == 2, done.stderr
-    assert "no room left" in done.stderr
     assert "Traceback" not in done.stderr
-    assert (place / "audit" / "manifest.json").read_bytes() == before
-    assert {path.name for path in place.iterdir()} == {"audit", "audit.toml", "extract"}
+    assert all(words in done.stderr for words in (*said, "What to do")), done.stderr
+    left = {path: path.is_file() and path.read_bytes() for path in place.rglob("*")}
+    # A database that could not be written may keep an empty log beside it.
+    assert {path: text for path, text in left.items() if path.suffix != ".wal"} == stood
+
+
+@pytest.mark.parametrize("most", [0, 300_000, 3_000_000])
+def test_a_full_disk_is_told_and_leaves_the_earlier_audit(place: Path, most: int) -> None:
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, most))
+    ends_cleanly(place, ["run", "--config", str(place / "audit.toml")], full, "no room left")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["adjudicate", "audit", "answered.csv"], "audit.duckdb can't be written"),
+        (["validate", "extract", "--out", "looked"], "no room left"),
+    ],
+)
+def test_a_full_disk_is_told_by_other_commands(place: Path, args: list[str], said: str) -> None:
+    answered(place)
+    full = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (0, 0))
+    ends_cleanly(place, [in_place(place, word) for word in args], full, said)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "--config", "audit.toml"],
+        ["adjudicate", "audit", "answered.csv"],
+        ["validate", "extract", "--out", "looked"],
+        ["synthesise", "--patients", "9", "--seed", "1", "--out", "made"],
+        ["init", "--config", "second.toml"],
+    ],
+)
+def test_a_read_only_folder_is_told_and_leaves_the_earlier_audit(
+    place: Path, args: list[str]
+) -> None:
+    answered(place)
+    place.chmod(0o555)
+    try:
+        words = [in_place(place, word) for word in args]
+        ends_cleanly(place, words, as_anyone, "can't be written", "Permission denied")
+    finally:
+        place.chmod(0o755)
+
+
+def test_a_mount_point_is_refused_before_anything_is_done(place: Path) -> None:
+    with pytest.raises(UsageError, match="/proc is a mount point"):
+        audit(place, out=Path("/proc"))
+
+
+def as_anyone() -> None:
+    """Takes from the command what lets root write anywhere; others never had it."""
+    drop_from_bounding_set, override_permissions = 24, 1
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, override_permissions, 0, 0, 0)
+
+
+def in_place(place: Path, word: str) -> str:
+    names = ("audit", "extract", "looked", "made")
+    return str(place / word) if word in names or "." in word else word
+
+
+def answered(place: Path) -> Path:
+    """The worklist of the two patients, with a reviewer's answer."""
+    rows = pl.read_csv(place / "audit" / "worklist" / "H1.csv", infer_schema=False)
+    answer = {
+        "answer": "accepted-reason",
+        "reason": "allergy",
+        "reviewer": "Dr A",
+        "reviewed_on": "2024-07-01",
+        "evidence": "letter",
+    }
+    file = place / "answered.csv"
+    rows.with_columns(pl.lit(text).alias(name) for name, text in answer.items()).write_csv(file)
+    return file
 
 
 def test_an_extract_that_changes_while_it_is_read_is_refused(

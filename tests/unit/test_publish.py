@@ -51,6 +51,18 @@ def test_a_run_that_fails_leaves_neither_lock_nor_folder(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_audit_replaces_what_a_link_points_to(tmp_path: Path) -> None:
+    (tmp_path / "large disk" / "audits").mkdir(parents=True)
+    (tmp_path / "audit").symlink_to(tmp_path / "large disk" / "audits")
+    with publication(tmp_path / "audit") as folder:
+        assert folder.parent == tmp_path / "large disk"
+        (folder / "audit").mkdir()
+        (folder / "audit" / "manifest.json").write_text("{}")
+    assert (tmp_path / "audit").is_symlink()
+    assert (tmp_path / "audit" / "manifest.json").read_text() == "{}"
+    assert [path.name for path in (tmp_path / "large disk").iterdir()] == ["audits"]
+
+
 def test_findings_that_fail_beside_the_pages_end_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

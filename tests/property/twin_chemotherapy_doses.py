@@ -214,7 +214,9 @@ def judge(context, episode, case, course, own, drugs, *, metastatic):
         case.exceptions += interruptions(context, episode, first, case.due)
     window = (date.min, case.due)
     needs = ["docetaxel", "paclitaxel", "doxorubicin", "cyclophosphamide", "her2"]
-    case.doubts = doubts(context, episode, "R22", needs, window, first)
+    # Before a move the course may have begun elsewhere; more of it makes no fewer cycles.
+    opened = first if many else after(first, -BESIDE)
+    case.doubts = doubts(context, episode, "R22", needs, window, opened)
 
 
 def excuse(context, episode, case, course, lacking, first, *, capped, over):

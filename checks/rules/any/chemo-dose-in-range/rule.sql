@@ -376,7 +376,8 @@ select
     due_date,
     case when failed_already then first_date end as open_until,
     case when not failed_already then first_date end as clock_start,
-    first_date as observed_from,
+    -- What was given before a move may be missing from the count, and the first dose on record no first dose.
+    case when too_many then first_date else first_date - $course_gap_days end as observed_from,
     date '0001-01-01' as drugs_from,
     due_date as drugs_through,
     case

@@ -233,7 +233,8 @@ def r25_course(context, episode, days, number):
     if reading == "any-regular" and in_the_year >= 2 and long_enough:
         case.met, case.met_reason = True, "regular"
     elif not too_long:
-        case.open = between(last, context.observable) <= 42
+        dead = context.patient.row.get("death_date") is not None
+        case.open = not dead and between(last, context.observable) <= 42
         case.met, case.met_reason = not case.open, "in-time"
         if case.open:
             near = [seen for seen in counted if seen <= after(last, 42)]

@@ -164,7 +164,7 @@ judged as (
         coalesce(m.first_too_long_date, greatest(m.last_since_date, a.last_date)) + m.limit_days as due_date,
         coalesce(m.too_long > 0, false) as fails,
         coalesce($interval = 'any-regular' and a.in_first_year >= $regular_studies, false) as regular,
-        date_diff('day', c.last_dose_date, p.observable_through) <= $running_days as running,
+        p.death_date is null and date_diff('day', c.last_dose_date, p.observable_through) <= $running_days as running,
         a.assessment_dates,
         r.patient_key is not null as seen,
         coalesce(r.imprecise, false) as imprecise

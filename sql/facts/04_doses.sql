@@ -108,8 +108,8 @@ where
     and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date);
 
 -- dose_rows: one row a placed treatment row and anticancer ingredient.
--- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null. dose_form: iv, sc, oral
--- or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route is recorded.
+-- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null; no minutes at all are none recorded.
+-- dose_form: iv, sc, oral or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route is recorded.
 -- written_dose: as the row has it, whatever it is the dose of.
 create or replace temp view dose_rows as
 with placed as (
@@ -152,7 +152,7 @@ select
     case when not is_course and tells_dose and (is_alone or (is_pair and is_sc)) then dose end as dose,
     dose as written_dose,
     dose_unit,
-    case when not is_course then infusion_minutes end as infusion_minutes,
+    case when not is_course then nullif(infusion_minutes, 0) end as infusion_minutes,
     intent,
     in_trial,
     stop_reason,

@@ -1,6 +1,7 @@
 -- stg_cardiac_assessments: one dated measurement of the heart of a case.
 -- span_days: days between the first and the last day that its date can stand for; 0 where it is exact, or where every
 -- date of the patient moves with it.
+-- lvef_percent: a share of one is taken as such (0.62 is 62 %), since no heart lives at one per cent; 0 is no number.
 create or replace table stg_cardiac_assessments as
 with moved as (
     select
@@ -27,7 +28,7 @@ select
     a.row_number,
     coalesce(m.assessment_date, a.assessment_date) as assessment_date,
     a.method,
-    a.lvef_percent,
+    case when a.lvef_percent <= 1 then round(nullif(a.lvef_percent, 0) * 100, 6) else a.lvef_percent end as lvef_percent,
     a.result,
     coalesce(s.span_days, 0) as span_days
 from cardiac_assessments as a

@@ -58,6 +58,8 @@ class Heart:
             row["method"] = rng.choice(["echocardiogram", "muga", "mri", None])
         if rng.random() < 0.08:
             row |= {"lvef_percent": None, "result": rng.choice(["normal", "abnormal", None])}
+        elif rng.random() < 0.03:
+            row["lvef_percent"] = rng.choice([0, value / 100])
         if rng.random() < 0.01:
             row["assessment_date"] = None
         if day <= self.latest:

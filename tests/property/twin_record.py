@@ -206,6 +206,12 @@ def imprecise_cells(patient):
     return cells
 
 
+def percent(lvef):
+    """An LVEF in per cent: a share of one is told by its size, and zero is none."""
+    share = lvef is not None and lvef <= 1
+    return round(lvef * 100, 6) or None if share else lvef
+
+
 def dated(patient, choice):
     """The patient with each imprecise date replaced: choice maps a cell to 0, 1 or 2."""
     tables = {name: [dict(row) for row in rows] for name, rows in patient.tables.items()}
@@ -214,6 +220,8 @@ def dated(patient, choice):
         target = row if table == "patients" else tables[table][number]
         target[column] = span(target[column])[which]
         target["placed"] = True  # some date of the row is not exact
+    for heart in tables.get("cardiac_assessments", []):
+        heart["lvef_percent"] = percent(heart.get("lvef_percent"))
     return replace(patient, row=row, tables=tables)
 
 

@@ -108,8 +108,9 @@ where
     and (t.tumour_id is not null or coalesce(m.start_date, t.start_date) >= p.earliest_date);
 
 -- dose_rows: one row a placed treatment row and anticancer ingredient.
--- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null; no minutes at all are none recorded.
--- dose_form: iv, sc, oral or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route is recorded.
+-- dose, dose_unit, infusion_minutes: of a single administration of this drug alone, else null; zero minutes are none.
+-- dose_form: iv, sc, oral or fixed (the fixed-dose combination, whose dose is its pertuzumab part); null where no route
+-- is recorded.
 -- written_dose: as the row has it, whatever it is the dose of.
 create or replace temp view dose_rows as
 with placed as (

@@ -28,7 +28,10 @@ select
     a.row_number,
     coalesce(m.assessment_date, a.assessment_date) as assessment_date,
     a.method,
-    case when a.lvef_percent <= 1 then round(nullif(a.lvef_percent, 0) * 100, 6) else a.lvef_percent end as lvef_percent,
+    case
+        when a.lvef_percent <= 1 then round(nullif(a.lvef_percent, 0) * 100, 6)
+        else a.lvef_percent
+    end as lvef_percent,
     a.result,
     coalesce(s.span_days, 0) as span_days
 from cardiac_assessments as a

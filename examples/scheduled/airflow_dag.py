@@ -1,10 +1,10 @@
-"""An Airflow DAG that audits the registry every Monday and mails what changed."""
+"""An Airflow 3 DAG that audits the registry every Monday and mails what changed."""
 
 from datetime import datetime
 from pathlib import Path
 
-from airflow.decorators import dag, task
-from airflow.exceptions import AirflowFailException
+from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 CONFIG = Path("/srv/registry/audit.toml")
 

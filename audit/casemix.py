@@ -66,7 +66,7 @@ def plot_funnel(rows: pl.DataFrame) -> "alt.LayerChart":
     """The frame of `funnel` as the report's plot; sites beyond 2 SD are named, all on hover."""
     import altair as alt
 
-    from audit.charts import funnel_layers, funnel_rows
+    from audit.charts import FUNNEL_HEIGHT, funnel_layers, funnel_rows
 
     in_a_notebook()
     points = rows.select("place", cases="judged", share="rate", name="site_id").to_dicts()
@@ -75,7 +75,7 @@ def plot_funnel(rows: pl.DataFrame) -> "alt.LayerChart":
     layers["points"] = layers["points"].encode(
         tooltip=["name:N", "cases:Q", alt.Tooltip("share:Q", format=".1%")]
     )
-    return alt.LayerChart(layer=[*layers.values()]).properties(width=WIDTH, height=300)
+    return alt.LayerChart(layer=[*layers.values()]).properties(width=WIDTH, height=FUNNEL_HEIGHT)
 
 
 def shrunken(counts: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ its rows; they, and the style that every chart shares, are put beside what Altai
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import vl_convert
@@ -19,6 +19,7 @@ from audit.design import (
     ACCENT,
     CONFIG,
     DOTS,
+    HALO,
     INK,
     INTERVAL,
     LABEL,
@@ -30,10 +31,14 @@ from audit.design import (
     WIDTH,
 )
 from audit.figures import Group
+from audit.labels import Point, labels
 from audit.margins import BANDS, WAITING, Margins
 
 FUNNEL_STEPS = 40
 """Numbers of cases at which the limits of a funnel are worked out."""
+FUNNEL_HEIGHT = 300
+SIDES: tuple[tuple[str, Literal["left", "right"]], ...] = (("after", "left"), ("before", "right"))
+"""On which side of its point a name stands, and what of it then does."""
 SHAPES = {
     Place.BELOW_3SD: "triangle-down",
     Place.BELOW_2SD: "triangle-down",
@@ -68,7 +73,7 @@ def funnel(comparison: Comparison, name: str, title: str, desc: str) -> str:
     ]
     rows = funnel_rows(points, comparison.target, comparison.dispersion)
     layers = funnel_layers(alt.NamedData)
-    return svg(alt.LayerSpec(layer=[*layers.values()]), rows, 300, name, title, desc)
+    return svg(alt.LayerSpec(layer=[*layers.values()]), rows, FUNNEL_HEIGHT, name, title, desc)
 
 
 def funnel_rows(points: Rows, target: float, dispersion: float) -> dict[str, Rows]:
@@ -87,14 +92,46 @@ def funnel_rows(points: Rows, target: float, dispersion: float) -> dict[str, Row
         for cases in numbers
         for limit, share in statistics.funnel(cases, target, dispersion)._asdict().items()
     ]
-    beyond = [point for point in points if point["place"] != Place.INSIDE]
-    middle = (min(judged) + max(judged)) / 2
+    shares = [row["share"] for row in (*limits, *points)]
     return {
         "limits": limits,
         "target": [{"share": target}],
         "points": points,
-        "left": [point for point in beyond if point["cases"] <= middle],
-        "right": [point for point in beyond if point["cases"] > middle],
+        **_named(points, (numbers[0], numbers[-1]), (min(shares), max(shares))),
+    }
+
+
+def _named(
+    points: Rows, cases: tuple[float, float], shares: tuple[float, float]
+) -> dict[str, Rows]:
+    """The names of hospitals beyond the limits, `after` and `before` their points.
+
+    Where one has been moved up or down, `leaders` holds the ends of a line to its point.
+
+    Takes the points and the ends of both axes. Places are worked out in the chart's units.
+    """
+    wide = WIDTH / ((cases[1] - cases[0]) or 1)
+    high = FUNNEL_HEIGHT / ((shares[1] - shares[0]) or 1)
+    at = [
+        (p["name"], Point((p["cases"] - cases[0]) * wide, (shares[1] - p["share"]) * high))
+        for p in points
+    ]
+    beyond = [one for one, point in zip(at, points, strict=True) if point["place"] != Place.INSIDE]
+    placed = labels(beyond, [place for _, place in at], WIDTH, FUNNEL_HEIGHT)
+
+    def data(x: float, y: float) -> dict[str, float]:
+        return {"cases": x / wide + cases[0], "share": shares[1] - y / high}
+
+    both = [(one, place) for one, (_, place) in zip(placed, beyond, strict=True)]
+    return {
+        "leaders": [
+            {"leader": number, **data(x, y)}
+            for number, (one, place) in enumerate(both)
+            if one.y != place.y
+            for x, y in ((one.x, one.y), place)
+        ],
+        "after": [{"name": one.text, **data(one.x, one.y)} for one in placed if not one.before],
+        "before": [{"name": one.text, **data(one.x, one.y)} for one in placed if one.before],
     }
 
 
@@ -110,7 +147,8 @@ def funnel_layers(data: Callable[[str], alt.Data]) -> dict[str, alt.Chart]:
     dash = alt.StrokeDash("limit:N", legend=None, scale=_scale(DASHES))
     shape = alt.Shape("place:N", legend=None, scale=_scale(SHAPES))
     inside = {"test": "datum.place === 'inside'", "value": ACCENT}
-    of = {name: alt.Chart(data(name)) for name in ("limits", "target", "points", "left", "right")}
+    drawn = ("limits", "target", "points", "leaders", "after", "before")
+    of = {name: alt.Chart(data(name)) for name in drawn}
     name = alt.Text("name:N")
     return {
         "limits": of["limits"]
@@ -120,8 +158,17 @@ def funnel_layers(data: Callable[[str], alt.Data]) -> dict[str, alt.Chart]:
         "points": of["points"]
         .mark_point(size=60, stroke="white", strokeWidth=0.75, **DOTS)
         .encode(x=x, y=y, shape=shape, color=alt.ColorValue(WARN, condition=inside)),
-        "left": of["left"].mark_text(align="left", dx=8, **LABEL).encode(x=x, y=y, text=name),
-        "right": of["right"].mark_text(align="right", dx=-8, **LABEL).encode(x=x, y=y, text=name),
+        "leaders": of["leaders"]
+        .mark_line(color=QUIET, strokeWidth=0.75)
+        .encode(x=x, y=y, detail=alt.Detail("leader:N")),
+        # Twice each: a broad edge in the colour of the paper keeps the lines behind it away.
+        **{
+            f"{side} {layer}": of[side]
+            .mark_text(align=align, **LABEL, **edge)
+            .encode(x=x, y=y, text=name)
+            for side, align in SIDES
+            for layer, edge in (("edge", HALO), ("text", {}))
+        },
     }
 
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from audit.labels import WIDEST
+
 if TYPE_CHECKING:
     from altair.theme import ThemeConfig
 
@@ -14,7 +16,9 @@ FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
 """Fonts of the page's own list that are equally wide, so that labels fit as they were measured."""
 WIDTH = 640
 DOTS: dict[str, Any] = {"filled": True, "opacity": 1}
-LABEL: dict[str, Any] = {"color": INK, "fontSize": 11, "limit": 220}
+LABEL: dict[str, Any] = {"color": INK, "fontSize": 11, "limit": WIDEST}
+HALO: dict[str, Any] = {"stroke": "white", "strokeWidth": 4, "strokeJoin": "round"}
+"""The edge of a text, where lines run behind it."""
 CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": FONT,

@@ -20,6 +20,8 @@ from audit.wording import percent, words
 
 LEAST_PERIODS = 2
 """Reporting periods with a rate below which no trend is drawn."""
+MANY_PENDING = 0.1
+"""Pending cases for each judged one from which on a period's rate is said to be unsettled."""
 POOR = 4
 """From this shade on less than three quarters of a field are recorded."""
 HIDDEN = "·"
@@ -51,6 +53,14 @@ class RuleView:
     def periods(self) -> list[Group]:
         """The reporting periods in order, those without a rate too."""
         return _in_order(self.rule)
+
+    @property
+    def unsettled(self) -> list[Group]:
+        """The periods in which many cases are not due yet, as far as their number is shown.
+
+        What was settled early there need not stand for the rest.
+        """
+        return [period for period in self.periods if _is_unsettled(period)]
 
 
 @dataclass(frozen=True)
@@ -174,6 +184,12 @@ def _in_cell(cell: Recorded) -> str:
 
 def _in_order(rule: RulePage) -> list[Group]:
     return [period for period in rule.figures.periods if period.cells["population"].value != 0]
+
+
+def _is_unsettled(period: Group) -> bool:
+    pending = period.cells["pending"].value
+    judged = sum(period.cells[name].value or 0 for name in ("conformant", "non_conformant"))
+    return bool(pending) and (pending or 0) >= MANY_PENDING * judged
 
 
 def rule_view(rule: RulePage, jurisdiction: str, kind: Period) -> RuleView:

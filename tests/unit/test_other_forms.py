@@ -13,7 +13,8 @@ from audit.pdf import require_weasyprint, write_pdf
 from audit.present import present
 from audit.report import check_templates, markdown, render, render_report
 
-RULES = fixtures.RULES[:2]
+RULES = [*fixtures.RULES[:2], "trastuzumab-dose"]
+"""Hospitals are compared under the last one."""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,9 @@ def test_the_pdf_has_contents_page_numbers_and_running_heads(folder, page):
     assert "Contents" in pages[0] and f"1 / {len(pages)}" in pages[0]
     flat = [re.sub(r"\s+", " ", text) for text in pages]
     for rule in page.rules:
-        listed = re.search(rf"{re.escape(rule.card.title)} \.+ (\d+)", flat[0])
-        assert listed and rule.card.title in flat[int(listed[1]) - 1]
+        named = f"{rule.card.number} {rule.card.title}"
+        listed = re.search(rf"{re.escape(named)} \.+ (\d+)", flat[0])
+        assert listed and named in flat[int(listed[1]) - 1]
     assert all(f"Guideline audit to {fixtures.CUTOFF}" in text for text in flat[1:])
     assert "Cedar <County> & District Hospital" in " ".join(flat)
 
@@ -82,7 +84,7 @@ def test_a_users_template_and_stylesheet_replace_ours_by_name(tmp_path, page):
     (tmp_path / "style.css").write_text("body { color: rebeccapurple }")
     (tmp_path / "report.md").write_text("{{ page.rules | length }} rules of ours")
     check_templates(tmp_path)
-    assert render("report.md", {"page": page}, tmp_path) == "2 rules of ours\n"
+    assert render("report.md", {"page": page}, tmp_path) == "3 rules of ours\n"
     worklists = render("worklists.html", {"sites": []}, tmp_path)
     assert "rebeccapurple" in worklists and "--ink" not in worklists
     assert "--ink" in render("worklists.html", {"sites": []})
@@ -120,5 +122,40 @@ def test_a_mistake_of_ours_is_not_called_the_users(tmp_path):
 
 
 def test_titles_reach_the_pdf_as_the_pages_escape_them():
-    chapter = pdf._body("rule/x", f'<main><p id="a">{escape("<b>")}</p><a href="#a">b</a></main>')
+    page = f'<main><p id="a">{escape("<b>")}</p><a href="#a">b</a></main>'
+    chapter = pdf._body("rule-x", page, "")
     assert chapter == '<p id="rule-x--a">&lt;b&gt;</p><a href="#rule-x--a">b</a>'
+
+
+def test_small_charts_have_their_colours_in_the_pdf(folder):
+    """Each is drawn by itself there: a class without a rule in the chart would be black."""
+    page = (folder / "index.html").read_text("utf-8")
+    style = pdf._of_small_charts(pdf._part(pdf._STYLE, page))
+    assert "var(" not in style and "#0b4f6c" in style
+    charts = re.findall(
+        r'<svg class="(?:strip|spark|split)[ "].*?</svg>', pdf._body("x", page, style), re.DOTALL
+    )
+    used = {name for svg in charts for name in re.findall(r'<\w+ class="(\w+)"', svg)}
+    assert {"interval", "rate"} <= used
+    assert all(f"<style>{style}</style>" in svg for svg in charts)
+    assert [name for name in used if f".{name} {{" not in style] == []
+
+
+def test_markdown_tables_hold_what_the_pages_print(folder):
+    """Rates by hospital, period and group, funnel positions, margins and readings among it."""
+    pages = "".join(path.read_text("utf-8") for path in folder.rglob("*.html"))
+    printed = set(re.findall(r">([0-9.,]+%?)(?:</data>| rows)", pages))
+    text = (folder / "report.md").read_text("utf-8")
+    for head in (
+        "| Hospital | Judged | Rate |",
+        "| Year of decision |",
+        "| Were the limit |",
+    ):
+        assert head in text
+    rows = [line.split("|")[2:] for line in text.splitlines() if line.startswith("|")]
+    numbers = {
+        n for cells in rows for n in re.findall(r"(?<!lt;)\b[0-9][0-9.,]*%?", " ".join(cells))
+    }
+    # The words of heads, of steps and of editions have numbers of their own.
+    assert len(numbers & printed) > 100
+    assert {n for n in numbers - printed if re.search("[%,]", n)} <= {"95%"}

@@ -83,7 +83,10 @@ def r17(context, episode):
     needs = ["trastuzumab", TDM1, TDXD]
     if case.closed and covered + paused_days(context, episode, first, end) >= target:
         case.exceptions.append("contraindication-cardiac")
-    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), first)
+    diagnosis = episode.index.get("diagnosis_date") or date.min
+    lacking_fits = covered + between(diagnosis, first) >= target
+    seen_from = diagnosis if lacking_fits else first
+    case.doubts = doubts(context, episode, "R17", needs, (date.min, end), seen_from)
     return [case]
 
 

@@ -165,7 +165,12 @@ select
     due_date,
     case when still_possible then due_date else least(due_date, observable_through) end as open_until,
     first_trastuzumab_date as clock_start,
-    first_trastuzumab_date as observed_from,
+    -- Doses given before a transfer in count for what is lacking where it fits between diagnosis and the first recorded one.
+    case
+        when covered_days + date_diff('day', diagnosis_date, first_trastuzumab_date) < target_days
+            then first_trastuzumab_date
+        else coalesce(diagnosis_date, date '0001-01-01')
+    end as observed_from,
     date '0001-01-01' as drugs_from,
     due_date as drugs_through,
     case

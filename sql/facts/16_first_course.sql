@@ -19,9 +19,30 @@ group by
     s.diagnosis_date;
 
 -- fct_first_course_chemotherapy: one row a cytotoxic day of one drug in the first course of an episode: begun in time,
--- and without a long pause since.
+-- and without a long pause since. Methotrexate is of CMF, or treats a rheumatic disease.
 create or replace table fct_first_course_chemotherapy as
-with given as (
+with cmf_days as (
+    select distinct
+        m.episode_key,
+        m.dose_date
+    from fct_cytotoxic_days as m
+    inner join fct_cytotoxic_days as c on m.episode_key = c.episode_key
+    where
+        m.ingredient = 'methotrexate'
+        and m.setting = 'curative'
+        and c.ingredient in ('cyclophosphamide', 'fluorouracil')
+        and c.setting = 'curative'
+        and abs(date_diff('day', m.dose_date, c.dose_date)) <= $cmf_days
+),
+
+cytotoxic_days as (
+    select c.*
+    from fct_cytotoxic_days as c
+    left join cmf_days as m on c.episode_key = m.episode_key and c.dose_date = m.dose_date
+    where c.setting = 'curative' and (c.ingredient <> 'methotrexate' or m.episode_key is not null)
+),
+
+given as (
     select
         c.episode_key,
         c.dose_date,
@@ -29,9 +50,9 @@ with given as (
         date_diff(
             'day', lag(c.dose_date) over (partition by c.episode_key order by c.dose_date), c.dose_date
         ) as gap_days
-    from fct_cytotoxic_days as c
+    from cytotoxic_days as c
     inner join fct_first_course as f on c.episode_key = f.episode_key
-    where c.setting = 'curative' and c.dose_date < coalesce(f.end_date, date '9999-12-31')
+    where c.dose_date < coalesce(f.end_date, date '9999-12-31')
 ),
 
 -- The first of them ends with the day before treatment goes on after a long pause, or the disease comes back.
@@ -57,6 +78,6 @@ select
     c.open_course,
     c.is_regimen,
     c.in_trial
-from fct_cytotoxic_days as c
+from cytotoxic_days as c
 inner join begun as b on c.episode_key = b.episode_key
-where c.setting = 'curative' and c.dose_date <= b.through_date;
+where c.dose_date <= b.through_date;

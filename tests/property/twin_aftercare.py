@@ -115,9 +115,20 @@ def first_course_end(episode):
 
 def first_course_chemotherapy(episode):
     """Cytotoxic doses of the first course: begun within a year of the episode's diagnosis, without
-    a pause of over 183 days, before a recurrence or second primary."""
+    a pause of over 183 days, before a recurrence or second primary; no methotrexate without
+    cyclophosphamide or fluorouracil within 14 days of it."""
     start, end = episode.first_diagnosis, first_course_end(episode)
-    doses = [d for d in episode.curative("chemotherapy") if d.date < end]
+    given = episode.curative("chemotherapy")
+    partners = [d.date for d in given if d.drug.ingredients & {"cyclophosphamide", "fluorouracil"}]
+    doses = [
+        d
+        for d in given
+        if d.date < end
+        and (
+            d.drug.ingredients & FAMILIES["chemotherapy"] != {"methotrexate"}
+            or any(abs(between(day, d.date)) <= 14 for day in partners)
+        )
+    ]
     if start and doses and between(start, doses[0].date) > 365:
         return []
     kept = doses[:1]

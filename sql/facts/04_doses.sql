@@ -55,15 +55,20 @@ where f.tumour_count > 1;
 -- dose_drugs: the names that stand for an anticancer ingredient.
 -- is_alone: names this drug and nothing else. is_pair: trastuzumab with pertuzumab, the fixed-dose combination where it
 -- was given under the skin. tells_dose: a regimen's dose is nobody's, and units billed are not a dose.
+-- is_sequence: a regimen's name that holds an anthracycline and an antibody, which are given one after the other.
 create or replace temp table dose_drugs as
 with names as (
     select
-        drug,
+        n.drug,
         count(*) = 1 as is_alone,
-        count(*) = 2 and bool_and(coalesce(ingredient in ('trastuzumab', 'pertuzumab'), false)) as is_pair,
-        not bool_or(via in ('regimen', 'billing-code')) as tells_dose
-    from drug_names
-    group by drug
+        count(*) = 2 and bool_and(coalesce(n.ingredient in ('trastuzumab', 'pertuzumab'), false)) as is_pair,
+        not bool_or(n.via in ('regimen', 'billing-code')) as tells_dose,
+        bool_or(n.via = 'regimen')
+        and coalesce(bool_or(i.is_anthracycline), false)
+        and coalesce(bool_or(i.is_trastuzumab or i.is_pertuzumab), false) as is_sequence
+    from drug_names as n
+    left join ingredients as i on n.ingredient = i.ingredient
+    group by n.drug
 )
 
 select
@@ -73,6 +78,7 @@ select
     n.is_alone,
     n.is_pair,
     n.tells_dose,
+    n.is_sequence,
     i.is_endocrine,
     i.ingredient
 from drug_names as d
@@ -134,6 +140,7 @@ with placed as (
         r.is_alone,
         r.is_pair,
         r.tells_dose,
+        r.is_sequence,
         r.is_endocrine,
         r.ingredient
     from placed_treatments as t
@@ -158,6 +165,7 @@ select
     in_trial,
     stop_reason,
     is_regimen,
+    is_sequence,
     is_endocrine,
     ingredient
 from placed;
@@ -166,6 +174,7 @@ from placed;
 -- A course with both ends stands as three-weekly doses, an endocrine one as dispensings, the last on its end date
 -- (derived); a course without an end is one dose on its first day (open_course). setting: curative, or metastatic from
 -- the metastatic date on. row_number, end_date: of the row it is of; begins: on the first day of that row.
+-- in_sequence: read from a name that does not say on which of its days this drug was given.
 -- An administration of zero was held: it is no dose.
 create or replace table fct_doses as
 with counted as (
@@ -213,6 +222,7 @@ select
     dose_unit,
     infusion_minutes,
     is_regimen,
+    is_sequence as in_sequence,
     is_course as derived,
     is_course and end_date is null as open_course,
     case when intent = 'palliative' or dose_date >= metastatic_date then 'metastatic' else 'curative' end as setting,

@@ -1,5 +1,6 @@
 -- fct_antibody_days: one row a day of an episode on which trastuzumab or pertuzumab was given in curative setting.
 -- covers: days this trastuzumab day covers until the next one. together: pertuzumab with trastuzumab close by.
+-- pertuzumab_in_sequence: nothing but the name of a regimen that does not begin with it puts pertuzumab on that day.
 -- weekly: the next dose follows within days; or the previous one did and no three-weekly interval follows.
 create or replace table fct_antibody_days as
 with days as (
@@ -13,6 +14,7 @@ with days as (
         bool_or(is_regimen) as is_regimen,
         bool_or(open_course and ingredient = 'trastuzumab') as trastuzumab_open,
         bool_or(open_course and ingredient = 'pertuzumab') as pertuzumab_open,
+        bool_and(in_sequence) filter (where ingredient = 'pertuzumab') as pertuzumab_in_sequence,
         bool_or(derived) as derived,
         bool_or(derived and ingredient = 'pertuzumab') as pertuzumab_derived,
         bool_or(in_trial) as in_trial,
@@ -66,6 +68,7 @@ select
     s.is_regimen,
     s.trastuzumab_open,
     s.pertuzumab_open,
+    s.pertuzumab_in_sequence,
     s.derived,
     s.pertuzumab_derived,
     s.in_trial,

@@ -12,21 +12,6 @@ select distinct row_number
 from imprecise_dates
 where table_name = 'treatments';
 
--- sequence_rows: rows whose name holds an anthracycline and an antibody, one after the other.
-create or replace temp table sequence_rows as
-with names as (
-    select n.drug
-    from drug_names as n
-    inner join ingredients as i on n.ingredient = i.ingredient
-    where n.via = 'regimen'
-    group by n.drug
-    having bool_or(i.is_anthracycline) and bool_or(i.is_trastuzumab or i.is_pertuzumab)
-)
-
-select t.row_number
-from treatments as t
-inner join names as n on t.drug = n.drug;
-
 create or replace temp table anthracycline_rows as
 select
     d.patient_key,
@@ -35,11 +20,10 @@ select
     d.dose_date as start_date,
     case when d.derived then d.end_date else d.dose_date end as end_date,
     d.is_regimen,
-    s.row_number is not null as in_sequence,
+    d.in_sequence,
     d.in_trial
 from fct_doses as d
 inner join anthracycline_drugs as a on d.ingredient = a.ingredient
-left join sequence_rows as s on d.row_number = s.row_number
 where d.begins;
 
 create or replace temp table anthracycline_patients as

@@ -106,13 +106,18 @@ def recommended(context, episode, given, surgery, begun):
         return True
     cyclophosphamide = {dose.date for dose in given if dose.has("cyclophosphamide")}
     begun_with = [min(one, default=LATE) for one in (days["anthracycline"], cyclophosphamide)]
-    if max(begun_with) < min(days["taxane"]):
+    if max(begun_with) < min(days["taxane"]) or any(is_sequence(dose) for dose in given):
         return True
     if surgery and not days["anthracycline"] and anthracycline_after(episode, surgery):
         return True
     accepted = DXD_BEFORE_TAXANE.get(context.jurisdiction, LATE)
     conjugate = first_day(episode.curative(TDXD))
     return bool(conjugate and begun >= accepted and conjugate < min(days["taxane"]))
+
+
+def is_sequence(dose):
+    """Whether a regimen's name holds an anthracycline, a taxane and an antibody."""
+    return dose.drug.regimen and all(dose.has(kind) for kind in ("anthracycline", "taxane", ANTIBODY))
 
 
 def paired(days, others):

@@ -63,7 +63,8 @@ def r07(context, episode):
     if not surgery:
         case.missing.append("surgery-unclear")
         return [case]
-    if any(dose.open for dose in pertuzumab) or named_once(episode, pertuzumab):
+    unknown = any(dose.open for dose in pertuzumab) or days_in_sequence(pertuzumab)
+    if unknown or named_once(episode, pertuzumab):
         case.missing.append("no-end-date")
     count = cycles(pertuzumab)
     case.met = 3 <= count <= 6
@@ -90,6 +91,12 @@ def r07(context, episode):
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts = doubts(context, episode, "R07", needs, window, opened)
     return [case]
+
+
+def days_in_sequence(doses):
+    """The days known only from a regimen's name that holds an anthracycline too."""
+    said = {d.date for d in doses if not (d.drug.regimen and d.has("anthracycline"))}
+    return {dose.date for dose in doses} - said
 
 
 def cycles(doses):

@@ -28,7 +28,8 @@ drug_days as (
         d.ingredient,
         d.dose_date,
         bool_or(d.open_course) as is_open,
-        bool_or(d.is_regimen) as is_regimen
+        bool_or(d.is_regimen) as is_regimen,
+        bool_or(d.in_sequence) as in_sequence
     from treated_before as n
     inner join fct_doses as d on n.episode_key = d.episode_key
     where d.setting = 'curative' and d.dose_date < n.before_date
@@ -46,7 +47,8 @@ drugs_given as (
         min(dose_date) as first_date,
         max(dose_date) as last_date,
         bool_or(is_open) as is_open,
-        bool_or(is_regimen) as is_regimen
+        bool_or(is_regimen) as is_regimen,
+        bool_or(in_sequence) as in_sequence
     from drug_days
     group by
         episode_key,
@@ -74,6 +76,7 @@ courses as (
         bool_or(is_cytotoxic) as has_chemotherapy,
         min(first_date) filter (where is_taxane) as taxane_date,
         min(first_date) filter (where is_anthracycline) as anthracycline_date,
+        bool_or(is_taxane and in_sequence) as in_sequence,
         min(first_date) filter (where ingredient = 'cyclophosphamide') as cyclophosphamide_date,
         min(first_date) filter (where ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
         list_sort(list(
@@ -123,7 +126,9 @@ judged as (
         case
             when c.taxane_date is null then null
             when p.episode_key is not null then 'taxane with carboplatin'
-            when c.anthracycline_date < c.taxane_date and c.cyclophosphamide_date < c.taxane_date
+            when
+                c.in_sequence
+                or (c.anthracycline_date < c.taxane_date and c.cyclophosphamide_date < c.taxane_date)
                 then 'anthracycline with cyclophosphamide, then taxane'
             when c.anthracycline_date is null and l.anthracycline_after_surgery is not null
                 then 'taxane, anthracycline after surgery'

@@ -26,7 +26,8 @@ antibodies as (
         episode_key,
         bool_or(has_trastuzumab) as has_trastuzumab,
         min(pertuzumab_date) as first_pertuzumab_date,
-        bool_or(pertuzumab_open) or count(*) filter (where has_pertuzumab and is_regimen) = 1 as cycles_not_counted,
+        coalesce(bool_or(pertuzumab_open or pertuzumab_in_sequence), false)
+        or count(*) filter (where has_pertuzumab and is_regimen) = 1 as cycles_not_counted,
         bool_or(pertuzumab_derived) as derived,
         list_sort(list(cast(pertuzumab_date as varchar)) filter (where pertuzumab_date is not null)) as pertuzumab_days,
         max(pertuzumab_stop) filter (

@@ -117,7 +117,9 @@ def recommended(context, episode, given, surgery, begun):
 
 def is_sequence(dose):
     """Whether a regimen's name holds an anthracycline, a taxane and an antibody."""
-    return dose.drug.regimen and all(dose.has(kind) for kind in ("anthracycline", "taxane", ANTIBODY))
+    return dose.drug.regimen and all(
+        dose.has(kind) for kind in ("anthracycline", "taxane", ANTIBODY)
+    )
 
 
 def paired(days, others):

@@ -191,6 +191,7 @@ def r35(context, episode):
     since = after(diagnosis, -30) if diagnosis else date.min  # dates of biopsy and report differ
     end = first_course_recurrence(episode)
     rows = [one for one in endocrine_rows(context, episode) if since <= one[0] < end]
+    rows = without_bridging(rows, first_course_chemotherapy(episode))
     if not rows:
         case.excluded.append("no-endocrine")
         return [case]
@@ -221,6 +222,14 @@ def r35(context, episode):
     window = (date.min, due)
     case.doubts = doubts(context, episode, "R35", ["endocrine"], window, diagnosis or first)
     return [case]
+
+
+def without_bridging(rows, chemotherapy):
+    """The rows but those of spans that ended before chemotherapy, where a later span follows."""
+    spans = merged([(start, last) for start, last, _, _ in rows])
+    end = max((dose.date for dose in chemotherapy), default=date.min)
+    kept = [span for span in spans if span == spans[-1] or span[1] >= end]
+    return [row for row in rows if any(a <= row[0] <= b for a, b in kept)]
 
 
 def merged(spans):

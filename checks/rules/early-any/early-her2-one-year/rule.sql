@@ -165,7 +165,7 @@ select
     due_date,
     case when still_possible then due_date else least(due_date, observable_through) end as open_until,
     first_trastuzumab_date as clock_start,
-    -- Doses given before a transfer in may make up for what is lacking, where it fits between diagnosis and the first dose.
+    -- Doses given before a transfer in may make up for what is lacking, where it fits between diagnosis and first dose.
     case
         when covered_days + date_diff('day', diagnosis_date, first_trastuzumab_date) < target_days
             then first_trastuzumab_date

@@ -12,20 +12,62 @@ with population as (
     where t.is_index
 ),
 
-given as (
+rows_given as (
     select
         e.*,
-        min(e.start_date) over (partition by e.episode_key) as first_date,
         max(e.through_date) over (
             partition by e.episode_key
             order by e.start_date, e.through_date, e.ingredient
             rows between unbounded preceding and 1 preceding
-        ) as reached_before
+        ) as earlier_through
     from population as p
     inner join fct_endocrine as e on p.episode_key = e.episode_key
     where
         not e.palliative
         and e.start_date >= coalesce(p.diagnosis_date - $before_diagnosis_days, e.start_date)
+),
+
+stretches as (
+    select
+        *,
+        sum(case when date_diff('day', earlier_through, start_date) > $max_gap_days then 1 else 0 end) over (
+            partition by episode_key
+            order by start_date, through_date, ingredient
+            rows between unbounded preceding and current row
+        ) as stretch_number
+    from rows_given
+),
+
+last_chemotherapy as (
+    select
+        episode_key,
+        max(dose_date) as last_chemotherapy_date
+    from fct_first_course_chemotherapy
+    group by episode_key
+),
+
+bounded as (
+    select
+        s.*,
+        c.last_chemotherapy_date,
+        max(s.through_date) over (partition by s.episode_key, s.stretch_number) as stretch_through,
+        max(s.stretch_number) over (partition by s.episode_key) as last_stretch
+    from stretches as s
+    left join last_chemotherapy as c on s.episode_key = c.episode_key
+),
+
+-- What ended before chemotherapy did, and was taken up again only long afterwards, bridged the time to it.
+given as (
+    select
+        *,
+        min(start_date) over (partition by episode_key) as first_date,
+        max(through_date) over (
+            partition by episode_key
+            order by start_date, through_date, ingredient
+            rows between unbounded preceding and 1 preceding
+        ) as reached_before
+    from bounded
+    where stretch_number = last_stretch or coalesce(stretch_through >= last_chemotherapy_date, true)
 ),
 
 counted as (

@@ -118,7 +118,11 @@ select
         when not started_in_time then 'pertuzumab-too-late'
         else 'too-few-pertuzumab-doses'
     end as failed,
-    $start_window_days - date_diff('day', first_trastuzumab_date, first_pertuzumab_date) as margin_days,
+    -- The window of the start decides nothing where pertuzumab began in it and doses are lacking.
+    case
+        when not (started_in_time and dual_dates < $min_doses)
+            then $start_window_days - date_diff('day', first_trastuzumab_date, first_pertuzumab_date)
+    end as margin_days,
     case when excluded is null then to_json(struct_pack(
         first_surgery_date := first_surgery_date,
         pathological_n := pathological_n,

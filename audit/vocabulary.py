@@ -26,7 +26,8 @@ _AMOUNT = re.compile(
     r"(?:auc|q|x)?(?:\d{1,4}|\d{2}000)(?:mg|mcg|g|ml|w|wk|d|x|m2)?"
     r"|(?:c|cycle|cyc|cy|wk|week)\d{1,2}(?:d\d{1,2})?|(?:d|day)\d{1,2}"
 )
-_NUMBER_SPELLINGS = ("r{:02}", "r{}", "{}", "{:02}", "rule{}", "rule{:02}")  # R07, r7, 7, rule 7
+_NUMBER_SPELLINGS = ("{0}{1:02}", "{0}{1}", "rule{0}{1}", "rule{0}{1:02}")  # R07, r7, rule R7
+_BARE_SPELLINGS = ("{1}", "{1:02}", "rule{1}", "rule{1:02}")  # 7, rule 7: a shipped rule's alone
 _LONGEST_NAME = 8  # words; no name has more
 
 Tokens = list[str]
@@ -149,7 +150,7 @@ class Vocabulary:
 
         Args:
             topics: texts as the source wrote them; missing ones are passed over.
-            rules: a rule's number (`R07`) to its long id.
+            rules: a rule's number (`R07`; `X01` for one of the user's own) to its long id.
 
         Returns:
             topics(topic, kind, name): kind is rule, ingredient, family, area or unrecognised;
@@ -157,7 +158,9 @@ class Vocabulary:
         """
         spelled = {normalised(rule): rule for rule in rules.values()}
         for number, rule in rules.items():
-            spelled |= {s.format(int(number[1:])): rule for s in _NUMBER_SPELLINGS}
+            bare = _BARE_SPELLINGS if number.startswith("R") else ()
+            for spelling in (*_NUMBER_SPELLINGS, *bare):
+                spelled[spelling.format(number[0].lower(), int(number[1:]))] = rule
         rows = [
             (topic, *meaning)
             for topic in sorted({topic for topic in topics if topic is not None})

@@ -281,3 +281,12 @@ def test_topics(topic: str, expected: set[tuple[str, str | None]]) -> None:
     resolved = VOCABULARY.resolve_topics([topic, None], RULES)
     assert resolved.columns == ["topic", "kind", "name"]
     assert set(resolved.select("kind", "name").rows()) == expected
+
+
+def test_an_own_rules_number_takes_none_from_a_shipped_rule() -> None:
+    """Else a reason documented on R05 would be lost to R05, and its patient accused."""
+    topics = ["R05", "5", "rule 5", "X05", "x5", "rule X05"]
+    resolved = VOCABULARY.resolve_topics(topics, RULES | {"X05": "one-of-ours"})
+    own = {topic for topic, _, name in resolved.rows() if name == "one-of-ours"}
+    assert own == {"X05", "x5", "rule X05"}
+    assert resolved.filter(name=RULES["R05"]).height == 3

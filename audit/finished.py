@@ -47,7 +47,7 @@ class Finished:
                 "name a folder that `guideline-audit run … --out` wrote",
             )
         said = json.loads(manifest.read_text(encoding="utf-8"))
-        catalogue = Catalogue.read(_own(database) if said["rules_from"] else {})
+        catalogue = Catalogue.read(_own(database, said["run_id"]) if said["rules_from"] else {})
         known = {rule: own for rule, own in said["parameters"].items() if rule in catalogue.rules}
         settings = Settings(
             extract=folder,
@@ -83,19 +83,30 @@ class Finished:
 
         The file may be replaced by a newer audit meanwhile: this connection keeps reading the old
         one.
+
+        Raises:
+            UsageError: it has been replaced since the manifest was read.
         """
         con = duckdb.connect(config={"autoinstall_known_extensions": "false"})
         without_progress_bar(con)
         path = str(self.folder / "audit.duckdb").replace("'", "''")
         con.execute(f"attach '{path}' as published (read_only)")
+        # Else numbers of one run would stand beside the cut-off and the rules of another.
+        runs = con.table("published.main.runs")
+        newest = runs.order("run_number desc").limit(1).project("run_id").fetchall()
+        if newest not in ([], [(self.manifest["run_id"],)]):
+            raise UsageError(
+                f"the audit in {self.folder} has been replaced by a newer one since it was opened",
+                "open it again",
+            )
         return con
 
 
-def _own(database: Path) -> dict[str, str]:
-    """The texts of the user's own rules, as the audit keeps them: their folder may have changed."""
+def _own(database: Path, run_id: str) -> dict[str, str]:
+    """The texts of the user's own rules, as a run kept them: their folder may have changed."""
     with duckdb.connect(str(database), read_only=True) as con:
-        ((newest,),) = con.sql("select max(run_number) from runs").fetchall()
-        return own_among(kept_texts(con, newest))
+        own = con.table("runs").filter(duckdb.ColumnExpression("run_id") == run_id)
+        return own_among(kept_texts(con, own.project("run_number").fetchall()[0][0]))
 
 
 def _typed(

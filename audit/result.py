@@ -25,7 +25,7 @@ from audit.resources import root
 from audit.sensitivity import by_parameter, by_variant, ranking_stability
 from audit.timeline import swimmer
 from audit.views import result_html
-from audit.warehouse import Connection, lay_beside, without_progress_bar
+from audit.warehouse import Connection, lay_beside
 
 if TYPE_CHECKING:
     import altair as alt
@@ -49,28 +49,27 @@ class Result:
     def __init__(
         self, finished: Finished, home: "tempfile.TemporaryDirectory[str] | None" = None
     ) -> None:
-        """Takes the audit, and the temporary folder that goes with this result."""
+        """Takes the audit, and the temporary folder that goes with this result.
+
+        Raises:
+            UsageError: another run has replaced the audit since its manifest was read.
+        """
         self.finished = finished
         self._home = home
+        self._con = self._connected()
 
-    @cached_property
-    def _con(self) -> Connection:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false",
-            "enable_external_access": "false",
-        }
-        path = str(self.finished.folder / "audit.duckdb")
-        con = duckdb.connect(path, read_only=True, config=config)
-        without_progress_bar(con)
+    def _connected(self) -> Connection:
+        """Connected at once: what it reads stays, whatever replaces the audit's folder."""
+        con = self.finished.open()
+        con.execute("use published")
         lay_beside(con, "period_parts", period_parts(self.finished.settings.period))
+        con.execute("set enable_external_access = false")
         con.execute("set lock_configuration = true")
         return con
 
     def close(self) -> None:
         """Closes the database, and removes the folder of an audit that was run without `out`."""
-        if "_con" in self.__dict__:
-            self._con.close()
-            del self.__dict__["_con"]
+        self._con.close()
         if self._home is not None:
             self._home.cleanup()
 
@@ -117,15 +116,16 @@ class Result:
             UsageError: the statement does not run, or is no query.
         """
         try:
-            answer = self._con.sql(query)
+            # A temporary view would be taken for the audit's table of its name from then on.
+            kinds = [statement.type for statement in self._con.extract_statements(query)]
+            if kinds not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
+                raise UsageError("this is not one query", "write a single select")
+            frame: pl.DataFrame = self._con.sql(query).pl()
         except duckdb.Error as error:
             raise UsageError(
                 f"the query does not run: {str(error).splitlines()[0]}",
                 "`.sql('show tables')` lists the tables; the database can't be written to",
             ) from error
-        if answer is None:
-            raise UsageError("the statement gives no rows", "write a select")
-        frame: pl.DataFrame = answer.pl()
         return frame
 
     def facts(self, name: str) -> pl.DataFrame:
@@ -163,11 +163,12 @@ class Result:
         """The findings in each rule's population, with what one may group or adjust them by."""
         return self.sql((root("sql") / "results" / "judged_cases.sql").read_text(encoding="utf-8"))
 
-    def rates(self, by: Iterable[str] = (), rule: str | None = None) -> pl.DataFrame:
+    def rates(self, by: str | Iterable[str] = (), rule: str | None = None) -> pl.DataFrame:
         """Rates by rule and whatever else is asked for; nothing is suppressed.
 
         Args:
-            by: columns of `cases`, such as `site_id`, `region`, `period`, `pathway`, `hr_status`.
+            by: a column of `cases` or several, such as `site_id`, `region`, `period`, `pathway`,
+                `hr_status`.
             rule: one rule's id or number; all where none is given.
 
         Returns:
@@ -178,7 +179,7 @@ class Result:
         Raises:
             UsageError: a column that `cases` does not have.
         """
-        groups = ["rule_id", *by]
+        groups = list(dict.fromkeys(["rule_id", *([by] if isinstance(by, str) else by)]))
         rows = self.cases
         if unknown := [name for name in groups if name not in rows.columns]:
             raise UsageError(

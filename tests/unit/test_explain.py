@@ -211,6 +211,15 @@ def test_html_shows_the_records_text_as_text(late):
     assert "&lt;b&gt;odd" in as_html(one) and "<b>odd" not in as_html(one)
 
 
+def test_an_audit_is_never_mixed_with_the_manifest_of_another_run(late, tmp_path):
+    folder = shutil.copytree(late.folder, tmp_path / "audit")
+    finished = Finished.read(folder)
+    with duckdb.connect(str(folder / "audit.duckdb")) as con:
+        con.execute("insert into runs values (1, 'other', '2026-01-01', '{}', true, '{}', null)")
+    with pytest.raises(UsageError, match="replaced by a newer one"):
+        finished.open()
+
+
 def test_the_audit_is_left_as_it_was(late):
     database = late.folder / "audit.duckdb"
     before = database.read_bytes()

@@ -141,10 +141,19 @@ def test_sql_reads_alone(result, extract):
         f"copy patients to '{extract}/stolen.csv'",
         f"select * from read_parquet('{extract}/patients.parquet')",
         "set enable_external_access = true",
+        "create temp view findings as select 1",
+        "begin",
+        "select 1; drop table patients",
+        f"attach '{extract}/other.db'",
+        "install httpfs",
+        "from duckdb_secrets()",
+        "",
     ):
         with pytest.raises(UsageError):
             result.sql(attack)
     assert not (extract / "stolen.csv").exists()
+    assert result.sql("show tables").height > 50
+    assert result.findings.height == result.sql("from findings").height
 
 
 def test_other_numbers_judge_otherwise_and_show_in_the_manifest(extract, result):

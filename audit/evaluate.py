@@ -16,6 +16,7 @@ from audit.guideline import Catalogue, Rule
 from audit.periods import period_parts
 from audit.resources import root
 from audit.settings import Settings
+from audit.sql_errors import in_words
 from audit.warehouse import Connection, build, lay_beside, run_sql, store, tables_behind
 
 ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
@@ -228,10 +229,8 @@ def judge(
     try:
         run_sql(con, f"insert into verdict_inputs by name {sql}", values)
     except duckdb.Error as error:
-        problem = str(error).splitlines()[0]
-        raise RuleFailed(
-            f"rule {rule.id} does not run: {problem}", "correct its rule.sql"
-        ) from error
+        problem, todo = in_words(error)
+        raise RuleFailed(f"rule {rule.id}, rule.sql: {problem}", todo) from error
     if gate := rule.card.gate:
         at = {"gate_stream": gate.stream, "gate_share": shared[gate.share]}
         run_sql(con, _read("results/gates.sql"), values | at)

@@ -1,8 +1,8 @@
 """Cards, definitions and editions: what the guideline says, as data."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Any, Literal, get_args
 
 import sqlglot
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from audit.errors import UsageError
 from audit.resources import root
 from audit.settings import Jurisdiction
+from audit.texts import told_in_words
 
 PLACES: tuple[Jurisdiction, ...] = get_args(Jurisdiction)
 ALWAYS, NEVER = date.min, date(9999, 12, 31)
@@ -290,15 +291,20 @@ def own_rules(texts: Mapping[str, str], taken: Set[str]) -> list[Rule]:
     always: dict[str, Edition] = {
         place: Edition(since=ALWAYS, source="", status="expert") for place in PLACES
     }
-    with _told("editions.yaml"):
+    with told_in_words("editions.yaml"):
         editions = _editions(texts.get("editions.yaml", "{}"))
     found: list[Rule] = []
     names = set(taken)
     for path in (path for path in texts if path.endswith("/card.yaml")):
         home = Path(path).parent
         sql = texts[f"{home}/rule.sql"]
-        with _told(path):
+        with told_in_words(path):
             rule = _rule(home, texts[path], sql, {home.name: {"default": always}} | editions)
+        if not re.fullmatch(r"[a-z0-9-]+ [A-Z]\d{1,3}", f"{rule.id} {rule.card.number}"):
+            raise UsageError(
+                f"{path}: {rule.id!r} can't be a rule's id, or {rule.card.number!r} its number",
+                "name the folder in small letters such as my-rule, and number it such as X01",
+            )
         if {rule.id, rule.card.number} & names:
             raise UsageError(
                 f"{path}: the id {rule.id} or the number {rule.card.number} is taken",
@@ -308,22 +314,6 @@ def own_rules(texts: Mapping[str, str], taken: Set[str]) -> list[Rule]:
         _check_select(f"{home}/rule.sql", sql)
         found.append(rule)
     return found
-
-
-@contextmanager
-def _told(path: str) -> Iterator[None]:
-    """What is wrong with a file of the user's is said in words."""
-    try:
-        yield
-    except ValidationError as error:
-        problem = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise UsageError(f"{path}: {problem}", f"correct {path}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: {' '.join(str(error).split())}", f"correct {path}") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is not of the shape that the shipped one has", f"compare {path} with it"
-        ) from error
 
 
 def _check_select(path: str, sql: str) -> None:

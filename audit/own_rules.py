@@ -2,27 +2,35 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
 import polars as pl
-import sqlglot
 from sqlglot import exp
 
 from audit.clauses import RuleSelect
 from audit.errors import UserError
 from audit.evaluate import shared_values
 from audit.extract.contract import tables
-from audit.guideline import Catalogue, Rule
+from audit.guideline import Catalogue, Parameter, Rule
 from audit.pipeline import evaluate_extract
 from audit.settings import Settings
+from audit.spark import not_carried
 from audit.texts import own_texts
 from audit.verdicts import VERDICTS
 from audit.vignette_run import disagreements, write
 from audit.vignettes import Vignette, read
+from audit.vocabulary import Vocabulary
 from audit.wording import words
 
+_ITSELF = "itself"
+"""The topic that stands for the drug or part it is given for."""
+_OPEN_ENDS = {"0001-01-01", "9999-12-31"}
+_NAMED = {
+    "missing": "name a table and a column of the extract, such as tumours.diagnosis_date",
+    "lacking": "the card's exceptions give it no topics, so no documented reason would excuse it",
+}
 _LARGEST_COUNT = 1
 """0 and 1 count rows; every larger number is a clinical one and belongs on the card."""
 
@@ -40,44 +48,92 @@ def check_rules(folder: Path) -> dict[str, list[str]]:
         UsageError: the folder holds no rule, or one that can't be read at all.
     """
     catalogue = Catalogue.read(own_texts(folder))
-    own = [rule for rule in catalogue.rules.values() if f"{rule.id}/card.yaml" in catalogue.own]
+    own = [rule for rule in catalogue.rules.values() if _is_own(rule, catalogue)]
     return {rule.id: list(_problems(rule, folder, catalogue)) for rule in own}
+
+
+def _is_own(rule: Rule, catalogue: Catalogue) -> bool:
+    return f"{rule.id}/card.yaml" in catalogue.own
 
 
 def _problems(rule: Rule, folder: Path, catalogue: Catalogue) -> Iterator[str]:
     vignettes = read(folder / rule.folder / "vignettes.md")
-    yield from _card(rule)
+    yield from _card(rule, catalogue)
     yield from _sql(rule, catalogue)
     yield from _untold(rule, vignettes)
     if not _unbound(rule, catalogue):
         yield from _wrong(vignettes, folder)
 
 
-def _card(rule: Rule) -> Iterator[str]:
+def _card(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
     card = rule.card
-    if card.severity not in words()["severity"]:
-        known = ", ".join(words()["severity"])
-        yield f"card.yaml: severity {card.severity!r} is not known; choose one of {known}"
-    for stream in {*card.needs_streams, *card.guards_streams} - tables().keys():
-        yield f"card.yaml: there is no stream {stream!r} in an extract"
+    shipped = [one.card for one in catalogue.rules.values() if not _is_own(one, catalogue)]
+    known = {
+        "severity": ({card.severity}, set(words()["severity"])),
+        "setting": ({card.setting}, {one.setting for one in shipped}),
+        "exception": (
+            set(card.exceptions.reasons),
+            {reason for one in shipped for reason in one.exceptions.reasons},
+        ),
+        "interruption": (
+            set(card.interrupted_by),
+            {kind for one in shipped for kind in one.interrupted_by},
+        ),
+        "stream": ({*card.needs_streams, *card.guards_streams}, set(tables())),
+    }
+    for what, (said, allowed) in known.items():
+        for word in sorted(said - allowed):
+            choices = ", ".join(sorted(allowed))
+            yield f"card.yaml: {what} {word!r} is not known; choose from {choices}"
+    topics = {topic for part in card.exceptions.topics.values() for topic in part}
+    topics -= {*catalogue.rules, _ITSELF}
+    bare = {topic.removeprefix("each ") for topic in topics}
+    resolved = Vocabulary.read().resolve_topics(bare, catalogue.numbers)
+    for topic in resolved.filter(kind="unrecognised")["topic"]:
+        yield f"card.yaml: the topic {topic!r} is not known; name a drug, a family or a rule"
     for name, parameter in card.parameters.items():
         if not parameter.source:
             yield f"card.yaml: the parameter {name} has no source"
+    yield from _never_met(card.parameters)
+
+
+def _never_met(parameters: Mapping[str, Parameter]) -> Iterator[str]:
+    """Windows that no patient can meet, as far as the numbers alone tell."""
+    numbers = {n: p.value for n, p in parameters.items() if isinstance(p.value, int | float)}
+    for name, number in numbers.items():
+        if number < 0:
+            unit = parameters[name].unit
+            yield f"card.yaml: {name} is {number} {unit}: no patient can meet that"
+        most = name.replace("min_", "max_", 1)
+        if numbers.get(most, number) < number:
+            yield f"card.yaml: {name} is more than {most}: no patient can meet both"
 
 
 def _sql(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
+    select = RuleSelect(rule.sql)
     bare = re.sub(r"'[^']*'|--[^\n]*|\$\w+", "", rule.sql)
-    for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", bare):
-        if float(number) > _LARGEST_COUNT:
-            yield f"rule.sql: the number {number} belongs on the card, as a parameter"
+    numbers = [n for n in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", bare) if float(n) > _LARGEST_COUNT]
+    texts = [cast.this.name for cast in select.select.find_all(exp.Cast) if cast.this.is_string]
+    for number in [*numbers, *(text for text in texts if text not in _OPEN_ENDS)]:
+        yield f"rule.sql: {number} belongs on the card, as a parameter; write its $name here"
     asked = _asked(rule)
     for name in _unbound(rule, catalogue):
         yield f"rule.sql: ${name} is neither a parameter of the card nor a shared definition"
     for name in sorted(rule.card.parameters.keys() - asked):
         yield f"card.yaml: the parameter {name} is not used in the SQL"
-    spark = sqlglot.transpile(rule.sql, read="duckdb", write="spark")[0]
-    for function in sqlglot.parse_one(spark, read="spark").find_all(exp.Anonymous):
-        yield f"rule.sql: {function.name} is not known to Spark; write it with another function"
+    read = {table.name for table in select.select.find_all(exp.Table)}
+    read -= {cte.alias for cte in select.select.find_all(exp.CTE)}
+    for table in sorted(read & set(tables())):
+        yield f"rule.sql: {table} is as the source wrote it; read stg_{table} or a fact"
+    fields = {f"{name}.{column}" for name, table in tables().items() for column in table.columns}
+    fields |= tables().keys()
+    for column, known in (("missing", fields), ("lacking", set(rule.card.exceptions.topics))):
+        lists = select.named[column].find_all(exp.Array) if column in select.named else ()
+        found = {one.name for made in lists for one in made.expressions if one.is_string}
+        for word in sorted(found - known):
+            yield f"rule.sql: {column} names {word!r}; {_NAMED[column]}"
+    for problem in not_carried(rule.sql):
+        yield f"rule.sql: {problem}"
 
 
 def _asked(rule: Rule) -> set[str]:
@@ -129,6 +185,10 @@ def _wrong(vignettes: list[Vignette], folder: Path) -> Iterator[str]:
             except UserError as error:
                 yield f"{error.found}; {error.todo}"
                 return
+        own = found.findings.filter(rule_id=together[0].rule)
+        expected = {one.verdict for vignette in together for one in vignette.expected.values()}
+        if "conformant" in expected - set(own["verdict"]):
+            yield "rule.sql: no patient comes out conformant: see whether its window can be met"
         for vignette in together:
             rows = found.findings.filter(pl.col("patient_id") == vignette.prefix).to_dicts()
             for line in disagreements(vignette, rows):

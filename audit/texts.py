@@ -1,7 +1,11 @@
 """The texts that an audit is judged by: where they are read, and where an audit keeps them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
 
 from audit.errors import UsageError
 from audit.resources import root
@@ -66,6 +70,32 @@ def kept_texts(con: Connection, run_number: int) -> dict[str, str]:
 def own_among(kept: Mapping[str, str]) -> dict[str, str]:
     """Those of `texts` that are the user's own, as `own_texts` gives them."""
     return {p.removeprefix(_OWN): text for p, text in kept.items() if p.startswith(_OWN)}
+
+
+_PROBLEMS = {"missing": "{} is missing", "extra_forbidden": "there is no key {}"}
+
+
+@contextmanager
+def told_in_words(path: str) -> Iterator[None]:
+    """What is wrong with a file of the user's is said in words.
+
+    Raises:
+        UsageError: it is no YAML, or of another shape than the shipped one.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        problems = [
+            _PROBLEMS.get(one["type"], f"{{}}: {one['msg']}").format(".".join(map(str, one["loc"])))
+            for one in error.errors()
+        ]
+        raise UsageError(f"{path}: {'; '.join(problems)}", f"correct {path}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: {' '.join(str(error).split())}", f"correct {path}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not of the shape that the shipped one has", f"compare {path} with it"
+        ) from error
 
 
 def _text(path: Path) -> str:

@@ -146,21 +146,27 @@ def read(path: Path) -> list[Vignette]:
             raise VignetteError(f"{place}: '{section.title}' says nothing in words")
         if not (section.expected or section.lines):
             raise VignetteError(f"{place}: '{section.title}' has no verdict")
-    return [
-        Vignette(
-            rule=path.parent.name,
-            title=section.title,
-            place=f"{where}:{section.line}",
-            prefix=(prefix := f"{path.parent.name}-v{number:02d}"),
-            circumstances=_circumstances(
-                {**base.settings, **section.settings}, f"{where}:{section.line}"
-            ),
-            tables=_expand(_merge(base, section, where), prefix, where, section.line),
-            expected=section.expected,
-            lines=section.lines,
-        )
-        for number, section in enumerate(vignettes, start=1)
-    ]
+    return [_vignette(path, base, section, n) for n, section in enumerate(vignettes, start=1)]
+
+
+def _vignette(path: Path, base: Section, section: Section, number: int) -> Vignette:
+    where = f"{path.parent.name}/{path.name}"
+    place = f"{where}:{section.line}"
+    prefix = f"{path.parent.name}-v{number:02d}"
+    try:
+        tables = _expand(_merge(base, section, where), prefix, where, section.line)
+    except ValueError as error:
+        raise VignetteError(f"{place}: a date or a number that is none ({error})") from error
+    return Vignette(
+        rule=path.parent.name,
+        title=section.title,
+        place=place,
+        prefix=prefix,
+        circumstances=_circumstances({**base.settings, **section.settings}, place),
+        tables=tables,
+        expected=section.expected,
+        lines=section.lines,
+    )
 
 
 def _sections(text: str, where: str) -> Iterator[Section]:
@@ -250,10 +256,10 @@ def _expected(text: str, place: str) -> Expected:
     due: date | None = None
     lacks: list[str] | None = None
     for detail in details:
-        if detail.startswith("margin "):
+        if re.fullmatch(r"margin -?\d+", detail):
             margin = int(detail.removeprefix("margin "))
         elif detail.startswith("due "):
-            due = date.fromisoformat(_cell(detail.removeprefix("due ")))
+            due = _due(detail.removeprefix("due "), place)
         elif detail.startswith("lacks "):
             lacks = detail.removeprefix("lacks ").split(", ")
         elif reason is None and re.fullmatch(r"[a-z0-9-]+", detail):
@@ -261,6 +267,13 @@ def _expected(text: str, place: str) -> Expected:
         else:
             raise VignetteError(f"{place}: '{detail}' is no reason, margin, due date or lack")
     return Expected(verdict, reason, margin, due, lacks)
+
+
+def _due(text: str, place: str) -> date:
+    try:
+        return date.fromisoformat(_cell(text))
+    except ValueError as error:
+        raise VignetteError(f"{place}: {text!r} is no date ({error})") from error
 
 
 def _circumstances(settings: dict[str, str], place: str) -> Circumstances:

@@ -47,7 +47,7 @@ def test_the_command_tests_the_example(own: Path) -> None:
     ("file", "old", "new", "told"),
     [
         ("rule.sql", "t.is_index", "t.is_indexx", "is_indexx"),
-        ("rule.sql", "<= $window_days then", "<= 75 then", "the number 75 belongs on the card"),
+        ("rule.sql", "<= $window_days then", "<= 75 then", "75 belongs on the card"),
         ("rule.sql", "$window_days - date", "$windows - date", "$windows is neither"),
         ("rule.sql", "'in-time' end", "'timely' end", "the reason timely of the SQL is not worded"),
         ("card.yaml", "severity: undertreatment", "severity: dire", "severity 'dire' is not known"),
@@ -66,8 +66,11 @@ def test_what_is_wrong_is_told_in_words(
 @pytest.mark.parametrize(
     ("file", "old", "new", "told"),
     [
-        ("card.yaml", "unit: tumour\n", "", r"card\.yaml: unit: Field required"),
+        ("card.yaml", "unit: tumour\n", "", r"card\.yaml: unit is missing"),
         ("card.yaml", "number: X01", "number: R10", "is taken"),
+        ("card.yaml", "number: X01", "number: OURS", "number it such as X01"),
+        ("card.yaml", "attrition:", "attrition", r"card\.yaml: while scanning"),
+        ("vignettes.md", "2020-01-06 + 76", "2020-13-06 + 76", "month must be in"),
         ("rule.sql", "from judged\n", "from judged; drop table patients\n", "is not one select"),
         ("rule.sql", "from judged\n", "from judged where (\n", "correct the SQL"),
         ("vignettes.md", "| patient |", "| patient | x |", "cells under"),
@@ -79,6 +82,38 @@ def test_what_cannot_be_read_is_refused(
     change(own, file, old, new)
     with pytest.raises(UsageError, match=told):
         check_rules(own)
+
+
+def test_what_a_clinician_could_trip_over_is_named(own: Path) -> None:
+    """Each of these would leave a patient uncredited, or give other answers on Spark."""
+    faults = (
+        ("card.yaml", "patient-refusal, preg", "patient-refusl, preg", "'patient-refusl' is not"),
+        ("card.yaml", "her2-antibody, tr", "her2-antibdy, tr", "topic 'her2-antibdy' is not known"),
+        ("card.yaml", "interrupted_by: []", "interrupted_by: [dead]", "'dead' is not known"),
+        ("card.yaml", "setting: early-any", "setting: early", "setting 'early' is not known"),
+        ("card.yaml", "value: 75", "value: -75", "window_days is -75 days: no patient can meet"),
+        ("rule.sql", "['start'] as lacking", "['begin'] as lacking", "lacking names 'begin'"),
+        ("rule.sql", "'tumours.diagnosis_date'", "'tumours.day'", "missing names 'tumours.day'"),
+        ("rule.sql", "diagnosis_date as clock_start", "date '2020-01-31' as clock_start",
+         "2020-01-31 belongs on the card"),
+        ("rule.sql", "where setting", "where epoch_ns(first_dose_date) > 0 and setting",
+         "epoch_ns is not known to Spark"),
+        ("rule.sql", "diagnosis_date as observed_from",
+         "case when first_her2_date - diagnosis_date > 0 then diagnosis_date end as observed_from",
+         "Spark gives no number for first_her2_date - diagnosis_date"),
+    )  # fmt: skip
+    for file, old, new, _ in faults:
+        change(own, file, old, new)
+    found = "\n".join(check_rules(own)[RULE])
+    assert [said for *_, said in faults if said not in found] == []
+    assert "no patient comes out conformant" in found
+
+
+def test_the_records_values_stay_out_of_what_is_told(own: Path) -> None:
+    change(own, "rule.sql", "'late' as failed", "cast(tumour_id as date) as failed")
+    (said,) = check_rules(own)[RULE]
+    assert said.endswith("write try_cast(… as …) where a text is turned into a number or a date")
+    assert "-v0" not in said
 
 
 def test_an_empty_folder_holds_no_rule(tmp_path: Path) -> None:
@@ -100,7 +135,7 @@ def test_an_own_rule_is_judged_beside_the_shipped_ones_and_reads_no_file(
     assert set(found["rule_id"]) == {RULE, "early-her2-one-year"}
     assert {"conformant", "non_conformant"} <= set(found["verdict"])
     change(own, "rule.sql", "where t.is_index", f"where t.is_index and exists (from '{own}/x.csv')")
-    with pytest.raises(UserError, match="does not run: Permission Error"):
+    with pytest.raises(UserError, match="reads a file or an address, which no rule may"):
         evaluate_extract(settings)
 
 

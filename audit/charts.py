@@ -7,6 +7,7 @@ its rows; they, and the style that every chart shares, are put beside what Altai
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from math import floor
 from typing import Any, Literal
 
 import altair as alt
@@ -277,6 +278,8 @@ def margin_histogram(
 def standing(rows: Rows, name: str, title: str, desc: str) -> str:
     """A hospital's rates (dot, with 95 % interval) beside the registry's (tick), a rule a line.
 
+    The axis begins at the tenth below the lowest of them.
+
     Takes rows with `rule`, `share`, `low`, `high` and `registry`, and the rest as `svg` does.
     """
     y = alt.Y(
@@ -285,11 +288,12 @@ def standing(rows: Rows, name: str, title: str, desc: str) -> str:
         sort=[row["rule"] for row in rows],
         axis=alt.Axis(grid=True, gridColor=LINE),
     )
-    whole = alt.Scale(domain=[0, 1])
+    least = min(min(row["low"], row["registry"]) for row in rows)
+    scale = alt.Scale(domain=[floor(10 * least) / 10, 1])
     x = alt.X(
         "share:Q",
         title="Recommendation met",
-        scale=whole,
+        scale=scale,
         axis=alt.Axis(format="%", grid=False),
     )
     layers = [
@@ -298,7 +302,7 @@ def standing(rows: Rows, name: str, title: str, desc: str) -> str:
         .encode(y=y, x=alt.X("low:Q"), x2=alt.X2("high")),
         _chart("rates")
         .mark_tick(color=WARN, thickness=2, size=14)
-        .encode(y=y, x=alt.X("registry:Q", scale=whole)),
+        .encode(y=y, x=alt.X("registry:Q", scale=scale)),
         _chart("rates").mark_point(color=ACCENT, size=50, **DOTS).encode(y=y, x=x),
     ]
     return svg(alt.LayerSpec(layer=layers), {"rates": rows}, 18 * len(rows), name, title, desc)

@@ -11,6 +11,7 @@ from html import escape
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 logger = logging.getLogger("audit")
 
@@ -32,12 +33,14 @@ def progress(run_id: str, *, quiet: bool = False, verbose: bool = False) -> Iter
         quiet: only what needs attention.
         verbose: also each rule as it is judged.
     """
-    handler = None if quiet else _bar()
+    handler = None if quiet else _bar(keeps_lines=verbose)
+    level = logging.DEBUG
     if handler is None:
         handler = logging.StreamHandler()
-        handler.setFormatter(_Lines(run_id))
-    level = logging.DEBUG if verbose else logging.INFO
-    with _listening(handler, logging.WARNING if quiet else level):
+        if not sys.stderr.isatty():
+            handler.setFormatter(_Lines(run_id))
+        level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    with _listening(handler, level):
         yield
 
 
@@ -51,16 +54,16 @@ def progress_bar() -> Iterator[None]:
     if handler is None:
         yield
     else:
-        with _listening(handler, logging.INFO):
+        with _listening(handler, logging.DEBUG):
             yield
 
 
-def _bar() -> logging.Handler | None:
+def _bar(*, keeps_lines: bool = False) -> logging.Handler | None:
     """What shows progress to whoever watches; None where nobody does."""
     console = Console(stderr=True)
     if console.is_jupyter:
         return _NotebookBar()
-    return _Bar(console) if sys.stderr.isatty() else None
+    return _Bar(console, keeps_lines=keeps_lines) if sys.stderr.isatty() else None
 
 
 @contextmanager
@@ -98,25 +101,33 @@ class _Lines(logging.Formatter):
 
 
 class _Bar(logging.Handler):
-    """A bar that a stage moves on when it ends, beside the latest line; warnings stay above it."""
+    """A bar that a stage moves on when it ends, beside the latest line.
 
-    def __init__(self, console: Console) -> None:
+    Warnings stay above it, and where they are asked for all lines do.
+    """
+
+    def __init__(self, console: Console, *, keeps_lines: bool) -> None:
         super().__init__()
+        self.keeps_lines = keeps_lines
+        # The line takes what room is left: a long one would push bar and clock off the terminal.
+        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self.bar = Progress(
             SpinnerColumn(),
-            BarColumn(),
-            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False, table_column=rest),
             console=console,
             transient=True,
+            expand=True,
         )
         self.task = self.bar.add_task("starting ...", total=STAGES)
         self.bar.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows the line; one that tells how long a stage took ends it."""
+        if self.keeps_lines or record.levelno >= logging.WARNING:
+            self.bar.console.print(record.getMessage(), markup=False, highlight=False)
         if record.levelno >= logging.WARNING:
-            self.bar.console.print(record.getMessage(), markup=False)
             return
         done = 1 if hasattr(record, "seconds") else 0
         self.bar.update(self.task, description=record.getMessage(), advance=done)

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,10 @@ from audit.verdicts import VERDICTS
 
 _WIDTH = 140
 """Columns of a table where no terminal says how wide it is."""
+_ROOMY = 130
+"""Columns of a terminal in which the verdicts of every rule stand in a line."""
+_NARROW = 6
+"""Columns for a count on a narrower one."""
 
 
 def audit_lines(
@@ -85,9 +90,18 @@ def quality_lines(quality: Quality) -> Iterator[str]:
 
 def _verdict_lines(manifest: dict[str, Any]) -> Iterator[str]:
     table = Table(title="Verdicts (counts for internal use; the report suppresses small numbers)")
-    table.add_column("rule", no_wrap=True)
+    narrow = _width() < _ROOMY
+    if narrow:
+        table.box, table.padding, table.pad_edge = None, (0, 1, 0, 0), False
+    # What does not fit goes on in the next line: no id, no heading and no count is cut off.
+    table.add_column("rule", overflow="fold")
     for verdict in VERDICTS:
-        table.add_column(verdict.replace("_", " "), justify="right")
+        table.add_column(
+            verdict.replace("_", " "),
+            justify="right",
+            overflow="fold",
+            width=_NARROW if narrow else None,
+        )
     for rule, counts in manifest["verdicts"].items():
         table.add_row(rule, *(str(counts.get(verdict, 0)) for verdict in VERDICTS))
     yield _text(table)
@@ -128,9 +142,12 @@ def _report(out: Path) -> Path:
     return out / "report" / "index.html"
 
 
+def _width() -> int:
+    return get_terminal_size().columns if sys.stdout.isatty() else _WIDTH
+
+
 def _text(table: Table) -> str:
-    width = None if sys.stdout.isatty() else _WIDTH
-    console = Console(width=width, file=io.StringIO(), force_terminal=sys.stdout.isatty())
+    console = Console(width=_width(), file=io.StringIO(), force_terminal=sys.stdout.isatty())
     with console.capture() as shown:
         console.print(table)
     return shown.get().rstrip()

@@ -2,13 +2,15 @@
 
 import builtins
 import io
+import json
 import logging
+import re
 import sys
 
 import pytest
 
 from audit.building import Stages
-from audit.logs import STAGES, logger, progress_bar
+from audit.logs import STAGES, logger, progress, progress_bar
 
 
 def work():
@@ -70,7 +72,9 @@ def test_a_bar_goes_when_the_audit_fails(cell):
     assert cell[-1] == ""
 
 
-def test_a_terminal_shows_a_bar(monkeypatch):
+def a_terminal(monkeypatch):
+    """What a terminal of 60 columns gets; not a fixture, for pytest sets its own before a test."""
+
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -78,9 +82,51 @@ def test_a_terminal_shows_a_bar(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    return terminal
+
+
+def test_a_terminal_shows_a_bar(monkeypatch):
+    terminal = a_terminal(monkeypatch)
     with progress_bar():
         work()
     assert "starting ..." in terminal.getvalue() and "look here" in terminal.getvalue()
+
+
+def test_a_long_line_leaves_room_for_bar_and_clock(monkeypatch):
+    terminal = a_terminal(monkeypatch)
+    with progress("a"):
+        logger.debug("judged %s", "long-" * 30)
+    drawn = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in lines(terminal)]
+    (last,) = {line for line in drawn if "judged" in line}
+    assert re.search(r"━{20} 0:00:00 judged (long-)+.*…", last)
+    assert max(map(len, drawn)) <= 60
+
+
+@pytest.mark.parametrize(("verbose", "stays"), [(True, 1), (False, 0)])
+def test_lines_stay_above_the_bar_where_they_are_asked_for(monkeypatch, verbose, stays):
+    terminal = a_terminal(monkeypatch)
+    with progress("a", verbose=verbose):
+        logger.debug("judged [R05] 12")
+    assert sum(line.endswith("judged [R05] 12") for line in lines(terminal)) == stays
+
+
+def test_quiet_says_what_needs_attention_alone(monkeypatch):
+    terminal = a_terminal(monkeypatch)
+    with progress("a", quiet=True):
+        work()
+    assert terminal.getvalue() == "look here\n"
+
+
+def test_lines_for_machines_are_json(capsys):
+    with progress("a", quiet=True):
+        work()
+    line = json.loads(capsys.readouterr().err)
+    assert (line["run_id"], line["level"], line["message"]) == ("a", "warning", "look here")
+
+
+def lines(terminal):
+    return re.split(r"[\r\n]+", terminal.getvalue())
 
 
 def test_where_nobody_watches_nothing_is_said(capsys):

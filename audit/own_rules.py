@@ -88,9 +88,11 @@ def _card(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
     topics = {topic for part in card.exceptions.topics.values() for topic in part}
     topics -= {*catalogue.rules, _ITSELF}
     bare = {topic.removeprefix("each ") for topic in topics}
-    resolved = Vocabulary.read().resolve_topics(bare, catalogue.numbers)
-    for topic in resolved.filter(kind="unrecognised")["topic"]:
-        yield f"card.yaml: the topic {topic!r} is not known; name a drug, a family or a rule"
+    asked = {*bare, *card.needs_drugs}
+    resolved = Vocabulary.read().resolve_topics(asked, catalogue.numbers)
+    # As the vocabulary names it: a card's own spelling would never be met.
+    for name in sorted(asked - set(resolved["name"])):
+        yield f"card.yaml: {name!r} is no drug, family, area or rule as the vocabulary names it"
     for name, parameter in card.parameters.items():
         if not parameter.source:
             yield f"card.yaml: the parameter {name} has no source"

@@ -88,7 +88,8 @@ def test_what_a_clinician_could_trip_over_is_named(own: Path) -> None:
     """Each of these would leave a patient uncredited, or give other answers on Spark."""
     faults = (
         ("card.yaml", "patient-refusal, preg", "patient-refusl, preg", "'patient-refusl' is not"),
-        ("card.yaml", "her2-antibody, tr", "her2-antibdy, tr", "topic 'her2-antibdy' is not known"),
+        ("card.yaml", "her2-antibody, tr", "her2-antibdy, tr", "'her2-antibdy' is no drug"),
+        ("card.yaml", "needs_drugs: [her2]", "needs_drugs: [HER2]", "'HER2' is no drug"),
         ("card.yaml", "interrupted_by: []", "interrupted_by: [dead]", "'dead' is not known"),
         ("card.yaml", "setting: early-any", "setting: early", "setting 'early' is not known"),
         ("card.yaml", "value: 75", "value: -75", "window_days is -75 days: no patient can meet"),

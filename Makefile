@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types sql rulebook tests mutants wheel lock clean
+.PHONY: demo test lint types sql rulebook tests mutants branches wheel lock clean
 
 demo: .venv/ready
 	$(BIN)/guideline-audit demo --out demo
@@ -28,6 +28,10 @@ tests: .venv/ready
 # By hand, after a rule's SQL or vignettes changed (RULES="R14 R17"; minutes a rule): what no test would notice.
 mutants: .venv/ready
 	PYTHONPATH=.:tests/rules:tests/property $(BIN)/python tests/mutation/mutants.py $(RULES)
+
+# By hand, twenty minutes: which clauses of the rules no vignette, or no generated patient, reaches.
+branches: .venv/ready
+	PYTHONPATH=.:tests/rules:tests/property $(BIN)/python tests/mutation/branches.py
 
 # The wheel in an empty environment, outside the checkout: what a user installs has to run alone.
 wheel: .venv/ready

@@ -3,9 +3,9 @@
     make branches
 
 A clause is one branch of what a rule says of a case (excluded, missing, met, excepted): it is
-reached where it decides, its condition true and no clause before it. Prints, for each rule, how
-many there are, how many a vignette and how many the twin's generated patients reach, and by name
-those that they do not. Exits with 1 when a clause is left that no vignette reaches.
+reached where it decides, its condition true and no clause before it. Prints those that no vignette
+and those that none of the twin's generated patients reaches. Exits with 1 when a clause is left
+that no vignette reaches.
 """
 
 import sys
@@ -123,28 +123,30 @@ def _fetch(con: Connection, sql: str, values: dict[str, object]) -> pl.DataFrame
 
 
 def main() -> int:
-    """Prints each rule's counts and the clauses that nothing reaches."""
+    """Prints what vignettes reach, and then what generated patients do."""
     catalogue = Catalogue.read()
-    reached = {
-        "no vignette": decided_in_vignettes(catalogue),
-        "no generated patient": decided_in_generated(catalogue),
+    left = _listed("vignette", decided_in_vignettes(catalogue), catalogue)
+    _listed("generated patient", decided_in_generated(catalogue), catalogue)
+    return 1 if left else 0
+
+
+def _listed(who: str, decided: Counter[Clause], catalogue: Catalogue) -> int:
+    """Prints the clauses that none of them reaches, and says how many these are."""
+    clauses = {
+        (
+            rule.id,
+            number,
+        ): f"{branch.group} {branch.then.sql('duckdb')}: {branch.when.sql('duckdb')}"
+        for rule in catalogue.rules.values()
+        for number, branch in enumerate(RuleSelect(rule.sql).branches())
     }
-    unseen = 0
-    for rule in catalogue.rules.values():
-        branches = RuleSelect(rule.sql).branches()
-        counts = [sum(c[rule.id, n] > 0 for n in range(len(branches))) for c in reached.values()]
-        print(
-            f"{rule.id}: {len(branches)} clauses, {counts[0]} in vignettes, {counts[1]} generated"
-        )
-        for who, count in reached.items():
-            for number, branch in enumerate(branches):
-                if not count[rule.id, number]:
-                    told = (
-                        f"{branch.group} {branch.then.sql('duckdb')}: {branch.when.sql('duckdb')}"
-                    )
-                    print(f"  {who}: {told}")
-                    unseen += who == "no vignette"
-    return 1 if unseen else 0
+    left = [clause for clause in clauses if not decided[clause]]
+    print(
+        f"{len(clauses)} clauses of {len(catalogue.rules)} rules, {len(left)} reached by no {who}"
+    )
+    for rule_id, number in left:
+        print(f"  {rule_id}: {clauses[rule_id, number]}", flush=True)
+    return len(left)
 
 
 if __name__ == "__main__":

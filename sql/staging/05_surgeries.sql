@@ -1,5 +1,6 @@
 -- stg_surgeries: one row an operation of a case; definitive where the row says so, or by procedure where it is silent.
 -- unclear: what keeps an operation that may be a definitive one from being known as one: a column, null where nothing.
+-- Any other procedure whose report tells what was left in the breast may be one.
 create or replace table stg_surgeries as
 with moved as (
     select
@@ -31,7 +32,14 @@ written as (
         coalesce(m.report_date, s.report_date) as report_date,
         s.procedure,
         coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
-        s.definitive is null and s.procedure is null as unspecified,
+        s.definitive is null
+        and (
+            s.procedure is null
+            or (
+                s.procedure = 'other'
+                and (s.yp_t is not null or s.rcb_class is not null or s.residual_invasive is not null)
+            )
+        ) as unspecified,
         s.yp_t,
         s.yp_n,
         s.rcb_class,

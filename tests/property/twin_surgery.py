@@ -47,7 +47,10 @@ def counted_surgeries(episode, tumour):
 
 def may_be_definitive(row):
     """Whether the operation is definitive, or may be as far as its row says."""
-    return is_definitive(row) or (row.get("definitive") is None and row.get("procedure") is None)
+    reported = any(row.get(name) is not None for name in ("yp_t", "rcb_class", "residual_invasive"))
+    kind = row.get("procedure")
+    unsaid = row.get("definitive") is None and (kind is None or (kind == "other" and reported))
+    return is_definitive(row) or unsaid
 
 
 def unclear_surgeries(patient, episode, tumour):

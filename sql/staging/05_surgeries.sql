@@ -1,6 +1,6 @@
 -- stg_surgeries: one row an operation of a case; definitive where the row says so, or by procedure where it is silent.
 -- unclear: what keeps an operation that may be a definitive one from being known as one: a column, null where nothing.
--- Any other procedure whose report tells what was left in the breast may be one.
+-- Where a patient has no definitive one, any other procedure whose report tells what was left in the breast may be it.
 create or replace table stg_surgeries as
 with moved as (
     select
@@ -32,14 +32,10 @@ written as (
         coalesce(m.report_date, s.report_date) as report_date,
         s.procedure,
         coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
+        s.definitive is null and s.procedure is null as unspecified,
         s.definitive is null
-        and (
-            s.procedure is null
-            or (
-                s.procedure = 'other'
-                and (s.yp_t is not null or s.rcb_class is not null or s.residual_invasive is not null)
-            )
-        ) as unspecified,
+        and s.procedure = 'other'
+        and (s.yp_t is not null or s.rcb_class is not null or s.residual_invasive is not null) as reported_other,
         s.yp_t,
         s.yp_n,
         s.rcb_class,
@@ -48,6 +44,14 @@ written as (
     inner join cases as c on s.patient_id = c.patient_id
     left join only_tumours as o on c.patient_key = o.patient_key
     left join moved as m on c.patient_key = m.patient_key and s.row_number = m.row_number
+),
+
+compared as (
+    select
+        *,
+        unspecified
+        or (reported_other and not bool_or(definitive) over (partition by patient_key)) as may_be_definitive
+    from written
 )
 
 select
@@ -59,16 +63,16 @@ select
     w.procedure,
     w.definitive,
     case
-        when not w.definitive and not w.unspecified then null
+        when not w.definitive and not coalesce(w.may_be_definitive, false) then null
         when w.surgery_date is null then 'surgery_date'
         when w.tumour_id is null then 'tumour_id'
-        when w.unspecified then 'procedure'
+        when w.may_be_definitive then 'procedure'
     end as unclear,
     yt.category as yp_t,
     yn.category as yp_n,
     coalesce(yt.unreadable, false) or coalesce(yn.unreadable, false) as yp_unreadable,
     w.rcb_class,
     w.residual_invasive
-from written as w
+from compared as w
 left join stage_texts as yt on w.yp_t = yt.text and yt.column_name = 'yp_t'
 left join stage_texts as yn on w.yp_n = yn.text and yn.column_name = 'yp_n';

@@ -266,7 +266,9 @@ def doubts(context, episode, rule, needs, window, opened):
     if window and any(window[0] <= day <= window[1] for day in unclear):
         found.append("zero-dose")
     if any(
-        row.get("surgery_date") and facts.may_be_definitive(row) and not facts.is_definitive(row)
+        row.get("surgery_date")
+        and facts.may_be_definitive(row, patient)
+        and not facts.is_definitive(row)
         for row in patient.surgeries
     ):
         found.append("unspecified-surgery")

@@ -45,12 +45,14 @@ def counted_surgeries(episode, tumour):
     return sorted(rows, key=lambda row: row["surgery_date"])
 
 
-def may_be_definitive(row):
+def may_be_definitive(row, patient):
     """Whether the operation is definitive, or may be as far as its row says."""
-    reported = any(row.get(name) is not None for name in ("yp_t", "rcb_class", "residual_invasive"))
-    kind = row.get("procedure")
-    unsaid = row.get("definitive") is None and (kind is None or (kind == "other" and reported))
-    return is_definitive(row) or unsaid
+    if is_definitive(row) or row.get("definitive") is not None:
+        return is_definitive(row)
+    if row.get("procedure") == "other" and not any(map(is_definitive, patient.surgeries)):
+        told = ("yp_t", "rcb_class", "residual_invasive")
+        return any(row.get(name) is not None for name in told)
+    return row.get("procedure") is None
 
 
 def unclear_surgeries(patient, episode, tumour):
@@ -60,7 +62,7 @@ def unclear_surgeries(patient, episode, tumour):
     return [
         row
         for row in patient.surgeries
-        if may_be_definitive(row)
+        if may_be_definitive(row, patient)
         and tumour_of(row, patient) in (None, tumour["tumour_id"])
         and (row.get("surgery_date") is None or start <= row["surgery_date"] < end)
     ]

@@ -83,7 +83,8 @@ def r14(context, episode):
     if in_time and not case.met and (unknown or partner_open):
         case.missing.append("no-end-date")
     needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)
-    case.doubts += doubts(context, episode, "R14", needs, window, surgery)
+    opened = episode.index.get("diagnosis_date") or surgery
+    case.doubts += doubts(context, episode, "R14", needs, window, opened)
     return [case]
 
 

@@ -67,7 +67,8 @@ def r15(context, episode):
     if in_trial(episode, date.min, after(facts.recurrence_date(episode, tumour), -1)):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
-    case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), surgery)
+    opened = tumour.get("diagnosis_date") or surgery
+    case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), opened)
     return [case]
 
 

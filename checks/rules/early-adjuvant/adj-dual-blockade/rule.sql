@@ -85,7 +85,7 @@ select
     case when coalesce(pathological_node_positive, true) then 'default' else 'node-negative' end as edition,
     first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as due_date,
     first_trastuzumab_date as clock_start,
-    coalesce(first_surgery_date, first_trastuzumab_date) as observed_from,
+    coalesce(diagnosis_date, first_surgery_date, first_trastuzumab_date) as observed_from,
     date '0001-01-01' as drugs_from,
     first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as drugs_through,
     case

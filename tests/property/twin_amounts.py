@@ -6,7 +6,7 @@ from datetime import date
 from math import sqrt
 
 import twin_facts as facts
-from twin_record import between, form_of
+from twin_record import between, form_of, is_course
 
 ROUNDING, WINDOW = 0.1, 42
 PLAUSIBLE = {  # drug, form, unit
@@ -45,6 +45,17 @@ class Day:
     @property
     def until(self):
         return None if self.after is None else between(self.date, self.after.date)
+
+    @property
+    def derived(self):
+        """Whether the day stands in the dates of a course alone."""
+        return all(is_course(dose) for dose in self.doses)
+
+    @property
+    def beside_course(self):
+        """Whether a day that its intervals are counted to is derived from a course."""
+        earlier = self.before.before if self.before else None
+        return any(day.derived for day in (self.before, earlier, self.after) if day)
 
     @property
     def form(self):

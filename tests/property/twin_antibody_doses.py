@@ -69,7 +69,7 @@ def settle(case, verdicts, failure):
 )
 def r20(context, episode):
     cases = course_cases(context, episode, "R20", "trastuzumab")
-    pertuzumab = [day.date for day in days_of(context, "pertuzumab")] if cases else []
+    pertuzumab = days_of(context, "pertuzumab") if cases else []
     for case, days in cases:
         if not days:
             continue
@@ -146,10 +146,12 @@ def trastuzumab_amount(context, day, form, value, unit, pertuzumab):
 
 
 def fixed_doses(day, pertuzumab, moved):
-    earlier = [one for one in pertuzumab if one < day.date]
-    if not earlier:
+    own = next(one for one in pertuzumab if one.date == day.date)
+    if own.beside_course:
+        return {1200, 600}
+    if own.before is None:
         return {1200, 600} if moved else {1200}
-    gap = (day.date - earlier[-1]).days
+    gap = own.since
     if gap > 90:
         return {1200, 600}
     return {1200} if gap >= 42 else {600}
@@ -157,6 +159,8 @@ def fixed_doses(day, pertuzumab, moved):
 
 def vein_doses(day, moved):
     """The mg/kg that are right on this day."""
+    if day.beside_course:
+        return {2, 4, 6, 8}
     gaps = [gap for gap in (day.since, day.until) if gap is not None]
     weekly = any(gap <= 10 for gap in gaps)
     three_weekly = any(17 <= gap <= 28 for gap in gaps)
@@ -217,7 +221,7 @@ def pertuzumab_day(context, day):
     given = [amount(dose) for dose in day.doses]
     moved = context.patient.row.get("transfer_in_date") is not None
     expected = {840} if day.before is None or day.since >= 42 else {420}
-    if day.before is None and moved:
+    if day.beside_course or (day.before is None and moved):
         expected = {840, 420}
     if len(given) > 1:
         telling = [one for one in given if one and one[1] == "mg"]
@@ -240,10 +244,10 @@ def pertuzumab_day(context, day):
             return "dose-implausible", set()
         if not any(close(value, e, 0.05) for e in expected):
             wrong.add("dose-out-of-range")
-    if day.since is not None and day.since < 14:
+    if day.since is not None and day.since < 14 and not day.beside_course:
         wrong.add("interval-too-short")
     minutes = [d.row["infusion_minutes"] for d in day.doses if d.row.get("infusion_minutes")]
-    if minutes:
+    if minutes and not day.beside_course:
         longest = max(minutes)
         if day.before is None:
             if longest < 55 and not moved:

@@ -4,8 +4,9 @@ with days as (
     select
         d.*,
         p.transfer_in_date is not null as moved_here,
-        coalesce(d.days_since >= $pertuzumab_gap_days, true) as may_load,
-        coalesce(d.days_since < $pertuzumab_gap_days, p.transfer_in_date is not null) as may_maintain
+        d.beside_course or coalesce(d.days_since >= $pertuzumab_gap_days, true) as may_load,
+        d.beside_course
+        or coalesce(d.days_since < $pertuzumab_gap_days, p.transfer_in_date is not null) as may_maintain
     from fct_antibody_dose_days as d
     inner join stg_patients as p on d.patient_key = p.patient_key
     where d.ingredient = 'pertuzumab'
@@ -22,7 +23,7 @@ compared as (
             ) as float
         ) as deviation,
         case
-            when days_since is null and moved_here then false
+            when beside_course or (days_since is null and moved_here) then false
             when days_since is null then infusion_minutes < $first_minutes
             else infusion_minutes not between $later_least_minutes and $later_most_minutes
         end as time_is_wrong
@@ -46,7 +47,7 @@ judged as (
             when c.unjudged is not null then c.unjudged
             when c.deviation > cast($mg_tolerance as float) and c.several then 'dose-unclear'
             when c.deviation > cast($mg_tolerance as float) then 'wrong-dose'
-            when c.days_since < $interval_least_days then 'wrong-interval'
+            when c.days_since < $interval_least_days and not c.beside_course then 'wrong-interval'
             when c.time_is_wrong and r.first_reaction_date <= c.dose_date then 'after-reaction'
             when c.time_is_wrong then 'wrong-time'
             else 'right'

@@ -21,10 +21,12 @@ with days as (
 scheduled as (
     select
         *,
-        form in ('iv', 'unclear') and (says_weekly or ends_weekly_pause or not says_three_weekly) as may_be_weekly,
-        form in ('iv', 'unclear') and (says_three_weekly or none_follows or not says_weekly) as may_be_three_weekly,
-        days_since is null or days_since > $three_weekly_most_days or ends_weekly_pause as may_load,
-        days_since is not null or moved_here as may_maintain
+        form in ('iv', 'unclear')
+        and (beside_course or says_weekly or ends_weekly_pause or not says_three_weekly) as may_be_weekly,
+        form in ('iv', 'unclear')
+        and (beside_course or says_three_weekly or none_follows or not says_weekly) as may_be_three_weekly,
+        beside_course or days_since is null or days_since > $three_weekly_most_days or ends_weekly_pause as may_load,
+        beside_course or days_since is not null or moved_here as may_maintain
     from days
 ),
 
@@ -38,8 +40,11 @@ fixed_days as (
         d.mg,
         d.weight_kg,
         d.weight_is_recent,
-        coalesce(d.days_since >= $pertuzumab_gap_days, true) as may_load,
-        d.days_since < $pertuzumab_gap_days or d.days_since > $course_gap_days as may_maintain
+        d.beside_course or coalesce(d.days_since >= $pertuzumab_gap_days, true) as may_load,
+        case
+            when d.beside_course then true
+            else d.days_since < $pertuzumab_gap_days or d.days_since > $course_gap_days
+        end as may_maintain
     from fct_antibody_dose_days as t
     inner join fct_antibody_dose_days as d on t.patient_key = d.patient_key and t.dose_date = d.dose_date
     where t.ingredient = 'trastuzumab' and t.form = 'fixed' and d.ingredient = 'pertuzumab'

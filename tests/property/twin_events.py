@@ -116,7 +116,7 @@ def react(case, context, episode, judged):
 
 def outcome(context, episode, event, *, ask_again=True):
     """(failure, its day, what is lacking, whether an antibody may have been given again)."""
-    day, said = event["event_date"], event.get("action")
+    day, said = event["event_date"], said_on(context, event["event_date"])
     drugs = antibodies_on(episode, day)
     later = {
         name: sorted(
@@ -150,6 +150,18 @@ def outcome(context, episode, event, *, ask_again=True):
     if is_grave(event) and any(later.values()):
         return None, None, "culprit-not-recorded", perhaps
     return None, None, "days-not-recorded" if perhaps else None, perhaps
+
+
+def said_on(context, day):
+    """What was done at the reactions of the day, in any of their rows; None where no row says."""
+    told = [
+        event["action"]
+        for event in context.patient.events
+        if event["event"] in ("infusion_reaction", "anaphylaxis")
+        and event.get("event_date") == day
+        and event.get("action") is not None
+    ]
+    return ";".join(told) if told else None
 
 
 def medicine_days(context):

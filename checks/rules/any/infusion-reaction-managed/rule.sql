@@ -10,10 +10,14 @@ with reactions as (
         action,
         coalesce(event = 'anaphylaxis' or grade >= $grave_grade, false) as grave,
         coalesce(event = 'anaphylaxis' or grade >= $least_grade, true) as judged,
-        action like '%rate_reduced%' or action like '%interrupted%' or action like '%stopped%' as changed,
-        action like '%medicated%' as medicated
+        -- What was done may stand in several rows of one day.
+        bool_or(
+            action like '%rate_reduced%' or action like '%interrupted%' or action like '%stopped%'
+        ) over one_day as changed,
+        bool_or(action like '%medicated%') over one_day as medicated
     from stg_events
     where event in ('infusion_reaction', 'anaphylaxis')
+    window one_day as (partition by patient_key, event_date)
 ),
 
 -- What was given on the day of the reaction or the day before, and what of it later on.

@@ -17,6 +17,7 @@ with days as (
         bool_and(in_sequence) filter (where ingredient = 'pertuzumab') as pertuzumab_in_sequence,
         bool_or(derived) as derived,
         bool_or(derived and ingredient = 'pertuzumab') as pertuzumab_derived,
+        bool_or(not derived and ingredient = 'pertuzumab') as pertuzumab_single,
         bool_or(in_trial) as in_trial,
         max(stop_reason) filter (where ingredient = 'trastuzumab') as trastuzumab_stop,
         max(stop_reason) filter (where ingredient = 'pertuzumab') as pertuzumab_stop
@@ -71,6 +72,7 @@ select
     s.pertuzumab_in_sequence,
     s.derived,
     s.pertuzumab_derived,
+    s.pertuzumab_single,
     s.in_trial,
     s.trastuzumab_stop,
     s.pertuzumab_stop,

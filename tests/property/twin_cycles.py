@@ -22,7 +22,7 @@ from twin_case import (
 )
 from twin_facts import LATE
 from twin_holds import cardiac_stops
-from twin_record import after, between
+from twin_record import after, between, is_course
 
 MERGE = 14
 FEWER_TOPICS = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS | {"chemotherapy", "taxane", "surgery"}
@@ -67,6 +67,8 @@ def r07(context, episode):
     if unknown or named_once(episode, pertuzumab):
         case.missing.append("no-end-date")
     count = cycles(pertuzumab)
+    if count > 6 and recorded_twice(pertuzumab):
+        case.missing.append("recorded-twice")
     case.met = 3 <= count <= 6
     if count < 3:
         case.failure = "too-few-cycles"
@@ -97,6 +99,13 @@ def days_in_sequence(doses):
     """The days known only from a regimen's name that holds an anthracycline too."""
     said = {d.date for d in doses if not (d.drug.regimen and d.has("anthracycline"))}
     return {dose.date for dose in doses} - said
+
+
+def recorded_twice(doses):
+    """Whether single doses lie within the days that courses stand for."""
+    derived = [dose.date for dose in doses if is_course(dose)]
+    single = [dose.date for dose in doses if not is_course(dose)]
+    return bool(derived) and any(min(derived) <= day <= max(derived) for day in single)
 
 
 def cycles(doses):

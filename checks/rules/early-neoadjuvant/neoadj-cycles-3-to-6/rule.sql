@@ -29,6 +29,8 @@ antibodies as (
         coalesce(bool_or(pertuzumab_open or pertuzumab_in_sequence), false)
         or count(*) filter (where has_pertuzumab and is_regimen) = 1 as cycles_not_counted,
         bool_or(pertuzumab_derived) as derived,
+        min(dose_date) filter (where pertuzumab_derived) as first_derived_date,
+        max(dose_date) filter (where pertuzumab_derived) as last_derived_date,
         list_sort(list(cast(pertuzumab_date as varchar)) filter (where pertuzumab_date is not null)) as pertuzumab_days,
         max(pertuzumab_stop) filter (
             where pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
@@ -38,6 +40,14 @@ antibodies as (
         ) as trastuzumab_stop
     from before_surgery
     group by episode_key
+),
+
+-- Single doses within the dates of a course may be the doses that the course stands for.
+recorded_twice as (
+    select distinct b.episode_key
+    from before_surgery as b
+    inner join antibodies as a on b.episode_key = a.episode_key
+    where b.pertuzumab_single and b.dose_date between a.first_derived_date and a.last_derived_date
 ),
 
 spaced as (
@@ -122,6 +132,7 @@ judged as (
         x.taxane_days,
         n.cycles,
         n.cycles < $min_cycles as too_few,
+        n.cycles > $max_cycles and w.episode_key is not null as perhaps_fewer,
         coalesce(y.first_trial_date < c.before_date, false) as in_trial,
         coalesce(
             a.pertuzumab_stop,
@@ -132,6 +143,7 @@ judged as (
     from courses as c
     left join antibodies as a on c.episode_key = a.episode_key
     left join counted as n on c.episode_key = n.episode_key
+    left join recorded_twice as w on c.episode_key = w.episode_key
     left join taxanes as x on c.episode_key = x.episode_key
     left join other_reasons as o on c.episode_key = o.episode_key
     left join fct_first_trials as y on c.episode_key = y.episode_key
@@ -160,9 +172,11 @@ select
     case
         when first_surgery_date is null then 'surgery-unclear'
         when cycles_not_counted then 'no-end-date'
+        when perhaps_fewer then 'recorded-twice'
     end as missing_reason,
     case
         when first_surgery_date is null then unclear_columns
+        when perhaps_fewer and not cycles_not_counted then ['treatments.record_kind']
         else ['treatments.end_date']
     end as missing,
     case when cycles between $min_cycles and $max_cycles then 'three-to-six-cycles' end as met,

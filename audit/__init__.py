@@ -30,3 +30,8 @@ def __getattr__(name: str) -> object:
         value = getattr(library, name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion in a notebook: they are not there before their first use."""
+    return __all__

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _LEAST_GROUPS = 3
 """With fewer groups calibration has no degree of freedom left."""
 
+_NAMES = ("rule_id", "subject_id", "patient_id", "tumour_id", "site_id", "site")
+_NO_CASE_MIX = (*_NAMES, "verdict", "reason", "margin_days")
+"""What names a case or its site, or is its outcome: adjusted for it, all sites look alike."""
+
 
 @dataclass(frozen=True)
 class CaseMix:
@@ -29,8 +33,10 @@ class CaseMix:
         sites: one row a site: `judged`, `observed` and `expected` conformant cases, `ratio` (of the
             two) and `adjusted` (the ratio times the registry's rate, at most 1).
         coefficients: one row a term: log odds, standard error, odds ratio with 95 % interval, p.
-        diagnostics: `cases`, `left_out` (a covariate is missing), `converged`, `c_statistic`
-            (0.5: no better than chance), `hosmer_lemeshow_p` (small: badly calibrated).
+        diagnostics: `cases`, `left_out` (a covariate is missing), `converged`, `undetermined`
+            (terms whose odds ratio the cases leave open: too few of them, or all with the same
+            verdict), `c_statistic` (0.5: no better than chance), `hosmer_lemeshow_p` (small: badly
+            calibrated).
     """
 
     sites: pl.DataFrame
@@ -119,7 +125,7 @@ def shrunken(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def adjusted(cases: pl.DataFrame, covariates: Sequence[str]) -> CaseMix:
+def adjusted(cases: pl.DataFrame, covariates: str | Sequence[str]) -> CaseMix:
     """Rates of sites as if each had the registry's case mix: indirect standardisation.
 
     A logistic regression of conformance on the covariates alone (statsmodels) gives what would be
@@ -127,17 +133,22 @@ def adjusted(cases: pl.DataFrame, covariates: Sequence[str]) -> CaseMix:
 
     Args:
         cases: the findings of one rule, as `Result.cases` has them.
-        covariates: columns of it, such as `age`, `pathway`, `hr_status`; text is taken as
-            categories. Cases with one of them missing are left out, and counted.
+        covariates: one column of it or several, such as `age`, `pathway`, `hr_status`; text is
+            taken as categories. Cases with one of them missing are left out, and counted. What
+            names the case or its site, and the outcome itself, are no case mix.
 
     Raises:
-        UsageError: the extra `notebook` is missing, a column is unknown, or the regression can't be
-            fitted.
+        UsageError: the extra `notebook` is missing, a column is unknown or no case mix, or the
+            regression can't be fitted.
     """
     api = needed("statsmodels.api")
-    if unknown := [name for name in covariates if name not in cases.columns]:
+    covariates = [covariates] if isinstance(covariates, str) else list(dict.fromkeys(covariates))
+    known = [name for name in cases.columns if name not in _NO_CASE_MIX]
+    unknown = [name for name in covariates if name not in known]
+    if unknown or not covariates:
         raise UsageError(
-            f"can't adjust for {', '.join(unknown)}", f"choose from: {', '.join(cases.columns)}"
+            f"can't adjust for {', '.join(unknown) or 'nothing'}",
+            f"choose from: {', '.join(known)}",
         )
     judged = cases.filter(pl.col("verdict").is_in(["conformant", "non_conformant"]))
     used = judged.drop_nulls([*covariates, "site_id"])
@@ -185,6 +196,7 @@ def adjusted(cases: pl.DataFrame, covariates: Sequence[str]) -> CaseMix:
         "cases": used.height,
         "left_out": judged.height - used.height,
         "converged": bool(fit.converged),
+        "undetermined": coefficients.filter(pl.col("high").is_infinite())["term"].to_list(),
         "c_statistic": _c_statistic(scored),
         "hosmer_lemeshow_p": _hosmer_lemeshow(scored),
     }

@@ -335,11 +335,19 @@ def _other_value(rule: Rule, name: str, value: Scalar) -> Parameter:
         raise UsageError(
             f"rule {rule.id} has no parameter {name!r}", f"its parameters are: {known}"
         )
-    kind = date if isinstance(parameter.value, date) else (int, float)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if parameter.unit == "days" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    kinds: dict[str, tuple[type, ...]] = {
+        "date": (date,),
+        "whole number": (int,),
+        "number": (int, float),
+    }
+    kind = "whole number" if parameter.unit == "days" else "number"
+    if isinstance(parameter.value, date):
+        kind = "date"
+    if not isinstance(value, kinds[kind]) or isinstance(value, bool):
         raise UsageError(
-            f"parameter {rule.id}.{name} can't be {value!r}",
-            f"give a {'date' if kind is date else 'number'}, in {parameter.unit}",
+            f"parameter {rule.id}.{name} can't be {value!r}", f"give a {kind}, in {parameter.unit}"
         )
     return parameter.model_copy(update={"value": value})
 

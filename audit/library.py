@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import polars as pl
@@ -12,12 +13,15 @@ from pydantic import ValidationError
 from audit.errors import UsageError
 from audit.finished import Finished
 from audit.frames import ArrowStream, write_frames, write_tables
-from audit.guideline import Scalar
+from audit.guideline import Catalogue, Scalar
 from audit.logs import progress_bar
 from audit.periods import Period
 from audit.result import Result
 from audit.settings import Jurisdiction, Settings
+from audit.texts import own_texts
 from audit.warehouse import Connection
+
+Choice = TypeVar("Choice")
 
 
 def run(
@@ -41,7 +45,7 @@ def run(
         cutoff: the data cut-off, inclusive, as a date or YYYY-MM-DD.
         jurisdiction: decides from when each recommendation is in force.
         rules: ids or numbers (`R07`); all where none is named.
-        variants: choices by rule id and variant name.
+        variants: choices by rule id or number and by variant name.
         params: other values of rules' own numbers, by rule id or number and by the name on the
             card, in the card's unit.
         mapping: a source mapping's file or shipped name, for a folder in another layout.
@@ -63,15 +67,17 @@ def run(
             source = write_tables(extract, folder / "extract")
         else:
             source = Path(extract)
+        own = Path(rules_from) if rules_from else None
+        catalogue = Catalogue.read(own_texts(own))
         settings = Settings(
             extract=source,
             cutoff=_day(cutoff),
             jurisdiction=jurisdiction,
-            rules=tuple(rules),
-            variants={rule: dict(chosen) for rule, chosen in (variants or {}).items()},
-            params={rule: dict(values) for rule, values in (params or {}).items()},
+            rules=(rules,) if isinstance(rules, str) else tuple(rules),
+            variants=_by_rule("variants", variants or {}, catalogue),
+            params=_by_rule("params", params or {}, catalogue),
             mapping=mapping,
-            rules_from=Path(rules_from) if rules_from else None,
+            rules_from=own,
             period=period,
         )
         target = Path(out) if out else folder / "audit"
@@ -106,3 +112,17 @@ def _day(text: date | str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"cutoff {text!r} is not a date", "write it as YYYY-MM-DD") from error
+
+
+def _by_rule(
+    setting: str, given: Mapping[str, Mapping[str, Choice]], catalogue: Catalogue
+) -> dict[str, dict[str, Choice]]:
+    chosen: dict[str, dict[str, Choice]] = {}
+    for asked, choices in given.items():
+        if not isinstance(choices, Mapping):
+            raise UsageError(
+                f"{setting}: {asked!r} has {choices!r}, not names and values",
+                'write {"R05": {"population": "all-early"}}: the rule, then what is chosen of it',
+            )
+        chosen.setdefault(catalogue.select([asked])[0].id, {}).update(choices)
+    return chosen

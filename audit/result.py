@@ -254,15 +254,18 @@ class Result:
         chosen = self.finished.rule(rule)
         known = chosen.card.parameters.get(parameter)
         own = known.value if known is not None else None
-        asked = [*values, *([own] if own is not None and own not in values else [])]
-        counts = by_parameter(self.finished, rule, parameter, asked)
+        asked = pl.Series(values, strict=False).to_list()
+        tried = pl.Series([*asked, *([] if own is None else [own])], strict=False)
+        # Asked for twice, a value is judged once: two rows of the same cases would be summed.
+        once = tried.unique(maintain_order=True).to_list()
+        counts = by_parameter(self.finished, rule, parameter, once)
         summed = counts.group_by("value", maintain_order=True).agg(pl.col(*IN_RATE).sum())
         stable = ranking_stability(counts, "value", own)
         return (
             with_rates(summed)
             .join(stable, on="value", maintain_order="left")
             .with_columns(in_force=pl.col("value") == own)
-            .filter(pl.col("value").is_in(list(values)))
+            .filter(pl.col("value").is_in(asked))
         )
 
     def variants(self, rule: str) -> pl.DataFrame:
@@ -320,7 +323,7 @@ class Result:
         """Empirical-Bayes rates of sites, as `audit.casemix.shrunken` gives them."""
         return shrunken(self.rates(by=["site_id"], rule=rule))
 
-    def adjusted(self, rule: str, covariates: Sequence[str]) -> CaseMix:
+    def adjusted(self, rule: str, covariates: str | Sequence[str]) -> CaseMix:
         """Rates of sites adjusted for their case mix, as `audit.casemix.adjusted` gives them."""
         own = pl.col("rule_id") == self.finished.rule(rule).id
         return adjusted(self.cases.filter(own), covariates)

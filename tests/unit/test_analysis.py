@@ -193,6 +193,12 @@ def test_a_tolerance_changes_the_rate_by_the_cases_between(result):
     ]  # fmt: skip
     own = result.rates(rule="R17").row(0, named=True)
     assert found["rate"][3] == own["rate"]
+    twice = result.sensitivity("R17", "min_covered_days", np.array([336, 350, 336]))
+    assert twice.equals(found.filter(pl.col("value").is_in([336, 350])))
+    whole = result.sensitivity("R17", "min_covered_days", [336.0])
+    assert whole.select(columns[1:3]).row(0) == (4, 2)
+    with pytest.raises(UsageError, match="whole number, in days"):
+        result.sensitivity("R17", "min_covered_days", [336.5])
     with pytest.raises(UsageError, match="no parameter"):
         result.sensitivity("R17", "moon", [1])
 
@@ -276,8 +282,22 @@ def test_adjustment_takes_the_case_mix_out(mixed):
 def test_what_cannot_be_adjusted_says_so(mixed):
     with pytest.raises(UsageError, match="can't adjust for moon"):
         casemix.adjusted(mixed, ["moon"])
+    with pytest.raises(UsageError, match="can't adjust for verdict, site_id"):
+        casemix.adjusted(mixed, ["age_group", "verdict", "site_id"])
+    with pytest.raises(UsageError, match="can't adjust for nothing"):
+        casemix.adjusted(mixed, [])
     with pytest.raises(UsageError, match="all alike"):
         casemix.adjusted(mixed.filter(pl.col("verdict") == "conformant"), ["age_group"])
+
+
+def test_a_covariate_that_the_cases_leave_open_is_named(mixed):
+    met = pl.col("verdict") == "conformant"
+    rare = mixed.with_row_index().with_columns(
+        bedside=pl.when((pl.col("index") < 40) & met).then(pl.lit("yes")).otherwise(pl.lit("no"))
+    )
+    assert casemix.adjusted(rare, "age_group").diagnostics["undetermined"] == []
+    left_open = casemix.adjusted(rare, ["age_group", "bedside"]).diagnostics["undetermined"]
+    assert any(term.startswith("bedside") for term in left_open)
 
 
 def test_a_missing_extra_names_the_command(monkeypatch):

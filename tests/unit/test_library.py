@@ -51,6 +51,12 @@ def test_importing_a_module_brings_in_nothing_heavy(module, heavy):
     assert found.stdout.strip() == "set()"
 
 
+def test_a_notebook_can_complete_the_public_names():
+    code = "import audit, sys; print(*dir(audit)); print({'polars'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split("\n")[:2] == ["Result open rules run", "set()"]
+
+
 def test_rates_are_the_audits_own(result):
     stored = result.sql(
         "select rule_id, conformant, non_conformant, not_evaluable, excepted, pending from rates"
@@ -166,8 +172,23 @@ def test_other_numbers_judge_otherwise_and_show_in_the_manifest(extract, result)
     assert met > result.rates(rule="R17")["conformant"][0]
     with pytest.raises(UsageError, match="no parameter 'days'"):
         audit.run(extract, cutoff=CUTOFF, params={"R17": {"days": 3}})
-    with pytest.raises(UsageError, match=r"params\.R17\.min_covered_days"):
+    with pytest.raises(UsageError, match=r"params\.early-her2-one-year\.min_covered_days"):
         audit.run(extract, cutoff=CUTOFF, params={"R17": {"min_covered_days": "long"}})
+
+
+def test_a_reading_is_chosen_by_the_rules_number_as_by_its_id(extract):
+    chosen = {"population": "all-early"}
+    ways = {"R05": chosen}, {"r05": chosen}, {"neoadj-dual-blockade": chosen}
+    for variants in ways:
+        with audit.run(extract, cutoff=CUTOFF, rules="R05", variants=variants) as other:
+            readings = other.variants("R05")
+            mine = readings.filter(pl.col("choice") == "all-early").row(0, named=True)
+            assert other.manifest["variants"]["neoadj-dual-blockade"]["population"] == "all-early"
+            assert mine["in_force"] and mine["rate"] == other.rates()["rate"][0]
+            assert readings["rate"].n_unique() > 1
+    for wrong in ({"variants": {"R05.population": "all-early"}}, {"params": {"late_days": 84}}):
+        with pytest.raises(UsageError, match="not names and values"):
+            audit.run(extract, cutoff=CUTOFF, **wrong)
 
 
 def test_everything_shows_itself(result):

@@ -197,19 +197,14 @@ def _quarantine(quarantine: pl.DataFrame) -> list[tuple[str, str, int]]:
 def _drugs(unrecognised: pl.DataFrame, threshold: int) -> tuple[list[Drug], int]:
     """The most frequent names, and how many are left out.
 
-    Those in hidden numbers of rows come last, by name: their order must not tell these numbers. A
-    row count as small as the patients' would give it away.
+    A text of few patients may say anything, who they are too: it stays in the database.
     """
     rows = unrecognised.sort("rows", "drug", descending=[True, False]).to_dicts()
     drugs = [
-        Drug(
-            row["drug"] or "(empty)",
-            single(row["rows"], threshold),
-            single(row["patients"], threshold),
-        )
-        for row in rows[:DRUGS_SHOWN]
-    ]
-    drugs.sort(key=lambda drug: (-(drug.rows.value or 0), drug.text))
+        Drug(row["drug"] or "(empty)", Cell(row["rows"]), Cell(row["patients"]))
+        for row in rows
+        if row["patients"] >= threshold
+    ][:DRUGS_SHOWN]
     return drugs, len(rows) - len(drugs)
 
 

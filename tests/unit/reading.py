@@ -347,12 +347,11 @@ class Book:
         return keys
 
     def _read_lists(self):
-        """Counts that stand in no sum; a drug has at least as many rows as patients."""
+        """Counts that stand in no sum."""
         for name in ("patients", "tumours"):
             self._sees("registry", name)
         for name, _ in self.page.stages:
             self._sees("registry", "stages", name)
-        self._reads_order([(drug.text, drug.rows) for drug in self.page.drugs])
         for at in range(1, len(self.page.drugs) + 1):
             for what in ("rows", "patients"):
                 self._sees("registry", "drugs", str(at), what)

@@ -93,10 +93,10 @@ def test_rows_read_are_rows_loaded_duplicates_and_quarantined(page):
     assert all(x.read == x.loaded + x.duplicates + x.quarantined for x in page.loads)
 
 
-def test_unrecognised_drugs_hide_few_patients_and_what_would_tell_them(page):
-    first, second = page.drugs
-    assert (first.rows, first.patients) == (Cell(40), Cell(12))
-    assert second.rows.mark is second.patients.mark is Mark.SMALL
+def test_a_drug_text_of_few_patients_is_counted_but_not_named(page):
+    (drug,) = page.drugs
+    assert (drug.text, drug.rows, drug.patients) == ("study <drug>", Cell(40), Cell(12))
+    assert page.drugs_left_out == 1
 
 
 def test_unreadable_stages_are_counted_by_column_without_their_texts(page):
@@ -231,16 +231,19 @@ def test_without_suppression_a_unit_with_few_judged_cases_still_shows_no_rate():
     assert few and all(site.rate.share is None for site in few)
 
 
-def test_the_order_of_a_list_tells_nothing_of_its_hidden_counts():
-    texts = ["of two", "of nine", "of seven", "of eleven", "of ten"]
-    rows = [2, 9, 7, 11, 10]
-    drugs = pl.DataFrame({"drug": texts, "rows": rows, "patients": rows})
+def test_drug_texts_are_named_from_the_threshold_on_however_many_rows_they_have():
+    drugs = pl.DataFrame(
+        {
+            "drug": ["of nine", "of ten", "of eleven"],
+            "rows": [90, 10, 11],
+            "patients": [9, 10, 11],
+        }
+    )
     page = present(
         {**fixtures.tables(), "unrecognised_drugs": drugs}, fixtures.manifest(), fixtures.CATALOGUE
     )
-    assert [drug.text for drug in page.drugs] == [
-        "of eleven", "of ten", "of nine", "of seven", "of two",
-    ]  # fmt: skip
+    assert [drug.text for drug in page.drugs] == ["of eleven", "of ten"]
+    assert page.drugs_left_out == 1
 
 
 def test_the_trend_of_an_expectation_on_people_leaves_out_runs_that_found_few():

@@ -92,6 +92,19 @@ def test_what_comes_from_the_source_is_escaped(page, audit):
     assert not any("<b>x</b>" in text for text in worklists)
 
 
+@pytest.mark.parametrize("kept", [["study <drug>", "XYZ-1"], ["XYZ-1"]])
+def test_a_drug_text_of_few_patients_stands_in_nothing_to_share(tmp_path, kept):
+    tables = fixtures.tables()
+    drugs = tables["unrecognised_drugs"].filter(pl.col("drug").is_in(kept))
+    page = present({**tables, "unrecognised_drugs": drugs}, fixtures.manifest(), fixtures.CATALOGUE)
+    render_report(page, tmp_path)
+    shared = [path.read_text("utf-8") for path in (tmp_path / "report").rglob("*.*")]
+    assert not any("XYZ-1" in text for text in shared)
+    index = (tmp_path / "report/index.html").read_text("utf-8")
+    assert 'data-id="registry/drugs_left_out" value="1"' in index
+    assert "Every drug name was recognised" not in index
+
+
 def test_the_page_never_says_that_care_was_not_given(page, any_page):
     assert "not given" not in any_page
     assert "It does not mean that care fell short" in page
@@ -162,10 +175,10 @@ def test_no_file_of_aggregates_holds_a_small_count(audit):
     with (audit / "summary.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     shown = [row[name] for row in rows for name in counts if row["level"] != "number"]
-    # Hospitals and rows of files may be few: they are not people.
+    # Hospitals, texts and rows of files may be few: they are not people.
     others = (
         "(^|/)(funnel|sites|alarms|loads|quarantine|repairs|expectations|block|warn|info|rows"
-        "|quarantined)(/|$)"
+        "|quarantined|drugs_left_out)(/|$)"
     )
     of_people = [row for row in rows if not re.search(others, row["id"])]
     few = {row["id"]: row["value"] for row in of_people if re.fullmatch("[1-9]", row["value"])}

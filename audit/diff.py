@@ -4,11 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from audit.attribution import Change, changes, differing
-from audit.differences import RowChange, row_changes, rule_changes, tables_read
+from audit.differences import (
+    RowChange,
+    answers_behind,
+    row_changes,
+    rule_changes,
+    tables_read,
+)
 from audit.disclosure import is_small
 from audit.errors import UsageError
 from audit.figures import LEAST_JUDGED
@@ -25,7 +32,7 @@ KINDS = {
     "details": "same verdict, other dates or evidence",
 }
 CAUSES = {
-    "data": "data: the records",
+    "data": "data: the records or reviewers' answers",
     "clock": "clock: the cut-off",
     "rule": "rule: cards, variants, vocabulary or settings",
     "code": "code: the program",
@@ -78,11 +85,21 @@ class Diff:
     def rows_behind(self, change: Change) -> list[RowChange]:
         """The patient's rows that differ, in the tables that the rule's verdicts rest on.
 
-        Where none does, those that only stand elsewhere in their file.
+        Where none does, those that only stand elsewhere in their file. The reviewers' answers
+        to the case are among them.
         """
         read = tables_read(change.rule_id, self.after)
         own = [row for row in self.rows.get(change.patient_id, []) if row.table in read]
+        own += answers_behind(
+            self.before, self.after, change.rule_id, change.subject_id, change.patient_id
+        )
         return [row for row in own if row.change != "moved"] or own
+
+    def rules_behind(self, *some: Change) -> list[str]:
+        """What of cards and settings differs for the changes' rules, where that is a cause."""
+        by_rule = sorted({change.rule_id for change in some if "rule" in change.causes})
+        told = (rule_changes(self.before, self.after, rule_id) for rule_id in by_rule)
+        return list(dict.fromkeys(chain.from_iterable(told)))
 
 
 def compare(before: Path, after: Path | None) -> Diff:
@@ -129,6 +146,8 @@ def as_text(diff: Diff, threshold: int, *, patients: bool = False) -> list[str]:
     lines = [f"from the audit of {_when(diff.before)} to that of {_when(diff.after)}"]
     differ = "; ".join(CAUSES[name] for name in diff.differs)
     lines.append(f"differs in: {differ or 'nothing that decides an audit'}")
+    if exchanged := diff.rules_behind(*diff.changes):
+        lines.append(f"of the rules changed: {', '.join(exchanged)}")
     counted = Counter((change.kind, said(change)) for change in diff.changes)
     for kind, words in KINDS.items():
         lines += [
@@ -208,7 +227,7 @@ def _finding(diff: Diff, change: Change) -> dict[str, Any]:
     if "clock" in causes:
         causes["clock"] = [diff.before.cutoff, diff.after.cutoff]
     if "rule" in causes:
-        causes["rule"] = rule_changes(diff.before, diff.after, change.rule_id)
+        causes["rule"] = diff.rules_behind(change)
     if "code" in causes:
         causes["code"] = [one.manifest["product"] for one in (diff.before, diff.after)]
     told = {key: value for key, value in asdict(change).items() if key != "causes"}
@@ -220,11 +239,11 @@ def _line(diff: Diff, change: Change) -> str:
         "no finding" if one is None else f"{one['verdict']} ({one['reason']})"
         for one in (change.before, change.after)
     )
-    rows = [
+    behind = [
         f"{row.table} row {row.row_number} {row.change}"
         for row in (diff.rows_behind(change) if "data" in change.causes else [])
-    ]
-    because = f"{said(change)}{': ' if rows else ''}{', '.join(rows)}"
+    ] + diff.rules_behind(change)
+    because = f"{said(change)}{': ' if behind else ''}{', '.join(behind)}"
     return f"{change.kind} {change.rule_id} {change.subject_id}: {was} to {is_now}, by {because}"
 
 

@@ -55,6 +55,24 @@ def row_changes(
     return found
 
 
+def answers_behind(
+    before: Snapshot, after: Snapshot, rule_id: str, subject_id: str, patient_id: str
+) -> list[RowChange]:
+    """The reviewers' answers to a case that count in one of two audits alone, by their number."""
+    old, new = (
+        one.adjudications.filter(rule_id=rule_id, subject_id=subject_id) for one in (before, after)
+    )
+    same = [name for name in new.columns if name not in ("answer_number", "after_run")]
+    return [
+        RowChange("adjudications", patient_id, change, None, row["answer_number"])
+        for change, found in (
+            ("added", new.join(old, on=same, how="anti")),
+            ("removed", old.join(new, on=same, how="anti")),
+        )
+        for row in found.to_dicts()
+    ]
+
+
 def tables_read(rule_id: str, snapshot: Snapshot) -> frozenset[str]:
     """The tables of the extract that a rule's verdicts rest on."""
     for path, text in snapshot.texts.items():

@@ -99,12 +99,17 @@ def record_run(
     Returns:
         What the manifest says of the history: `number`, counted from 1, `before` (the id of the
         run before it, or None), `same_as` (the id of the last run, if nothing that decides an
-        audit has changed since) and `changes`, how many findings changed in which way.
+        audit has changed since, nor was a case answered) and `changes`, how many findings changed
+        in which way.
     """
     runs = con.table("runs").order("run_number").pl().to_dicts()
     number = len(runs) + 1
     before = runs[-1]["run_id"] if runs else None
-    same = bool(runs) and _decides(json.loads(runs[-1]["manifest"])) == _decides(manifest)
+    same = (
+        bool(runs)
+        and _decides(json.loads(runs[-1]["manifest"])) == _decides(manifest)
+        and not con.table("adjudications").filter(f"after_run = {number - 1}").fetchall()
+    )
     _record_sources(con, number, own)
     statements = (root("sql") / "history" / "record.sql").read_text(encoding="utf-8")
     run_sql(con, statements, {"run_number": number})

@@ -105,6 +105,15 @@ def test_a_diff_of_one_thing_needs_no_proof_and_is_told_three_ways(place: Path) 
         write_json(found, place / "diff.json")
 
 
+def test_the_message_names_what_of_the_rules_changed(place: Path) -> None:
+    audit(place, rules=("R05", "R24"))
+    found = compare(place / "audit", None)
+    assert found.differs == ["rule"]
+    named = "the selection of rules"
+    assert f"of the rules changed: {named}" in as_text(found, 10)
+    assert as_text(found, 10, patients=True)[-1].endswith(f"by rule: {named}")
+
+
 def test_a_reviewers_answer_counts_until_the_evidence_changes(place: Path) -> None:
     file = answered(place)
     taken = adjudicate(place / "audit", file)
@@ -117,7 +126,12 @@ def test_a_reviewers_answer_counts_until_the_evidence_changes(place: Path) -> No
     assert (case["verdict"], case["reason"]) == ("excepted", "adjudicated")
     evidence = json.loads(str(case["evidence"]))
     assert evidence["adjudicated"] == "accepted-reason by Dr A on 2024-07-01"
-    assert only(compare(place / "audit", None), "resolved") == ("T2", ("data",), False)
+    assert manifest["history"]["same_as"] is None
+    found = compare(place / "audit", None)
+    assert only(found, "resolved") == ("T2", ("data",), False)
+    assert "by data: adjudications row 1 added" in as_text(found, 10, patients=True)[-1]
+    manifest = audit(place)
+    assert manifest["history"]["same_as"] == manifest["history"]["before"]
     change(place / "extract", "treatments", start_date="2020-03-05")
     audit(place)
     case = finding(place, "T2")

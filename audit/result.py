@@ -34,6 +34,7 @@ IN_RATE = ("conformant", "non_conformant", "not_evaluable", "excepted", "pending
 """The verdicts of a population, as columns of `rates`."""
 
 
+_TDM1 = "postneo-residual-tdm1"
 _YEAR = "early-her2-one-year"
 _OF_THE_YEAR = ("min_covered_days", "min_three_weekly_doses", "max_span_days")
 """The rule, and its numbers, that say when HER2 antibody treatment is complete."""
@@ -290,18 +291,19 @@ class Result:
         card = self.finished.catalogue.rules[_YEAR].card
         values = {name: card.parameters[name].value for name in _OF_THE_YEAR}
         told_apart = self.manifest["conjugates_told_apart"]
-        query = (root("sql") / "results" / "persistence.sql").read_text(encoding="utf-8")
-        known = values | {"conjugates_told_apart": told_apart}
-        frame: pl.DataFrame = self._con.sql(query, params=known).pl()
-        return frame
+        return self._curve_cases("persistence", values | {"conjugates_told_apart": told_apart})
 
     @cached_property
     def tdm1_cases(self) -> pl.DataFrame:
         """How long after surgery for residual disease T-DM1 began, a row a tumour.
 
-        `days` from the last operation; `ended_by`: `begun`, `recurrence`, `death`, or null.
+        Those to which R10 recommends it: after neoadjuvant trastuzumab and a taxane, operated on
+        since the recommendation is in force in the audit's jurisdiction. `days` from the last
+        operation; `ended_by`: `begun`, `recurrence`, `death`, or null.
         """
-        return self.sql((root("sql") / "results" / "time_to_tdm1.sql").read_text(encoding="utf-8"))
+        rule = self.finished.catalogue.rules[_TDM1]
+        since = rule.in_force(self.finished.settings.jurisdiction)["default"]
+        return self._curve_cases("time_to_tdm1", {"in_force_from": since})
 
     def persistence(self, by: str | None = None) -> pl.DataFrame:
         """Aalen-Johansen curves of the time to the end of HER2 antibody treatment.
@@ -327,6 +329,11 @@ class Result:
         """Rates of sites adjusted for their case mix, as `audit.casemix.adjusted` gives them."""
         own = pl.col("rule_id") == self.finished.rule(rule).id
         return adjusted(self.cases.filter(own), covariates)
+
+    def _curve_cases(self, name: str, known: Mapping[str, Scalar]) -> pl.DataFrame:
+        query = (root("sql") / "results" / f"{name}.sql").read_text(encoding="utf-8")
+        frame: pl.DataFrame = self._con.sql(query, params=dict(known)).pl()
+        return frame
 
     def _repr_html_(self) -> str:
         return result_html(

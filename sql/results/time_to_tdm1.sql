@@ -1,5 +1,6 @@
--- How long after surgery T-DM1 began: one row a tumour with residual disease after neoadjuvant treatment that is
--- HER2-positive and M0, on the middle placement of imprecise dates. Patient level.
+-- How long after surgery T-DM1 began: one row a tumour to which it was recommended, that is HER2-positive, M0, with
+-- residual disease after neoadjuvant trastuzumab and a taxane, operated on from $in_force_from on (before, nobody could
+-- be expected to begin it). On the middle placement of imprecise dates. Patient level.
 -- days: from the last definitive operation, at least 1. ended_by: begun, recurrence or death, whichever came first;
 -- null where none was seen by the last day that can be observed.
 with operated as (
@@ -16,11 +17,15 @@ with operated as (
     from fct_tumours as t
     inner join cases as c on t.patient_key = c.patient_key
     inner join stg_patients as p on t.patient_key = p.patient_key
+    inner join fct_first_doses as f on t.episode_key = f.episode_key
     where
         c.placement = 'middle'
         and t.outside_early_her2 is null
         and t.pathway = 'neoadjuvant'
         and t.response = 'residual'
+        and f.first_trastuzumab_date < t.first_surgery_date
+        and f.first_taxane_date < t.first_surgery_date
+        and t.last_surgery_date >= $in_force_from
         and t.last_surgery_date < p.observable_through
 ),
 

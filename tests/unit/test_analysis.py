@@ -144,6 +144,58 @@ def test_a_pause_a_switch_or_a_record_that_ends_is_no_early_stop(tmp_path):
     assert accused == ["could not"]
 
 
+TO_TDM1 = {
+    # The day of surgery, the drugs before it, the day of T-DM1 after it; what it comes to.
+    "in time": (date(2020, 3, 2), ["trastuzumab", "docetaxel"], 40, ("begun", 40)),
+    "never": (date(2024, 12, 1), ["trastuzumab", "docetaxel"], None, (None, 30)),
+    "first day": (date(2019, 5, 3), ["trastuzumab", "paclitaxel"], 50, ("begun", 50)),
+    "day before": (date(2019, 5, 2), ["trastuzumab", "paclitaxel"], 50, None),
+    "no antibody": (date(2020, 3, 2), ["docetaxel"], 40, None),
+    "no taxane": (date(2020, 3, 2), ["trastuzumab", "vinorelbine"], 40, None),
+}
+
+
+def test_the_time_to_tdm1_is_that_of_tumours_to_which_it_was_recommended(tmp_path):
+    def day(name, days):
+        return (TO_TDM1[name][0] + timedelta(days=days)).isoformat()
+
+    tables = {
+        "patients": [{"patient_id": n} for n in TO_TDM1],
+        "tumours": [
+            {"tumour_id": n, "patient_id": n, "site_id": "A", "histology": "8500/3",
+             "diagnosis_date": day(n, -150), "clinical_t": "T2", "clinical_n": "N1",
+             "clinical_m": "M0"}
+            for n in TO_TDM1
+        ],
+        "receptor_tests": [
+            {"test_id": n, "patient_id": n, "tumour_id": n, "her2_ihc": "3+",
+             "specimen_date": day(n, -150)}
+            for n in TO_TDM1
+        ],
+        "treatments": [
+            {"treatment_id": f"{n} {drug}", "patient_id": n, "tumour_id": n, "drug": drug,
+             "start_date": day(n, days)}
+            for n, (_, before, begun, _) in TO_TDM1.items()
+            for drug, days in [*((drug, -120) for drug in before),
+                               *([("T-DM1", begun)] if begun else [])]
+        ],
+        "surgeries": [
+            {"surgery_id": n, "patient_id": n, "tumour_id": n, "procedure": "mastectomy",
+             "surgery_date": day(n, 0), "yp_t": "ypT1c", "yp_n": "ypN0"}
+            for n in TO_TDM1
+        ],
+    }  # fmt: skip
+    settings = Settings(
+        extract=write_extract(tmp_path / "extract", tables), cutoff=CUTOFF, rules=("R10",)
+    )
+    with audit.open(write_audit(settings, tmp_path / "audit")) as result:
+        rows = result.tdm1_cases.select("tumour_id", "ended_by", "days").rows()
+        judged = result.findings.filter(pl.col("verdict") != "not_applicable")["tumour_id"]
+    found = {tumour: (ended, days) for tumour, ended, days in rows}
+    assert found == {n: expected for n, (*_, expected) in TO_TDM1.items() if expected}
+    assert set(judged) == set(found)
+
+
 def test_the_curves_are_those_of_aalen_and_johansen():
     # Three cases: an event at 10, one lost at 20, the competing event at 30.
     cases = pl.DataFrame({"days": [10, 20, 30], "ended_by": ["stopped", None, "death"]})

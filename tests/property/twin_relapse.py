@@ -37,6 +37,27 @@ def given_in(line, drug):
     return day if day and day <= after(line.start, JOIN) else None
 
 
+def since(day, first):
+    """The day where it is no earlier than the first, else None."""
+    return day if day and day >= first else None
+
+
+def begun_later(context, line, historic, brain):
+    """The day by which the whole line holds an agent of the second line, or None."""
+    place = context.jurisdiction
+    found = [since(line.first_day(TDXD), TDXD_FROM[place])]
+    if historic:
+        found.append(since(line.first_day(TDM1), TDM1_FROM[place]))
+    regimen = [
+        since(line.first_day("tucatinib"), TUCATINIB_FROM[place]),
+        line.first_day("trastuzumab"),
+        line.first_day("capecitabine"),
+    ]
+    if brain and all(regimen):
+        found.append(max(regimen))
+    return min((day for day in found if day), default=None)
+
+
 @rule("R40", since=INTERVAL_RULE, accepts=REASONS)
 def r40(context, episode):
     clock = lines.clock(episode) if lines.is_metastatic(episode) else None
@@ -78,6 +99,14 @@ def r40(context, episode):
                 and brain <= case.due
             )
         )
+        joined = begun_later(context, line, historic, brain and brain <= case.due)
+        if not case.met and joined:
+            case.met = after(joined, JOIN) <= context.observable
+            case.open = not case.met
+        following = [] if case.met or line.ended_by != "drug-change" else found[1:2]
+        for one in following:
+            if begun_later(context, one, historic, brain and brain <= case.due):
+                case.missing.append("line-uncertain")
         if line.in_trial:
             case.exceptions.append("trial")
         case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1})

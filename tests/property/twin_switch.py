@@ -11,6 +11,7 @@ from twin_metastatic import (
     TDXD_FROM,
     TUCATINIB_FROM,
     add_status,
+    brain_alone_treated_locally,
     endocrine_without_chemotherapy,
     interrupted,
     unavailable,
@@ -54,6 +55,11 @@ def took_late(line):
     )
 
 
+def changed_to(found, line, wanted):
+    """Whether one of the drugs is in what replaced the line without a progression on record."""
+    return line.ended_by == "drug-change" and found[line.number].has(*wanted)
+
+
 def had_before(episode, context, line, drug):
     """Whether the patient had the drug before the line, in any of her diseases."""
     return any(
@@ -92,6 +98,14 @@ def second_line(context, episode, found, line):
         or (tucatinib and line.begun_with("tucatinib") and bool(brain) and brain <= line.start)
         or (line.begun_with(TDM1) and fallback)
     )
+    wanted = [TDXD]
+    wanted += ["tucatinib"] if tucatinib and brain and brain <= line.start else []
+    wanted += [TDM1] if unavailable(context, episode, "R41", TDXD_TOPICS) else []
+    if not case.met and line.has(*wanted):
+        case.met = after(line.first_day(*wanted), JOIN) <= context.observable
+        case.open = not case.met
+    elif not case.met and changed_to(found, line, wanted):
+        case.missing.append("line-uncertain")
     if line.number > 1 and not found[line.number - 2].has("trastuzumab"):
         case.excluded.append("no-trastuzumab-before")
     if had_before(episode, context, line, TDXD):
@@ -114,6 +128,8 @@ def second_line(context, episode, found, line):
     if any(event["event_date"] <= line.start for event in lungs):
         case.exceptions.append("previous-ild")
     case.exceptions += documented(context, episode, "R41", TDXD_TOPICS)
+    if line.number == 1 and brain_alone_treated_locally(context, episode, case.due):
+        case.exceptions.append("cns-only-local")
     case.exceptions += interrupted(context, episode, line.start, case.due)
     add_doubts(case, context, episode, ["her2"], line)
     case.failure = "deruxtecan-not-recorded"
@@ -126,17 +142,12 @@ def add_doubts(case, context, episode, needs, line):
     case.doubts = doubts(context, episode, case.rule, needs, window, opened)
 
 
-@rule("R42", since=dict.fromkeys(EVERYWHERE, date(2013, 2, 22)), accepts=REASONS)
-def r42(context, episode):
-    found = lines.lines(context, episode)
-    return [
-        later_line(context, episode, found, line) for line in found if counts_as(episode, line) >= 3
-    ]
+def listed(context, episode, line, drugs):
+    """Whether the drugs hold a listed regimen, and whether that rests on what was given before."""
+    place, receptors = context.jurisdiction, lines.hr_status(episode)
 
-
-def later_line(context, episode, found, line):
-    case, place = start_case("R42", context, episode, line), context.jurisdiction
-    has, receptors = line.begun_with, lines.hr_status(episode)
+    def has(name):
+        return bool(drugs & FAMILIES.get(name, {name}))
 
     def come(dates):
         return line.start >= dates.get(place, facts.LATE)
@@ -144,7 +155,7 @@ def later_line(context, episode, found, line):
     def new(drug):
         return not had_before(episode, context, line, drug)
 
-    endocrine_only = line.first_drugs <= FAMILIES["endocrine"]
+    endocrine_only = drugs <= FAMILIES["endocrine"]
     alone_too = context.variant("R42", "endocrine", "with-trastuzumab") == "alone-too"
     tucatinib = (
         has("tucatinib") and has("capecitabine") and has("trastuzumab") and come(TUCATINIB_FROM)
@@ -165,20 +176,45 @@ def later_line(context, episode, found, line):
     )
     first = context.variant("R42", "preference", "any-listed") == "tucatinib-first"
     passed_over = first and come(TUCATINIB_FROM) and new("tucatinib") and not tucatinib
-    case.met = (whatever or if_new) and not passed_over
+    return (whatever or if_new) and not passed_over, if_new and not whatever
+
+
+@rule("R42", since=dict.fromkeys(EVERYWHERE, date(2013, 2, 22)), accepts=REASONS)
+def r42(context, episode):
+    found = lines.lines(context, episode)
+    return [
+        later_line(context, episode, found, line) for line in found if counts_as(episode, line) >= 3
+    ]
+
+
+def later_line(context, episode, found, line):
+    case, receptors = start_case("R42", context, episode, line), lines.hr_status(episode)
+    has = line.begun_with
+    moved = context.patient.row.get("transfer_in_date")
+    moved = moved and moved > (episode.first_diagnosis or line.start)
+    endocrine_only = line.first_drugs <= FAMILIES["endocrine"]
+    case.met, needs_history = listed(context, episode, line, line.first_drugs)
+    if not case.met:
+        whole, whole_needs_history = listed(context, episode, line, line.drugs)
+        begun = max(line.first_day(drug) for drug in line.drugs)
+        joined = whole and after(begun, JOIN) <= context.observable
+        case.met = bool(joined and not (moved and whole_needs_history))
+        case.open = whole and not joined
     if line.in_trial:
         case.excluded.append("trial")
     if endocrine_only and receptors == facts.NEGATIVE:
         case.excluded.append("endocrine-alone-hr-negative")
     if not context.in_force("R42", line.start):
         case.excluded.append("not-in-force")
-    moved = context.patient.row.get("transfer_in_date")
-    if if_new and not whatever and moved and moved > (episode.first_diagnosis or line.start):
+    if needs_history and moved:
         case.missing.append("history-unknown")
     if not case.met and case.due <= context.observable:
         if has("trastuzumab") and has("endocrine") and receptors == "unknown":
             case.missing.append("hr-unknown")
         if number_uncertain(context, episode, found, line):
+            case.missing.append("line-uncertain")
+        following = found[line.number] if line.ended_by == "drug-change" else None
+        if following and listed(context, episode, following, following.drugs)[0]:
             case.missing.append("line-uncertain")
     case.exceptions = documented(context, episode, "R42", {"her2"})
     case.exceptions += interrupted(context, episode, line.start, case.due)

@@ -9,7 +9,10 @@ with drugs as (
         bool_or(ingredient = 'trastuzumab-emtansine' and days_from_start <= $component_days) as has_emtansine,
         bool_or(ingredient = 'tucatinib' and days_from_start <= $component_days) as has_tucatinib,
         bool_or((is_cytotoxic or is_her2_conjugate) and days_from_start <= $component_days) as has_chemotherapy,
-        bool_or(is_endocrine and days_from_start <= $component_days) as has_endocrine
+        bool_or(is_endocrine and days_from_start <= $component_days) as has_endocrine,
+        min(first_date) filter (where ingredient = 'trastuzumab-deruxtecan') as deruxtecan_date,
+        min(first_date) filter (where ingredient = 'trastuzumab-emtansine') as emtansine_date,
+        min(first_date) filter (where ingredient = 'tucatinib') as tucatinib_date
     from fct_line_drugs
     group by
         episode_key,
@@ -36,6 +39,15 @@ lungs as (
     group by patient_key
 ),
 
+brain_alone as (
+    select l.episode_key
+    from fct_lines as l
+    inner join fct_metastases as m on l.episode_key = m.episode_key
+    where l.line_number = 1 and m.event_date <= l.start_date + $component_days
+    group by l.episode_key
+    having bool_and(coalesce(m.site = 'brain', false))
+),
+
 judged as (
     select
         l.*,
@@ -50,6 +62,19 @@ judged as (
         c.cns_date,
         i.ild_date,
         k.episode_key is not null as deruxtecan_unavailable,
+        least(
+            n.deruxtecan_date,
+            case when c.cns_date is not null and $brain = 'tucatinib-accepted' then n.tucatinib_date end,
+            case when k.episode_key is not null then n.emtansine_date end
+        ) as joined_date,
+        least(
+            f.deruxtecan_date,
+            case when c.cns_date is not null and $brain = 'tucatinib-accepted' then f.tucatinib_date end,
+            case when k.episode_key is not null then f.emtansine_date end
+        ) as changed_date,
+        l.line_number = 1
+        and a.episode_key is not null
+        and coalesce(o.first_date <= l.start_date + $component_days, false) as brain_treated,
         cast(l.start_date + $component_days as date) as due_date
     from fct_lines as l
     inner join drugs as n on l.episode_key = n.episode_key and l.line_number = n.line_number
@@ -63,6 +88,9 @@ judged as (
     left join fct_cns as c on l.patient_key = c.patient_key and l.start_date >= c.cns_date
     left join lungs as i on l.patient_key = i.patient_key and l.start_date >= i.ild_date
     left join lacks as k on l.episode_key = k.episode_key
+    left join drugs as f on l.episode_key = f.episode_key and l.line_number + 1 = f.line_number
+    left join brain_alone as a on l.episode_key = a.episode_key
+    left join fct_local_metastasis_treatment as o on l.patient_key = o.patient_key
     where l.counts_as - 1 = 1
 ),
 
@@ -74,6 +102,7 @@ answered as (
             when has_tucatinib and cns_date is not null and $brain = 'tucatinib-accepted' then 'tucatinib-for-brain'
             when has_emtansine and start_date < $default_from then 'emtansine-of-its-day'
             when has_emtansine and deruxtecan_unavailable then 'emtansine-deruxtecan-unavailable'
+            when joined_date + $component_days <= observable_through then 'joined-later'
         end as met,
         has_tucatinib and $brain = 'tucatinib-accepted' and not $radiotherapy_linked as lacks_brain_evidence
     from judged
@@ -88,7 +117,8 @@ select
     start_date as decision_date,
     'emtansine' as edition,
     due_date,
-    due_date as open_until,
+    -- Whether a drug joins or replaces all others shows in the days after it.
+    greatest(due_date, cast(joined_date + $component_days as date)) as open_until,
     cast(start_date + 1 as date) as clock_start,
     coalesce(diagnosis_date, start_date) as observed_from,
     start_date as drugs_from,
@@ -104,12 +134,15 @@ select
         when not $conjugates_told_apart then 'conjugate-not-told-apart'
         when met is null and (not number_certain or clock = 'unclear') and due_date <= observable_through
             then 'line-uncertain'
+        -- What replaced every drug of the line without a progression on record may belong to it.
+        when met is null and ended_by = 'drug-change' and changed_date is not null then 'line-uncertain'
         when met is null and lacks_brain_evidence and due_date <= observable_through then 'brain-unknown'
     end as missing_reason,
     case
         when not $conjugates_told_apart then ['treatments.drug']
         when not number_certain then ['events.event_date']
         when clock = 'unclear' then ['treatments.end_date']
+        when changed_date is not null then ['events.event_date']
         else ['radiotherapy']
     end as missing,
     met,
@@ -117,6 +150,7 @@ select
         when in_trial then 'trial'
         when ild_date is not null then 'previous-ild'
         when death_date = start_date then 'death-before-due'
+        when brain_treated then 'cns-only-local'
     end as excepted,
     ['deruxtecan'] as lacking,
     'deruxtecan-not-recorded' as failed,
@@ -124,6 +158,7 @@ select
         line_start := start_date,
         counts_as_line := counts_as,
         drugs := first_drugs,
+        drugs_of_the_line := drugs,
         drugs_of_the_line_before := drugs_before,
         progression_before := progression_before,
         began_by := began_by,

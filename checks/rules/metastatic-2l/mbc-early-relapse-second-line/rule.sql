@@ -21,6 +21,7 @@ with relapses as (
         l.first_drugs,
         l.drugs,
         l.in_trial,
+        l.ended_by,
         l.certainty,
         l.her2_at_line,
         l.her2_specimen_date,
@@ -59,6 +60,51 @@ late_deruxtecan as (
     group by episode_key
 ),
 
+-- What joins the line later belongs to it too; what replaced all its drugs without a progression on record may.
+later_agents as (
+    select
+        r.episode_key,
+        l.line_number,
+        min(l.first_date) filter (
+            where l.ingredient = 'trastuzumab-deruxtecan' and l.first_date >= $deruxtecan_from
+        ) as deruxtecan_date,
+        min(l.first_date) filter (
+            where
+            l.ingredient = 'trastuzumab-emtansine'
+            and l.first_date >= $emtansine_from
+            and r.start_date < $deruxtecan_from
+        ) as emtansine_date,
+        min(l.first_date) filter (
+            where
+            l.ingredient = 'tucatinib'
+            and l.first_date >= $tucatinib_from
+            and n.cns_date <= r.start_date + $component_days
+        ) as tucatinib_date,
+        min(l.first_date) filter (where l.is_trastuzumab) as trastuzumab_date,
+        min(l.first_date) filter (where l.ingredient = 'capecitabine') as capecitabine_date
+    from relapses as r
+    inner join fct_line_drugs as l on r.episode_key = l.episode_key
+    left join fct_cns as n on r.patient_key = n.patient_key
+    group by
+        r.episode_key,
+        l.line_number
+),
+
+begun_later as (
+    select
+        episode_key,
+        line_number,
+        least(
+            deruxtecan_date,
+            emtansine_date,
+            case
+                when trastuzumab_date is not null and capecitabine_date is not null and tucatinib_date is not null
+                    then greatest(tucatinib_date, trastuzumab_date, capecitabine_date)
+            end
+        ) as begun_date
+    from later_agents
+),
+
 unavailable as (
     select distinct r.episode_key
     from relapses as r
@@ -91,7 +137,10 @@ judged as (
             when
                 p.tucatinib_day + p.trastuzumab_day + p.capecitabine_day is not null
                 and n.cns_date <= r.start_date + $component_days then 'tucatinib-cns'
+            when j.begun_date + $component_days <= r.observable_through then 'joined-later'
         end as met,
+        j.begun_date as joined_date,
+        c.begun_date as changed_date,
         p.emtansine_day,
         greatest(p.tucatinib_day, p.trastuzumab_day, p.capecitabine_day) as tucatinib_day,
         d.deruxtecan_day,
@@ -100,6 +149,8 @@ judged as (
     from relapses as r
     left join parts as p on r.episode_key = p.episode_key
     left join late_deruxtecan as d on r.episode_key = d.episode_key
+    left join begun_later as j on r.episode_key = j.episode_key and j.line_number = 1
+    left join begun_later as c on r.episode_key = c.episode_key and c.line_number = 1 + 1
     left join unavailable as u on r.episode_key = u.episode_key
     left join brain_alone as b on r.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
@@ -114,6 +165,8 @@ select
     episode_key,
     coalesce(start_date, metastatic_date) as decision_date,
     due_date,
+    -- Whether a drug joins or replaces all others shows in the days after it.
+    greatest(due_date, cast(joined_date + $component_days as date)) as open_until,
     start_date + 1 as clock_start,
     metastatic_date as observed_from,
     due_date as drugs_through,
@@ -128,8 +181,13 @@ select
         when start_date is null then null
         when clock = 'unclear' then 'interval-unclear'
         when not $conjugates_told_apart and trastuzumab_day is not null and met is null then 'conjugate-not-told-apart'
+        when met is null and ended_by = 'drug-change' and changed_date is not null then 'line-uncertain'
     end as missing_reason,
-    case when clock = 'unclear' then ['treatments.end_date'] else ['treatments.drug'] end as missing,
+    case missing_reason
+        when 'interval-unclear' then ['treatments.end_date']
+        when 'line-uncertain' then ['events.event_date']
+        else ['treatments.drug']
+    end as missing,
     met,
     case
         when in_trial then 'trial'

@@ -1,7 +1,21 @@
 -- From the third metastatic line on a listed HER2-directed regimen is given.
 -- denominator: lines that count as third or later in HER2-positive disease, outside trials.
-with drugs as (
+with readings as (
     select
+        *,
+        'begun in time' as reading
+    from fct_line_drugs
+    where days_from_start <= $component_days
+    union all
+    select
+        *,
+        'whole line' as reading
+    from fct_line_drugs
+),
+
+drugs as (
+    select
+        reading,
         episode_key,
         line_number,
         bool_or(ingredient = 'trastuzumab') as trastuzumab,
@@ -15,10 +29,11 @@ with drugs as (
         bool_or(ingredient = 'capecitabine') as capecitabine,
         bool_or(is_cytotoxic) as chemotherapy,
         bool_or(is_endocrine) as endocrine,
-        bool_and(is_endocrine) as endocrine_alone
-    from fct_line_drugs
-    where days_from_start <= $component_days
+        bool_and(is_endocrine) as endocrine_alone,
+        max(first_date) as last_begun_date
+    from readings
     group by
+        reading,
         episode_key,
         line_number
 ),
@@ -41,7 +56,9 @@ naive as (
 offered as (
     select
         l.*,
+        d.reading,
         d.endocrine_alone,
+        d.last_begun_date,
         p.transfer_in_date,
         case
             when d.tucatinib and d.capecitabine and d.trastuzumab and l.start_date >= $tucatinib_from then 'tucatinib'
@@ -67,17 +84,38 @@ offered as (
     where l.counts_as - 1 > 1
 ),
 
-answered as (
+options as (
     select
         *,
         case
             when any_order or option_whatever_before = 'tucatinib'
                 then coalesce(option_whatever_before, option_if_new)
-        end as met,
+        end as option_met,
         option_whatever_before is null
         and option_if_new is not null
         and transfer_in_date > coalesce(diagnosis_date, start_date) as history_unknown
     from offered
+),
+
+-- A drug joins a line later too; what replaced every drug of it without a progression on record may belong to it.
+answered as (
+    select
+        o.*,
+        case
+            when o.option_met is not null then o.option_met
+            when w.last_begun_date + $component_days <= o.observable_through and not coalesce(w.history_unknown, false)
+                then w.option_met
+        end as met,
+        case
+            when o.option_met is null and w.option_met is not null then w.last_begun_date + $component_days
+        end as joined_by,
+        o.ended_by = 'drug-change' and n.option_met is not null as may_go_on
+    from options as o
+    inner join options as w
+        on o.episode_key = w.episode_key and o.line_number = w.line_number and w.reading = 'whole line'
+    left join options as n
+        on o.episode_key = n.episode_key and o.line_number + 1 = n.line_number and n.reading = 'whole line'
+    where o.reading = 'begun in time'
 )
 
 select
@@ -88,7 +126,8 @@ select
     episode_key,
     start_date as decision_date,
     due_date,
-    due_date as open_until,
+    -- Whether a drug joins or replaces all others shows in the days after it.
+    greatest(due_date, cast(joined_by as date)) as open_until,
     cast(start_date + 1 as date) as clock_start,
     coalesce(diagnosis_date, start_date) as observed_from,
     start_date as drugs_from,
@@ -103,7 +142,7 @@ select
         when history_unknown then 'history-unknown'
         when met is not null or due_date > observable_through then null
         when needs_hr then 'hr-unknown'
-        when not number_certain or clock = 'unclear' then 'line-uncertain'
+        when not number_certain or clock = 'unclear' or may_go_on then 'line-uncertain'
     end as missing_reason,
     case
         when not $conjugates_told_apart then ['treatments.drug']
@@ -119,6 +158,7 @@ select
         line_start := start_date,
         counts_as_line := counts_as,
         drugs := first_drugs,
+        drugs_of_the_line := drugs,
         her2_drugs_before := prior_her2,
         hormone_receptors := hr_status,
         began_by := began_by,

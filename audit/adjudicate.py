@@ -31,7 +31,9 @@ COLUMNS = (
     "reviewed_on",
     "evidence",
 )
-_FILLED = ("rule_id", "subject_id", "evidence_hash", "reason", "reviewer", "evidence")
+_CASE = COLUMNS[:3]
+_BY_REVIEWER = COLUMNS[3:]
+_FILLED = (*_CASE, "reason", "reviewer", "evidence")
 _APOSTROPHE = r"^'([\s]*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\t\r])"
 
 
@@ -48,7 +50,8 @@ def adjudicate(out: Path, file: Path) -> Taken:
 
     Args:
         out: the audit's folder.
-        file: a worklist as CSV with COLUMNS among its columns; rows without an answer are left.
+        file: a worklist as CSV with COLUMNS among its columns; rows that no
+            reviewer has written in are left.
 
     Returns:
         What was kept. An answer to a case whose evidence has changed since, or that is no case any
@@ -99,7 +102,7 @@ def reviewed_rates(rates: pl.DataFrame) -> dict[str, dict[str, float | int | Non
 
 def _keep(con: duckdb.DuckDBPyConnection, answers: pl.DataFrame) -> Taken:
     cases = con.table("case_hashes").pl()
-    current = answers.join(cases, on=["rule_id", "subject_id", "evidence_hash"], how="semi")
+    current = answers.join(cases, on=_CASE, how="semi")
     number = con.table("adjudications").pl().height
     run = con.table("runs").pl().height
     rows = current.with_row_index("answer_number", offset=number + 1).select(
@@ -113,6 +116,8 @@ def _keep(con: duckdb.DuckDBPyConnection, answers: pl.DataFrame) -> Taken:
 def _read(file: Path) -> pl.DataFrame:
     try:
         found = pl.read_csv(file, infer_schema=False).fill_null("")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {file}", "name the answered worklist") from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UsageError(
             f"{file} can't be read as CSV", "save the worklist as CSV in UTF-8"
@@ -128,10 +133,18 @@ def _read(file: Path) -> pl.DataFrame:
         found.select(COLUMNS)
         .with_columns(cells)
         .with_row_index("row", offset=2)
-        .filter(pl.col("answer") != "")
+        .filter(pl.any_horizontal(pl.col(_BY_REVIEWER) != ""))
     )
+    cases: set[tuple[str, ...]] = set()
     for row in answered.to_dicts():
         _check(file, row)
+        case = tuple(row[name] for name in _CASE)
+        if case in cases:
+            raise UsageError(
+                f"{file}, row {row['row']} answers a case that an earlier row has answered",
+                "leave one answer a case",
+            )
+        cases.add(case)
     return answered.drop("row").with_columns(pl.col("reviewed_on").str.to_date("%Y-%m-%d"))
 
 

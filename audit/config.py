@@ -128,6 +128,13 @@ def read_config(
     return settings, config.out
 
 
+_HOW_TO_WRITE = {
+    "tuple_type": 'write a list, such as ["…", "…"]',
+    "date_from_datetime_inexact": "write a date, such as 2025-12-31",
+}
+"""What to do about a value of the wrong kind, by pydantic's name of the problem."""
+
+
 def cutoff_day(text: str) -> date:
     """The cut-off as it is written on the command line: a day or a rule.
 
@@ -214,7 +221,8 @@ def _refuse(told: Mapping[str, Told], problem: ErrorDetails) -> NoReturn:
     if problem["type"] == "literal_error":
         choices = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
         raise UsageError(f"{by} can't be {_shown(value)}", f"choose one of {choices}")
-    raise UsageError(f"{by} can't be {_shown(value)}", f"correct it: {problem['msg']}")
+    todo = _HOW_TO_WRITE.get(problem["type"], f"correct it: {problem['msg']}")
+    raise UsageError(f"{by} can't be {_shown(value)}", todo)
 
 
 def _shown(value: object) -> str:

@@ -112,6 +112,7 @@ def compare(before: Path, after: Path | None) -> Diff:
     Raises:
         UsageError: a folder holds no audit, or none was there before.
     """
+    new = open_snapshot(after or before)
     if after is None:
         kept = earlier_audits(before)
         if not kept:
@@ -119,8 +120,8 @@ def compare(before: Path, after: Path | None) -> Diff:
                 f"{before} keeps no earlier audit",
                 "audit again into the same folder, or name two folders",
             )
-        before, after = kept[-1], before
-    old, new = open_snapshot(before), open_snapshot(after)
+        before = kept[-1]
+    old = open_snapshot(before)
     found, evaluations = changes(old, new)
     concerned = {change.patient_id for change in found if "data" in change.causes}
     rows = row_changes(old, new, concerned) if concerned else {}

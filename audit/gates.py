@@ -36,18 +36,18 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 
-RULE_MEASURES = (
+_RULE_SHARES = (
     "rate",
     "interval_low",
     "interval_high",
     "bound_low",
     "bound_high",
     "completeness",
-    "population",
-    *IN_POPULATION,
 )
+RULE_MEASURES = (*_RULE_SHARES, "population", *IN_POPULATION)
 _COMPARED = ("new", "resolved")
 _LOADED = ("share", "rows")
+_SHARES = (*_RULE_SHARES, "share")
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,20 @@ def _parse(text: str, catalogue: Catalogue, judged: Sequence[str]) -> Gate:
         at = len(text) + 1 if ended else error.column
         raise _refused(text, at, "write such as R07.rate >= 0.85; docs/gates.md") from error
     names = [lark.Token(t.type, str(t), column=t.column) for t in _of(tokens, "NAME")]
-    percent = bool(_of(tokens, "PERCENT"))
-    limit = float(_of(tokens, "NUMBER")[0]) / (100 if percent else 1)
     rules = _rules(text, names, catalogue, judged)
+    limit = _limit(text, names[-1] in _SHARES, _of(tokens, "NUMBER")[0], _of(tokens, "PERCENT"))
     path = tuple(str(name) for name in names)
     return Gate(text, path, str(_of(tokens, "OPERATOR")[0]), limit, rules)
+
+
+def _limit(text: str, share: bool, number: lark.Token, percent: Sequence[lark.Token]) -> float:
+    """The number compared with; a share of 85 would pass or fail whatever was found."""
+    if percent and not share:
+        raise _refused(text, percent[0].column, "leave this out: what is compared is a count")
+    limit = float(number) / (100 if percent else 1)
+    if share and not 0 <= limit <= 1:
+        raise _refused(text, number.column, "write a share from 0 to 1, such as 0.85 or 85%")
+    return limit
 
 
 def _of(tokens: Sequence[object], kind: str) -> list[lark.Token]:

@@ -143,6 +143,7 @@ def test_a_reviewers_answer_counts_until_the_evidence_changes(place: Path) -> No
     ("column", "value", "said"),
     [
         ("answer", "yes", "accepted-reason"),
+        ("answer", "", "accepted-reason"),
         ("reviewer", "", "column reviewer is empty"),
         ("reviewed_on", "1.7.2024", "YYYY-MM-DD"),
         ("reviewed_on", "2999-01-01", "future"),
@@ -167,6 +168,25 @@ def test_an_answer_that_cannot_be_taken_names_row_and_column(
         adjudicate(tmp_path, tmp_path / "answered.csv")
     assert f"row 2, column {column}" in caught.value.found
     assert said in str(caught.value)
+
+
+def test_two_answers_to_one_case_are_refused(place: Path) -> None:
+    file = answered(place)
+    rows = pl.read_csv(file, infer_schema=False)
+    other = rows.with_columns(pl.lit("not-met").alias("answer"))
+    pl.concat([rows, other]).write_csv(file)
+    with pytest.raises(UsageError, match="row 3 answers a case that an earlier row has answered"):
+        adjudicate(place / "audit", file)
+    file.unlink()
+    with pytest.raises(UsageError, match="there is no file"):
+        adjudicate(place / "audit", file)
+
+
+def test_a_folder_without_an_audit_is_told_from_one_without_an_earlier_audit(place: Path) -> None:
+    with pytest.raises(UsageError, match="extract holds no audit"):
+        compare(place / "extract", None)
+    with pytest.raises(UsageError, match="audit keeps no earlier audit"):
+        compare(place / "audit", None)
 
 
 def ends_cleanly(place: Path, args: list[str], before: Callable[[], object], *said: str) -> None:

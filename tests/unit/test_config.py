@@ -83,7 +83,8 @@ def test_a_mapping_beside_the_file_is_found_and_a_shipped_one_stays_a_name(tmp_p
         (MINIMUM + "keep = -1", ("audit.toml: key keep", "-1", "greater than or equal to 0")),
         (MINIMUM + 'jurisdiction = "MARS"', ("key jurisdiction", "'MARS'", "US, EU, ENGLAND")),
         (MINIMUM + 'period = "week"', ("key period", "'week'", "year, half-year, quarter")),
-        (MINIMUM + 'gates = "R05.rate >= 1"', ("key gates", "valid tuple")),
+        (MINIMUM + 'gates = "R05.rate >= 1"', ("key gates", "write a list")),
+        ('extract = "x"\nout = "o"\ncutoff = 20251231', ("key cutoff", "such as 2025-12-31")),
         ('extract = "in"\nout = "out"', ("no cutoff is given", "--cutoff")),
         ('cutoff = "today"\nout = "out"', ("no extract is given", "GUIDELINE_AUDIT_EXTRACT")),
         (

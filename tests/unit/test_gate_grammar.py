@@ -91,6 +91,9 @@ def test_what_has_no_value_is_no_breach_and_says_so() -> None:
     [
         ("R07.rate => 0.85", 10, "R07.rate >= 0.85"),
         ("R07.rate >=", 12, "docs/gates.md"),
+        ("R07.rate >= 85", 13, "0.85 or 85%"),
+        ("quarantine.share <= -0.1", 21, "0.85 or 85%"),
+        ("R07.population >= 50%", 21, "leave this out: what is compared is a count"),
         ("R07 >= 1", 5, "docs/gates.md"),
         ("R07.rate >= 0.85 or 1", 18, "docs/gates.md"),
         ("R99.rate >= 0.85", 1, "id or number"),

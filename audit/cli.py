@@ -216,7 +216,12 @@ def rules(
     """Show the catalogue of rules, or one rule's card; or test rules of your own."""
     from audit.rulebook import render_rule
 
-    if rule == "test" and folder is not None:
+    if (rule == "test") is not (folder is not None):
+        raise UsageError(
+            "rules takes a rule, or the word test and a folder",
+            "write `guideline-audit rules test FOLDER`, or `guideline-audit rules R10`",
+        )
+    if folder is not None:
         _test_rules(folder)
         return
     catalogue = Catalogue.read()

@@ -124,12 +124,13 @@ def explain(finished: Finished, facts: PatientFacts, rule: Rule) -> list[Explana
     Raises:
         UsageError: the rules have changed since the audit, so that its verdict does not follow.
     """
-    retrial = Retrial(finished, facts, rule)
-    rows = retrial.rows()
-    if not rows:
-        return []
-    judged, published = retrial.verdicts(), published_verdicts(facts, rule.id)
-    return [_one(finished, facts, rule, retrial, row, judged, published) for row in rows]
+    with finished.judged_anew():
+        retrial = Retrial(finished, facts, rule)
+        rows = retrial.rows()
+        if not rows:
+            return []
+        judged, published = retrial.verdicts(), published_verdicts(facts, rule.id)
+        return [_one(finished, facts, rule, retrial, row, judged, published) for row in rows]
 
 
 def explain_concerned(

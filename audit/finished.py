@@ -1,7 +1,8 @@
 """A finished audit's folder: what was audited, by which rules and numbers, and its database."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 
 from audit.errors import UsageError
+from audit.evaluate import RuleFailed
 from audit.guideline import Catalogue, Rule
 from audit.settings import Settings
 from audit.texts import kept_texts, own_among
@@ -77,6 +79,23 @@ class Finished:
                 f"name one of: {', '.join(self.manifest['verdicts'])}",
             )
         return rule
+
+    @contextmanager
+    def judged_anew(self) -> Iterator[None]:
+        """Where a rule is judged again on the audit's facts: these may not fit another version.
+
+        Raises:
+            UsageError: the SQL does not run, and the rules or facts are not those of the audit.
+        """
+        try:
+            yield
+        except (duckdb.Error, RuleFailed) as error:
+            if self.manifest["catalogue"]["hash"] == self.catalogue.hash:
+                raise
+            raise UsageError(
+                f"the audit in {self.folder} was judged by other rules than this version has",
+                "ask the version that made it, or run the audit again",
+            ) from error
 
     def open(self) -> Connection:
         """A connection of its own with the audit's tables as `published`; it can't change them.

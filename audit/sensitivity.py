@@ -112,7 +112,8 @@ def _judging(finished: Finished) -> Iterator[Connection]:
     con = finished.open()
     try:
         con.execute("set search_path = 'memory.main,published.main'")
-        yield con
+        with finished.judged_anew():
+            yield con
     finally:
         con.close()
 

@@ -390,6 +390,13 @@ def test_the_catalogue_is_printed(tmp_path: Path) -> None:
     assert call("rules", "R99").returncode == 2
 
 
+@pytest.mark.parametrize("words", [("test",), ("R10", ".")])
+def test_rules_of_ones_own_are_tested_by_the_word_and_their_folder(words: tuple[str, ...]) -> None:
+    done = call("rules", *words)
+    assert done.returncode == 2
+    assert "guideline-audit rules test FOLDER" in done.stderr and not done.stdout
+
+
 def test_a_mistake_in_templates_ends_the_run_before_it_begins(
     registry: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """An explanation shows the verdict that the audit published, and where it came from."""
 
+import json
 import shutil
 from datetime import date, timedelta
 from html import escape
@@ -9,6 +10,7 @@ import pytest
 from extracts import write_extract
 from finished_audit import write_audit
 
+import audit
 from audit.errors import UsageError
 from audit.explain import FALSE, NOT_REACHED, TRUE, explain, explain_concerned
 from audit.explain_text import as_html
@@ -238,3 +240,20 @@ def test_what_is_not_there_is_the_users_to_put_right(late, tmp_path):
         late.rule("R99")
     with pytest.raises(UsageError, match="was not judged"):
         late.rule("R17")
+
+
+def test_an_audit_whose_facts_do_not_fit_these_rules_says_so(late, tmp_path):
+    folder = tmp_path / "audit"
+    shutil.copytree(late.folder, folder)
+    with duckdb.connect(str(folder / "audit.duckdb")) as con:
+        con.execute("alter table fct_first_doses rename first_taxane_date to taxane_date")
+    same = Finished.read(folder)
+    with pytest.raises(duckdb.BinderException):
+        explained(same, "late")
+    said = json.loads((folder / "manifest.json").read_text())
+    said["catalogue"]["hash"] = "of an earlier version"
+    (folder / "manifest.json").write_text(json.dumps(said))
+    with pytest.raises(UsageError, match="judged by other rules than this version"):
+        explained(Finished.read(folder), "late")
+    with pytest.raises(UsageError, match="judged by other rules than this version"):
+        audit.open(folder).sensitivity("R10", "due_days", [70])

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from audit.errors import UserError, unwritable
+
 logger = logging.getLogger("audit")
 
 STAGES = 9
@@ -35,13 +37,22 @@ def progress(run_id: str, *, quiet: bool = False, verbose: bool = False) -> Iter
     """
     handler = None if quiet else _bar(keeps_lines=verbose)
     level = logging.DEBUG
+    for_machines = handler is None and not sys.stderr.isatty()
     if handler is None:
         handler = logging.StreamHandler()
-        if not sys.stderr.isatty():
+        if for_machines:
             handler.setFormatter(_Lines(run_id))
         level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     with _listening(handler, level):
-        yield
+        try:
+            yield
+        except Exception as error:
+            if for_machines:  # on a terminal the command's own message says it
+                told = unwritable(error) or error
+                # Of another error the name alone: its text may hold a record's value.
+                said = told.found if isinstance(told, UserError) else type(error).__name__
+                logger.error("ended without an audit: %s", said)
+            raise
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from audit.building import Stages
+from audit.errors import UsageError
 from audit.logs import STAGES, logger, progress, progress_bar
 
 
@@ -127,6 +128,18 @@ def test_lines_for_machines_are_json(capsys):
 
 def lines(terminal):
     return re.split(r"[\r\n]+", terminal.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(UsageError("no such file", "name one"), "no such file"), (ValueError("P1"), "ValueError")],
+)
+def test_a_run_that_fails_ends_its_log_with_its_id_and_no_record(capsys, error, said):
+    with pytest.raises(type(error)), progress("r1", quiet=True):
+        raise error
+    line = json.loads(capsys.readouterr().err)
+    assert (line["run_id"], line["level"]) == ("r1", "error")
+    assert line["message"] == f"ended without an audit: {said}"
 
 
 def test_where_nobody_watches_nothing_is_said(capsys):

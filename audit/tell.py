@@ -51,7 +51,8 @@ def audit_lines(
             for kind, count in history["changes"].items()
         ]
         yield f"findings since the audit before: {', '.join(told) or 'no difference'}"
-        yield f"what brings that about: guideline-audit diff {out}"
+        if settings.keep:  # with 0 there is no audit left to compare with
+            yield f"what brings that about: guideline-audit diff {out}"
     for gate in manifest["gates"]:
         if gate["status"] != "met" or not quiet:
             found = "nothing to compare" if gate["value"] is None else f"found {gate['value']:.6g}"

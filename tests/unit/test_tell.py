@@ -32,3 +32,13 @@ def test_the_verdicts_fit_on_a_terminal_whole(monkeypatch, columns):
     longest = max(fixtures.RULES, key=len)
     assert (longest in plain) == (columns > 80)
     assert report == "report: audit/report/index.html"
+
+
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_diff_is_offered_only_where_an_earlier_audit_stays(keep):
+    settings = fixtures.SETTINGS.model_copy(update={"keep": keep})
+    history = {"same_as": None, "before": "r1", "changes": {"new": 12}}
+    manifest = {"run_id": "r2", "verdicts": {}, "gates": [], "history": history}
+    told = list(audit_lines(manifest, settings, Path("out"), quiet=True))
+    assert "findings since the audit before: 12 new" in told
+    assert ("what brings that about: guideline-audit diff out" in told) == bool(keep)

@@ -10,8 +10,11 @@ from audit.counting import Tables
 from audit.disclosure import THRESHOLD, Cell, Mark, is_small, single
 from audit.extract.contract import tables as contract_tables
 
-PERSONS = frozenset({"patients", "tumours"})
-"""Tables of which a row is a person, or nearly: their small counts are hidden."""
+HOSPITALS = "sites"
+"""The one table whose small counts are shown: a row of any other belongs to a person.
+
+A single row with an unknown drug would tell that a hidden count of cases that lack one is 1.
+"""
 SEVERITIES = ("block", "warn", "info")
 RUNS_SHOWN = 12
 """Earlier runs in a trend, the latest ones."""
@@ -90,7 +93,7 @@ def present_quality(
     checks = tables["quality_checks"].to_dicts()
     examples = dict(tables["quality_examples"].iter_rows())
     by_id = {rule_id: number for number, rule_id in numbers.items()}
-    of_persons = {check["check_id"] for check in checks if check["table_name"] in PERSONS}
+    of_persons = {check["check_id"] for check in checks if check["table_name"] != HOSPITALS}
     past = _past(tables["quality_history"], of_persons, threshold)
     failed: dict[str, list[Failed]] = {severity: [] for severity in SEVERITIES}
     for check in checks:
@@ -141,7 +144,7 @@ def _together(rules: Sequence[str], numbers: Sequence[str]) -> str:
 
 def _rows(check: Mapping[str, Any], threshold: int) -> Cell:
     rows = check["rows_unexpected"]
-    return single(rows, threshold) if check["table_name"] in PERSONS else Cell(rows)
+    return Cell(rows) if check["table_name"] == HOSPITALS else single(rows, threshold)
 
 
 def _state(load: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> TableState:

@@ -157,11 +157,12 @@ def margins(found):
 
 
 def quality():
-    """A block, a warning on people, a warning on rows, a note, and an expectation that holds."""
+    """A block, a warning on people, on rows and on hospitals, a note, and one that holds."""
     checks = [
         ("none-left", "patients", "block", "One is left.", "Look.", [RULES[0]], False, 900, 900),
         ("aged", "tumours", "warn", "Ages <are> possible.", "Ask.", [], False, 900, 7),
         ("dosed", "treatments", "warn", "Doses are possible.", "Ask.", RULES[:2], False, 40000, 3),
+        ("placed", "sites", "warn", "Regions are named.", "Ask.", [], False, 6, 2),
         ("ended", "treatments", "info", "Courses end.", "Ask.", [], False, 40000, 400),
         ("named", "treatments", "warn", "Drugs are named.", "Ask.", [], True, 40000, 0),
     ]
@@ -175,7 +176,7 @@ def quality():
     runs = [
         (f"run-{run}", f"2024-{run:02}-01T00:00:00", check, 40 - 5 * run, 40000)
         for run in range(1, 4)
-        for check in ("aged", "dosed")
+        for check in ("aged", "dosed", "ended")
     ]
     return {
         "quality_checks": judged.with_columns(
@@ -183,8 +184,8 @@ def quality():
         ),
         "quality_examples": pl.DataFrame(
             {
-                "check_id": ["none-left", "aged", "dosed", "ended"],
-                "examples": [[1, 2], [77777], [3, 1004], [5]],
+                "check_id": ["none-left", "aged", "dosed", "placed", "ended"],
+                "examples": [[1, 2], [77777], [3, 1004], [6], [5]],
             }
         ),
         "quality_history": pl.DataFrame(

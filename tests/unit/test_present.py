@@ -246,6 +246,14 @@ def test_drug_texts_are_named_from_the_threshold_on_however_many_rows_they_have(
     assert page.drugs_left_out == 1
 
 
+def test_a_few_rows_are_hidden_with_their_share_and_places_but_not_of_hospitals(page):
+    warned = {one.id: one for one in page.quality.failed["warn"]}
+    for few in (warned["aged"], warned["dosed"]):
+        assert few.rows.mark is Mark.SMALL
+        assert few.share is None and few.examples == [] and few.past == []
+    assert (warned["placed"].rows, warned["placed"].examples) == (Cell(2), [6])
+
+
 def test_the_trend_of_an_expectation_on_people_leaves_out_runs_that_found_few():
     checks = fixtures.tables()["quality_checks"].with_columns(rows_unexpected=pl.lit(40))
     history = fixtures.tables()["quality_history"]
@@ -257,4 +265,4 @@ def test_the_trend_of_an_expectation_on_people_leaves_out_runs_that_found_few():
     }
     page = present(tables, fixtures.manifest(), fixtures.CATALOGUE)
     past = {one.id: [run.rows for run in one.past] for one in page.quality.failed["warn"]}
-    assert past == {"aged": [35, 25], "dosed": [35, 3, 25]}
+    assert past == {"aged": [35, 25], "dosed": [35, 25], "placed": []}

@@ -1,7 +1,8 @@
 -- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
 -- several tumours or to one of another episode than its date, an operation without its kind, a palliative drug before
--- any recorded spread, a dose of zero far from any that was given or with a reason for stopping, or naming a drug or
--- topic that the vocabulary does not know. It only ever prevents a failure.
+-- any recorded spread, a dose of zero far from any that was given or with a reason for stopping, a report on what was
+-- left after treatment where none is recorded before, or naming a drug or topic that the vocabulary does not know. It
+-- only ever prevents a failure.
 -- episode_key: the episode in doubt; null where it is the whole patient.
 
 -- drugs_elsewhere: the days on which a dose that names a tumour of one episode would belong to another by its date,
@@ -334,4 +335,27 @@ from placed_treatments as t
 where
     t.intent = 'palliative'
     and t.drug in (select d.drug from dose_drugs as d)
-    and t.start_date < coalesce(t.metastatic_date, date '9999-12-31');
+    and t.start_date < coalesce(t.metastatic_date, date '9999-12-31')
+union all
+-- The report was written after treatment that is not on record: any drug may have been given before the operation.
+select
+    s.patient_key,
+    'surgeries' as table_name,
+    s.row_number,
+    case
+        when s.yp_t is not null then 'yp_t'
+        when s.yp_n is not null then 'yp_n'
+        when s.yp_unreadable then 'yp_t'
+        else 'rcb_class'
+    end as column_name,
+    'unrecorded-neoadjuvant' as reason,
+    cast(null as varchar) as ingredient,
+    coalesce(t.diagnosis_date, s.surgery_date) as start_date,
+    s.surgery_date as end_date,
+    t.episode_key
+from stg_surgeries as s
+inner join fct_tumours as t on s.patient_key = t.patient_key and s.tumour_id = t.tumour_id
+where
+    t.pathway = 'surgery-first'
+    and s.surgery_date <= coalesce(t.first_curative_date, date '9999-12-31')
+    and (s.yp_unreadable or coalesce(s.yp_t, s.yp_n, s.rcb_class) is not null);

@@ -132,7 +132,7 @@ doubts as (
                 and 'recurrence' in (select i.kind from rule_interruptions as i)
             )
             or (
-                d.reason in ('unrecognised-drug', 'names-another-tumour', 'zero-dose')
+                d.reason in ('unrecognised-drug', 'names-another-tumour', 'zero-dose', 'unrecorded-neoadjuvant')
                 and (d.ingredient is null or d.ingredient in (select g.ingredient from rule_drugs as g))
                 and d.start_date <= s.drugs_through
                 and d.end_date >= coalesce(s.drugs_from, s.observed_from)

@@ -265,6 +265,11 @@ def doubts(context, episode, rule, needs, window, opened):
     unclear = {day for name in needed for day in unclear_zeros(context, name)}
     if window and any(window[0] <= day <= window[1] for day in unclear):
         found.append("zero-dose")
+    if window and any(
+        diagnosis <= window[1] and day >= window[0]
+        for diagnosis, day in treated_before_unrecorded(episode)
+    ):
+        found.append("unrecorded-neoadjuvant")
     if any(
         row.get("surgery_date")
         and facts.may_be_definitive(row, patient)
@@ -287,8 +292,22 @@ def doubts(context, episode, rule, needs, window, opened):
     if moved and opened and moved > opened:
         found.append("transferred-in")
     order = ["names-another-tumour", "quarantined-row", "undated-row", "unlinked-row"]
-    order += ["unrecognised-drug", "unspecified-surgery", "zero-dose", "transferred-in"]
+    order += ["unrecognised-drug", "unrecorded-neoadjuvant", "unspecified-surgery", "zero-dose"]
+    order += ["transferred-in"]
     return sorted(found, key=order.index)
+
+
+def treated_before_unrecorded(episode):
+    """Diagnosis and operation where a report tells of treatment before, and none is on record."""
+    first = min((d.date for d in episode.systemic if not episode.is_metastatic(d)), default=LATE)
+    return [
+        (tumour.get("diagnosis_date") or row["surgery_date"], row["surgery_date"])
+        for tumour in episode.tumours
+        if facts.pathway(episode, tumour).startswith("surgery-first")
+        for row in episode.surgeries.get(tumour["tumour_id"], [])
+        if row.get("surgery_date") and row["surgery_date"] <= first
+        if row.get("yp_t") or row.get("yp_n") or row.get("rcb_class")
+    ]
 
 
 def overlaps(row, window):

@@ -42,16 +42,31 @@ chemotherapy as (
         on c.episode_key = m.episode_key and c.ingredient = m.ingredient and c.dose_date = m.dose_date
 ),
 
+last_doses as (
+    select
+        episode_key,
+        max(counted_date) as last_counted_date
+    from chemotherapy
+    group by episode_key
+),
+
+-- What began after the last dose ends too late to tell whether one was given during radiotherapy.
 radiotherapies as (
     select
         p.patient_key,
         p.tumour_id,
         coalesce(min(r.start_date) filter (where r.is_local), min(r.start_date)) as radiotherapy_date,
         bool_and(r.is_local is null) as target_unknown,
-        case when bool_and(r.end_date is not null) then max(r.end_date) end as radiotherapy_end,
-        max(coalesce(r.end_date, r.start_date + $radiotherapy_longest_days)) as radiotherapy_through
+        case
+            when bool_and(r.end_date is not null)
+                then max(r.end_date) filter (where r.start_date < d.last_counted_date)
+        end as radiotherapy_end,
+        max(coalesce(r.end_date, r.start_date + $radiotherapy_longest_days)) filter (
+            where r.start_date < d.last_counted_date
+        ) as radiotherapy_through
     from population as p
     inner join fct_radiotherapy as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id
+    left join last_doses as d on p.episode_key = d.episode_key
     where
         r.phase = 'first-course'
         and coalesce(r.is_local, true)

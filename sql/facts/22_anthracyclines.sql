@@ -38,6 +38,7 @@ select
     d.dose_date,
     bool_or(d.setting = 'curative') as curative,
     bool_and(d.derived) as derived,
+    bool_or(d.begins) as begins,
     bool_or(d.open_course) as open_course,
     bool_and(d.is_regimen) as is_regimen,
     bool_or(d.in_trial) as in_trial
@@ -83,7 +84,8 @@ from placed as a
 left join imprecise_treatments as i on a.row_number = i.row_number;
 
 -- fct_antibody_exposures: one row a day of an episode with trastuzumab or pertuzumab, where the patient had an
--- anthracycline. derived: inside a recorded course. open_ended: how long it went on is not recorded.
+-- anthracycline. derived: inside a recorded course, of which the first day alone is proven. open_ended: how long it went
+-- on is not recorded.
 create or replace table fct_antibody_exposures as
 with placed as (
     select
@@ -118,7 +120,7 @@ select
     d.curative,
     d.derived,
     d.open_course or (d.once and d.is_regimen) as open_ended,
-    i.dose_date is null as proven,
+    i.dose_date is null and (d.begins or not d.derived) as proven,
     d.in_trial
 from placed as d
 left join inexact as i on d.patient_key = i.patient_key and d.dose_date = i.dose_date;

@@ -170,14 +170,16 @@ def exposures(context, episode, doses, anthracyclines):
     exposed = {}
     for dose in doses:
         said = exposed.setdefault(
-            dose.date, {"derived": True, "named": True, "open": False, "curative": False}
+            dose.date, {"derived": True, "named": True, "open": False, "curative": False, "begins": False}
         )
         said["derived"] &= is_course(dose.row)
+        said["begins"] |= dose.row["start_date"] == dose.date
         said["named"] &= dose.drug.regimen
         said["open"] |= dose.open
         said["curative"] |= not episode.is_metastatic(dose)
     for day, said in exposed.items():
         said["exact"] = not any(start <= day <= end for start, end in vague)
+        said["exact"] &= said["begins"] or not said["derived"]
         said["exact"] &= not (said["named"] and any(a <= day <= b for a, b in sequences))
         said["shortest"] = day if said["derived"] else after(day, 21)
         unknown = said["open"] or (said["named"] and len(exposed) == 1)

@@ -85,6 +85,10 @@ def r01_setting(context, episode, setting, doses):
             case.missing.append("her2-unknown")
         if read:
             r01_negative(case, setting, doses, taken)
+        bridged = "bridging-dose" in case.exceptions
+        trial = any(dose.row.get("trial") is True for dose in doses)
+        if case.failure and not (bridged or trial) and positive_elsewhere(context, episode, first):
+            case.missing.append("may-be-for-another-tumour")
         shown = case.failure and case.failure != "undocumented"
         if shown and facts.m_status(episode, episode.index) is None:
             case.missing.append("m-unknown")
@@ -92,6 +96,27 @@ def r01_setting(context, episode, setting, doses):
         case.doubts.append("stream-not-linked")
     case.doubts += doubts(context, episode, "R01", ["her2"], None, first)
     return case
+
+
+def positive_elsewhere(context, episode, day):
+    """Whether a dose of the day, if it named no tumour, would be for another one, a positive one."""
+    groups = [
+        one
+        for one in facts.episodes(context.patient, context.drugs)
+        if any(ever_positive(one, tumour) for tumour in one.tumours)
+    ]
+    begun = [one for one in groups if one.first_diagnosis and one.first_diagnosis <= day]
+    return bool(begun) and begun[-1].ids != episode.ids
+
+
+def ever_positive(episode, tumour):
+    tests = [
+        t
+        for t in episode.tests.get(tumour["tumour_id"], [])
+        if t.get("invasive") is not False and t.get("specimen_site") != "metastasis"
+    ]
+    found = facts.results(tests)
+    return POSITIVE in found or (not found and tumour.get("her2_summary") == POSITIVE)
 
 
 def read_negative(tumour, tests, taken, only_assays):

@@ -133,6 +133,22 @@ tumours_read as (
         c.setting
 ),
 
+-- By its day alone the first dose would be for another tumour, which is HER2-positive: the row may name the wrong one.
+positive_elsewhere as (
+    select distinct
+        c.episode_key,
+        c.setting
+    from courses as c
+    inner join fct_tumours as t on c.episode_key = t.episode_key
+    inner join fct_episodes as o on t.patient_key = o.patient_key
+    inner join fct_episode_spans as s on o.episode_key = s.episode_key
+    where
+        o.ever_positive
+        and o.episode_key <> c.episode_key
+        and o.diagnosis_date <= c.first_dose_date
+        and c.first_dose_date between s.from_date and s.through_date
+),
+
 population as (
     select
         t.patient_key,
@@ -159,6 +175,7 @@ population as (
         w.ish_came_later and b.her2_days <= $max_bridging_doses as bridging,
         w.first_positive_date,
         s.assays,
+        e.episode_key is not null as positive_elsewhere,
         c.setting = 'metastatic' and coalesce(c.first_other_date > c.first_dose_date, true) as deruxtecan_first
     from fct_tumours as t
     inner join stg_patients as p on t.patient_key = p.patient_key
@@ -167,6 +184,7 @@ population as (
     left join first_drugs as f on c.episode_key = f.episode_key and c.setting = f.setting
     left join weighed as w on c.episode_key = w.episode_key and c.setting = w.setting
     left join shown as s on t.episode_key = s.episode_key
+    left join positive_elsewhere as e on c.episode_key = e.episode_key and c.setting = e.setting
     left join fct_awaited_days as b on c.episode_key = b.episode_key and c.setting = b.setting
     where t.is_index
 ),
@@ -205,11 +223,17 @@ select
             and first_dose_date >= $her2_low_from then 'her2-low-not-recorded'
         when shown_negative and deruxtecan_first and first_dose_date >= $her2_ultralow_from
             then 'her2-ultralow-not-recorded'
+        when
+            (shown_negative or positive_later or $undocumented = 'non-conformant')
+            and positive_elsewhere
+            and first_trial_date is null
+            and not coalesce(bridging, false) then 'may-be-for-another-tumour'
         when shown_negative or positive_later or $undocumented = 'non-conformant' then null
         when first_dose_date + $report_lag_days <= observable_through then 'her2-unknown'
     end as missing_reason,
     case missing_reason
         when 'm-unknown' then ['tumours.clinical_m']
+        when 'may-be-for-another-tumour' then ['treatments.tumour_id']
         else ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
     end as missing,
     case

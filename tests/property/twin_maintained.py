@@ -98,6 +98,10 @@ def r38(context, episode):
     if not case.met:
         if named or any(o.dose.open for o in cytotoxic):
             case.missing.append("no-end-date")
+        own = line.drugs & FAMILIES["chemotherapy"]
+        before = [d.date for d in episode.doses if d.drug.ingredients & own and d.date < first]
+        if before and between(before[-1], first) <= 42 and not case.open:
+            case.missing.append("begun-before-metastasis")
         if line.low and not case.open:
             case.missing.append("line-uncertain")
     reasons = [(o.day, o.dose.row.get("stop_reason")) for o in cytotoxic]

@@ -72,6 +72,19 @@ spans as (
         first_date
 ),
 
+-- Chemotherapy that ran before the line could begin was cut: how long it lasted for the metastasis is not known.
+begun_before as (
+    select distinct s.episode_key
+    from spans as s
+    inner join fct_line_drugs as d on s.episode_key = d.episode_key
+    inner join fct_cytotoxic_days as c on d.episode_key = c.episode_key and d.ingredient = c.ingredient
+    where
+        d.line_number = 1
+        and d.is_cytotoxic
+        and c.dose_date < s.first_date
+        and c.dose_date >= s.first_date - $running_days
+),
+
 toxicities as (
     select
         s.episode_key,
@@ -94,6 +107,7 @@ judged as (
         s.end_unknown,
         s.stop_reason,
         x.reason as toxicity,
+        b.episode_key is not null as begun_before,
         cast(s.first_date + $min_days as date) as due_date,
         greatest(s.first_date + $min_days, s.last_date + $running_days) as open_until,
         s.span_days >= $min_days as enough_days,
@@ -103,6 +117,7 @@ judged as (
     inner join drugs as d on l.episode_key = d.episode_key
     left join spans as s on l.episode_key = s.episode_key
     left join toxicities as x on l.episode_key = x.episode_key
+    left join begun_before as b on l.episode_key = b.episode_key
     where l.line_number = 1
 )
 
@@ -127,6 +142,7 @@ select
     case
         when enough_days or enough_cycles then null
         when end_unknown then 'no-end-date'
+        when begun_before and open_until <= observable_through then 'begun-before-metastasis'
         when certainty = 'low' and open_until <= observable_through then 'line-uncertain'
     end as missing_reason,
     case when end_unknown then ['treatments.end_date'] else ['events.event_date'] end as missing,

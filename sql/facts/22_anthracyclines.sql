@@ -84,8 +84,8 @@ from placed as a
 left join imprecise_treatments as i on a.row_number = i.row_number;
 
 -- fct_antibody_exposures: one row a day of an episode with trastuzumab or pertuzumab, where the patient had an
--- anthracycline. derived: inside a recorded course, of which the first day alone is proven. open_ended: how long it went
--- on is not recorded.
+-- anthracycline. derived: inside a recorded course, of which the first day alone is proven. open_ended: how long it
+-- went on is not recorded.
 create or replace table fct_antibody_exposures as
 with placed as (
     select

@@ -170,7 +170,8 @@ def exposures(context, episode, doses, anthracyclines):
     exposed = {}
     for dose in doses:
         said = exposed.setdefault(
-            dose.date, {"derived": True, "named": True, "open": False, "curative": False, "begins": False}
+            dose.date,
+            {"derived": True, "named": True, "open": False, "curative": False, "begins": False},
         )
         said["derived"] &= is_course(dose.row)
         said["begins"] |= dose.row["start_date"] == dose.date

@@ -99,7 +99,7 @@ def r01_setting(context, episode, setting, doses):
 
 
 def positive_elsewhere(context, episode, day):
-    """Whether a dose of the day, if it named no tumour, would be for another one, a positive one."""
+    """Whether a dose of the day would by its day alone be for another, positive tumour."""
     groups = [
         one
         for one in facts.episodes(context.patient, context.drugs)

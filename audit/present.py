@@ -13,6 +13,7 @@ from audit.figures import all_figures
 from audit.guideline import Catalogue, Parameter
 from audit.headline import Finding, headline, no_rate
 from audit.lines import Window, windows
+from audit.loads import Load, in_quarantine, loads
 from audit.quality_page import Quality, present_quality
 from audit.repairs import AtSite, Mending, first_at_sites, mendings
 from audit.responses import Response, responses
@@ -22,19 +23,6 @@ from audit.wording import field_words, words
 DRUGS_SHOWN = 100
 """Unrecognised drug strings listed on the page; the database has them all."""
 PLACES = ("US", "EU", "ENGLAND")
-
-
-@dataclass(frozen=True)
-class Load:
-    """What became of the rows of one table."""
-
-    name: str
-    label: str
-    linked: bool
-    read: int
-    loaded: int
-    duplicates: int
-    quarantined: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,7 @@ class Page:
     windows: list[Window]
     loads: list[Load]
     not_linked: list[tuple[str, str]]
-    quarantine: list[tuple[str, str, int]]
+    quarantine: list[tuple[str, str, Cell]]
     drugs: list[Drug]
     drugs_left_out: int
     stages: list[tuple[str, Cell]]
@@ -91,8 +79,8 @@ def present(
     audited = [rule_id for rule_id in catalogue.rules if rule_id in manifest["verdicts"]]
     figures = all_figures(tables, audited, threshold)
     rules = [rule_page(figures[rule_id], manifest, catalogue) for rule_id in audited]
-    loads = _loads(tables["load_counts"])
-    loaded = {load.name: single(load.loaded, threshold) for load in loads}
+    found = loads(tables, threshold)
+    loaded = {load.name: load.loaded for load in found}
     drugs, drugs_left_out = _drugs(tables["unrecognised_drugs"], threshold)
     site_rows = tables["rates"].filter(pl.col("level") == "site")
     site_names = dict(site_rows.select("group_id", "group_name").iter_rows())
@@ -111,13 +99,13 @@ def present(
         facts=_facts(tables["registry_facts"], threshold),
         responses=responses(tables["responses"], threshold),
         windows=windows(tables["window_lines"], threshold),
-        loads=loads,
+        loads=found,
         not_linked=[
             (load.label, words()["not_linked"].get(load.name, ""))
-            for load in loads
+            for load in found
             if not load.linked
         ],
-        quarantine=_quarantine(tables["quarantine"]),
+        quarantine=in_quarantine(found),
         drugs=drugs,
         drugs_left_out=drugs_left_out,
         stages=_stages(tables["unreadable_stages"], threshold),
@@ -159,39 +147,6 @@ def _sums(counts: Mapping[str, int]) -> list[Sum]:
                 sums.append(Sum(tuple(run), total))
                 parts.update(run)
     return [*sums, Sum(tuple(label for label in labels if label not in parts))]
-
-
-def _loads(load_counts: pl.DataFrame) -> list[Load]:
-    """In the order of the contract, as the words list the tables."""
-    rows = {row["table_name"]: row for row in load_counts.to_dicts()}
-    labels: Mapping[str, str] = words()["tables"]
-    return [
-        Load(
-            name,
-            label,
-            bool(rows[name]["linked"]),
-            rows[name]["rows_read"],
-            rows[name]["rows_loaded"],
-            rows[name]["duplicates_collapsed"],
-            rows[name]["rows_quarantined"],
-        )
-        for name, label in labels.items()
-        if name in rows
-    ]
-
-
-def _quarantine(quarantine: pl.DataFrame) -> list[tuple[str, str, int]]:
-    """Table, reason in words, rows: counts of rows in files, most first."""
-    counted = quarantine.sort("n", "table_name", "reason", descending=[True, False, False])
-    tables, reasons = words()["tables"], words()["quarantine"]
-    return [
-        (
-            tables.get(row["table_name"], row["table_name"]),
-            reasons.get(row["reason"], row["reason"].replace("-", " ").capitalize()),
-            row["n"],
-        )
-        for row in counted.to_dicts()
-    ]
 
 
 def _drugs(unrecognised: pl.DataFrame, threshold: int) -> tuple[list[Drug], int]:

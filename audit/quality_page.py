@@ -9,6 +9,7 @@ import polars as pl
 from audit.counting import Tables
 from audit.disclosure import THRESHOLD, Cell, Mark, is_small, single
 from audit.extract.contract import tables as contract_tables
+from audit.loads import Load, loads
 
 HOSPITALS = "sites"
 """The one table whose small counts are shown: a row of any other belongs to a person.
@@ -48,12 +49,16 @@ class Failed:
 
 @dataclass(frozen=True)
 class TableState:
-    """One table at a glance: expectations judged, and how many failed, by severity."""
+    """One table at a glance: expectations judged, and how many failed, by severity.
+
+    `read` and `quarantined` are for whoever runs it; `load` is what a page may show.
+    """
 
     name: str
     linked: bool
     read: int
     quarantined: int
+    load: Load
     judged: int
     failed: Mapping[str, int]
 
@@ -120,9 +125,14 @@ def present_quality(
         )
     for found in failed.values():
         found.sort(key=lambda one: -(one.share or 0))
-    loads = {load["table_name"]: load for load in tables["load_counts"].to_dicts()}
+    counted = {load["table_name"]: load for load in tables["load_counts"].to_dicts()}
+    shown = {load.name: load for load in loads(tables, threshold)}
     return Quality(
-        [_state(loads[name], checks) for name in contract_tables() if name in loads],
+        [
+            _state(counted[name], shown[name], checks)
+            for name in contract_tables()
+            if name in counted
+        ],
         failed,
         [Held(check["table_name"], check["says"]) for check in checks if check["success"]],
     )
@@ -147,14 +157,17 @@ def _rows(check: Mapping[str, Any], threshold: int) -> Cell:
     return Cell(rows) if check["table_name"] == HOSPITALS else single(rows, threshold)
 
 
-def _state(load: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> TableState:
-    own = [check for check in checks if check["table_name"] == load["table_name"]]
+def _state(
+    counted: Mapping[str, Any], load: Load, checks: Sequence[Mapping[str, Any]]
+) -> TableState:
+    own = [check for check in checks if check["table_name"] == load.name]
     failed = [check["severity"] for check in own if not check["success"]]
     return TableState(
-        load["table_name"],
-        load["linked"],
-        load["rows_read"],
-        load["rows_quarantined"],
+        load.name,
+        load.linked,
+        counted["rows_read"],
+        counted["rows_quarantined"],
+        load,
         len(own),
         {severity: failed.count(severity) for severity in SEVERITIES},
     )

@@ -1,5 +1,6 @@
 """Data quality as a user meets it: validate, limits, the lists beside an audit, and the trend."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def test_validate_shows_the_state_without_a_record(untidy: Path, tmp_path: Path)
     assert "treatments-values: not so in a few of 10 rows" in done.stdout
     page = (out / "quality.html").read_text()
     for secret in ("bag 3", "31 May", "P1", "T2"):
-        assert secret not in done.stdout + done.stderr
+        # As a word: a log's time of day may hold T2.
+        assert not re.search(rf"\b{secret}\b", done.stdout + done.stderr)
         assert f">{secret}<" not in page
     assert {path.name for path in out.iterdir()} == {"quality.html", "quality.csv"}
 
@@ -84,7 +86,6 @@ def test_each_run_adds_to_the_history(audited: Path) -> None:
     with duckdb.connect(str(audited / "audit.duckdb"), read_only=True) as con:
         runs = con.sql("select distinct run_id from quality_history").fetchall()
     assert len(runs) == 2
-    assert "2 runs, since" in (audited / "report" / "quality.html").read_text()
 
 
 @pytest.mark.browser

@@ -27,9 +27,8 @@ WORKED_OUT = (
 )
 """Numbers that follow from others: `shown_behind` names these, which have to be shown."""
 OF_FILES = (
-    r"registry/(loads|quarantine)/.*",
     r"registry/(drugs_left_out|repairs/unnamed_sites)",
-    r"quality/[^/]+/(checked|read|quarantined|expectations|block|warn|info)",
+    r"quality/[^/]+/(checked|expectations|block|warn|info)",
 )
 """Rows of files, texts, hospitals and expectations, which are told in full."""
 
@@ -61,6 +60,7 @@ class Book:
         self._read_steps_across()
         self._read_readings(tables["variant_rates"])
         self._read_repairs_of_sites(tables["repairs"])
+        self._read_loads()
         self._read_facts()
         self._read_responses()
         self._read_windows(open_page)
@@ -110,6 +110,18 @@ class Book:
         hidden = [name for name, cell in listed if cell.value is None]
         assert hidden == sorted(hidden)
         assert hidden == [name for name, _ in listed[len(listed) - len(hidden) :]]
+
+    def _read_loads(self):
+        for load in self.page.loads:
+            measures = ("loaded", "duplicates", "quarantined", "read")
+            *parts, read = (self._sees("registry", "loads", load.name, m) for m in measures)
+            self._adds_up(parts, read)
+            reasons = [self._sees("registry", "quarantine", load.label, r) for r in load.reasons]
+            self._adds_up(reasons, parts[-1])
+            for measure, same in (("read", read), ("quarantined", parts[-1])):
+                self._adds_up([self._sees("quality", load.name, measure)], same)
+        listed = [(f"{table}\n{reason}", cell) for table, reason, cell in self.page.quarantine]
+        self._reads_order(listed)
 
     def _read_rule(self, rule):
         id_ = rule.rule_id

@@ -90,7 +90,18 @@ def test_every_optional_table_has_its_sentence():
 
 
 def test_rows_read_are_rows_loaded_duplicates_and_quarantined(page):
-    assert all(x.read == x.loaded + x.duplicates + x.quarantined for x in page.loads)
+    whole = [x for x in page.loads if None not in (x.read.value, x.quarantined.value)]
+    assert whole
+    for x in whole:
+        assert x.read.value == x.loaded.value + x.duplicates.value + x.quarantined.value
+
+
+def test_a_few_rows_in_quarantine_do_not_follow_from_those_read(page):
+    (treatments,) = (x for x in page.loads if x.name == "treatments")
+    assert treatments.quarantined == Cell(None, Mark.SMALL)
+    assert treatments.read == Cell(None, Mark.COVER)
+    assert treatments.loaded == Cell(90_000)
+    assert all(cell.value is None for cell in treatments.reasons.values() if cell.value != 0)
 
 
 def test_a_drug_text_of_few_patients_is_counted_but_not_named(page):

@@ -1,4 +1,5 @@
 -- fct_drug_spans: one row an ingredient in one setting of an episode: its first and last day, and its families.
+-- first_known_date: by which it had surely begun: its first day that is not in_sequence, or null.
 create or replace table fct_drug_spans as
 with spans as (
     select
@@ -7,6 +8,7 @@ with spans as (
         setting,
         ingredient,
         min(dose_date) as first_dose_date,
+        min(case when not in_sequence then dose_date end) as first_known_date,
         max(dose_date) as last_dose_date,
         min(case when in_trial then dose_date end) as first_trial_date,
         min(case when stop_reason = 'progression' then dose_date end) as first_progression_stop_date,
@@ -33,6 +35,7 @@ select
     i.is_taxane,
     i.is_cytotoxic,
     s.first_dose_date,
+    s.first_known_date,
     s.last_dose_date,
     s.first_trial_date,
     s.first_progression_stop_date,

@@ -1,6 +1,7 @@
 -- fct_antibody_days: one row a day of an episode on which trastuzumab or pertuzumab was given in curative setting.
 -- covers: days this trastuzumab day covers until the next one. together: pertuzumab with trastuzumab close by.
--- pertuzumab_in_sequence: nothing but the name of a regimen that does not begin with it puts pertuzumab on that day.
+-- trastuzumab_in_sequence, pertuzumab_in_sequence: nothing but the name of a regimen that does not begin with it puts
+-- the drug on that day.
 -- weekly: the next dose follows within days; or the previous one did and no three-weekly interval follows.
 create or replace table fct_antibody_days as
 with days as (
@@ -14,6 +15,7 @@ with days as (
         bool_or(is_regimen) as is_regimen,
         bool_or(open_course and ingredient = 'trastuzumab') as trastuzumab_open,
         bool_or(open_course and ingredient = 'pertuzumab') as pertuzumab_open,
+        coalesce(bool_and(in_sequence) filter (where ingredient = 'trastuzumab'), false) as trastuzumab_in_sequence,
         bool_and(in_sequence) filter (where ingredient = 'pertuzumab') as pertuzumab_in_sequence,
         bool_or(derived) as derived,
         bool_or(derived and ingredient = 'pertuzumab') as pertuzumab_derived,
@@ -69,6 +71,7 @@ select
     s.is_regimen,
     s.trastuzumab_open,
     s.pertuzumab_open,
+    s.trastuzumab_in_sequence,
     s.pertuzumab_in_sequence,
     s.derived,
     s.pertuzumab_derived,

@@ -5,7 +5,8 @@
 -- other a whole cycle of 21, so that sum(cycle_days) of one drug is its three-weekly equivalents times 21.
 -- days_since and days_until: to the drug's day before and after, null where there is none.
 -- derived: unfolded from a course's dates; open_course: a course without an end, how many doses it held is not known;
--- is_regimen: read from a regimen's name. A conjugate is never cytotoxic here. Methotrexate is, whatever it was for.
+-- is_regimen: read from a regimen's name; in_sequence: from one that does not tell its drugs' days apart.
+-- A conjugate is never cytotoxic here. Methotrexate is, whatever it was for.
 create or replace table fct_cytotoxic_days as
 with days as (
     select
@@ -17,6 +18,7 @@ with days as (
         bool_or(d.derived) as derived,
         bool_or(d.open_course) as open_course,
         bool_or(d.is_regimen) as is_regimen,
+        bool_and(d.in_sequence) as in_sequence,
         bool_or(d.in_trial) as in_trial,
         max(d.stop_reason) as stop_reason
     from fct_doses as d
@@ -79,8 +81,8 @@ inner join ingredients as i on s.ingredient = i.ingredient;
 -- docetaxel_carboplatin and docetaxel_cyclophosphamide: of docetaxel days with the partner close by.
 -- paclitaxel: any taxane but docetaxel, so nab-paclitaxel too. unnamed_taxane: a regimen's name left open which.
 -- paclitaxel_alone: nothing of what makes another listed backbone beside it. named_once: a regimen's name stands
--- once, for a number of cycles that is not recorded. is_open: a course without an end. paclitaxel_not_counted: either
--- is true of paclitaxel.
+-- once, for a number of cycles that is not recorded. in_sequence: as in fct_cytotoxic_days. is_open: a course without
+-- an end. paclitaxel_not_counted: named_once or is_open is true of paclitaxel.
 create or replace table fct_adjuvant_chemotherapy as
 with given as (
     select c.*
@@ -134,6 +136,7 @@ drugs as (
         max(dose_date) as last_date,
         count(*) as days,
         bool_or(open_course) as is_open,
+        bool_or(in_sequence) as in_sequence,
         bool_or(is_regimen) and count(*) = 1 as named_once,
         max(stop_reason) filter (where stop_reason in ('toxicity', 'patient-refusal', 'progression')) as stop_reason
     from given
@@ -170,6 +173,7 @@ select
     coalesce(max(p.docetaxel_carboplatin), 0) as docetaxel_carboplatin,
     coalesce(max(p.docetaxel_cyclophosphamide), 0) as docetaxel_cyclophosphamide,
     bool_or(d.is_open) as is_open,
+    bool_or(d.in_sequence) as in_sequence,
     bool_or(d.named_once) as named_once,
     coalesce(
         bool_or(d.is_open or d.named_once) filter (

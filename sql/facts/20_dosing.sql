@@ -148,6 +148,7 @@ with given as (
         case when d.dose_unit = 'mg/kg' then d.dose end as mg_kg,
         d.infusion_minutes,
         d.derived,
+        d.in_sequence,
         d.open_course,
         d.in_trial,
         d.stop_reason
@@ -169,6 +170,7 @@ with given as (
         sum(case when d.dose_unit = 'mg/kg' then d.dose end) as mg_kg,
         max(d.infusion_minutes) as infusion_minutes,
         bool_and(d.derived) as derived,
+        bool_and(d.in_sequence) as in_sequence,
         bool_or(d.open_course) as open_course,
         bool_or(d.in_trial) as in_trial,
         max(d.stop_reason) as stop_reason
@@ -209,9 +211,9 @@ select
     coalesce(
         setting <> lag(setting) over drug_days or episode_key <> lag(episode_key) over drug_days, true
     ) as moved,
-    coalesce(lag(derived) over drug_days, false)
-    or coalesce(lag(derived, 2) over drug_days, false)
-    or coalesce(lead(derived) over drug_days, false) as beside_course
+    coalesce(lag(derived or in_sequence) over drug_days, false)
+    or coalesce(lag(derived or in_sequence, 2) over drug_days, false)
+    or coalesce(lead(derived or in_sequence) over drug_days, false) as beside_course
 from formed
 window drug_days as (partition by patient_key, ingredient order by dose_date);
 
@@ -238,8 +240,9 @@ window drug_runs as (partition by patient_key, ingredient order by dose_date);
 -- course_run: counts the patient's courses of the drug: a long gap, another setting or another episode begins the next.
 -- unjudged: why the amount can't be judged: dose-missing, dose-unclear, dose-implausible, weight-missing; else null.
 -- moved: the day before was in another setting or episode, or there was none.
--- beside_course: one of the days that these intervals are counted to is derived from a course's dates, so that neither
--- the intervals nor the place of the day among the doses is known.
+-- in_sequence: nothing but the name of a regimen that does not begin with the drug puts it on that day.
+-- beside_course: one of the days that these intervals are counted to is such a day, or derived from a course's dates,
+-- so that neither the intervals nor the place of the day among the doses is known.
 create or replace table fct_antibody_dose_days as
 with numbered as (
     select
@@ -293,6 +296,7 @@ select
     w.days_until,
     w.days_before,
     w.moved,
+    w.in_sequence,
     w.beside_course,
     w.course_run,
     case

@@ -6,7 +6,8 @@ where is_her2_antibody or (is_her2_conjugate and not outside_guideline);
 
 -- fct_her2_days: one row a day of an episode and setting on which one of them was given.
 -- course_number: a gap longer than the limit begins a new one. derived: unfolded from a course's dates, all of it.
--- with_pertuzumab: it is one of them. is_regimen: a regimen's name.
+-- with_pertuzumab: it is one of them. is_regimen: a regimen's name. in_sequence, pertuzumab_in_sequence: nothing but
+-- the name of a regimen that does not begin with them puts them, or pertuzumab, on that day.
 -- open_course: a course without an end began on this day.
 create or replace temp table her2_days as
 with days as (
@@ -18,6 +19,8 @@ with days as (
         bool_and(d.derived) as derived,
         bool_or(d.ingredient = 'pertuzumab') as with_pertuzumab,
         bool_or(d.is_regimen) as is_regimen,
+        bool_and(d.in_sequence) as in_sequence,
+        bool_and(d.in_sequence) filter (where d.ingredient = 'pertuzumab') as pertuzumab_in_sequence,
         bool_or(d.open_course) as open_course,
         bool_or(d.in_trial) as in_trial
     from fct_doses as d
@@ -63,6 +66,8 @@ inner join her2_courses as c
 -- fct_her2_settings: one row an episode and setting with such a dose.
 -- unended: a course without an end, or a regimen's name that stands once, on the last day: more may have been given.
 -- first_pertuzumab_date, last_anthracycline_date: the latter before the first HER2 dose, in any setting.
+-- first_known_date, known_pertuzumab_date: by which they had surely begun: the first day that is not in_sequence, or
+-- null.
 create or replace table fct_her2_settings as
 with given as (
     select
@@ -72,6 +77,8 @@ with given as (
         min(dose_date) as first_dose_date,
         max(dose_date) as last_dose_date,
         min(case when with_pertuzumab then dose_date end) as first_pertuzumab_date,
+        min(case when not in_sequence then dose_date end) as first_known_date,
+        min(case when not pertuzumab_in_sequence then dose_date end) as known_pertuzumab_date,
         bool_or(open_course)
         or (count(*) filter (where is_regimen) = 1 and max(case when is_regimen then dose_date end) = max(dose_date))
             as unended,
@@ -105,6 +112,8 @@ select
     g.unended,
     g.in_trial,
     g.first_pertuzumab_date,
+    g.first_known_date,
+    g.known_pertuzumab_date,
     a.last_date as last_anthracycline_date
 from given as g
 left join anthracyclines as a on g.episode_key = a.episode_key and g.setting = a.setting;

@@ -293,8 +293,8 @@ left join current_drugs as c
 -- after more than the limit of persistence that still meets it; clear_date: the first later one that meets no limit of
 -- the drugs of the fall.
 -- known_methods: false where the method of one of the two numbers is missing. last_dose_date: up to the action days,
--- and next_dose_date after them; early_dose_date: the first dose after them before recovery that is no course's date
--- alone. early_derived: a course's dates put a dose there.
+-- and next_dose_date after them; early_dose_date: the first dose after them before recovery that is neither a course's
+-- date alone nor in_sequence. early_derived: one of these puts a dose there.
 create or replace table fct_lvef_falls as
 with states as (
     select
@@ -475,14 +475,14 @@ doses as (
                 when
                     h.dose_date > f.from_date + $lvef_action_days
                     and h.dose_date < coalesce(f.recovered_date, date '9999-12-31')
-                    and not h.derived then h.dose_date
+                    and not (h.derived or h.in_sequence) then h.dose_date
             end
         ) as early_dose_date,
         coalesce(
             bool_or(
                 h.dose_date > f.from_date + $lvef_action_days
                 and h.dose_date < coalesce(f.recovered_date, date '9999-12-31')
-                and h.derived
+                and (h.derived or h.in_sequence)
             ),
             false
         ) as early_derived

@@ -21,7 +21,7 @@ from twin_case import (
     together,
 )
 from twin_facts import LATE
-from twin_record import after
+from twin_record import after, days_in_sequence
 
 
 @rule(
@@ -69,7 +69,13 @@ def r14(context, episode):
     pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date >= surgery]
     first = first_day(pertuzumab)
     in_time = first is not None and first <= after(case.decision, 42)
-    case.due = after(case.decision, 400 if in_time else 42)
+    partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]
+    sequence = days_in_sequence(partners)
+    known = [dose.date for dose in partners if dose.date not in sequence]
+    begun = min(known, default=after(case.decision, 400 - 42))
+    case.due = after(case.decision, 400) if in_time else after(begun, 42)
+    if not in_time and first and first <= case.due:
+        case.missing.append("days-not-recorded")
     counted = together(context, episode, surgery, after(case.decision, 400))
     case.met = in_time and len(counted) >= 15
     case.exceptions += documented(context, episode, "R14", PERTUZUMAB_TOPICS)
@@ -77,9 +83,10 @@ def r14(context, episode):
     if in_trial(episode, date.min, LATE):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
-    partners = [dose for dose in episode.curative("trastuzumab") if dose.date >= surgery]
-    partner_open = any(d.open for d in partners) and len({d.date for d in pertuzumab}) >= 15
+    partner_open = any(d.open for d in partners) or sequence
+    partner_open = partner_open and len({d.date for d in pertuzumab}) >= 15
     unknown = any(d.open for d in pertuzumab) or named_once(episode, pertuzumab)
+    unknown |= bool(days_in_sequence(pertuzumab))
     if in_time and not case.met and (unknown or partner_open):
         case.missing.append("no-end-date")
     needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)

@@ -52,10 +52,16 @@ class Day:
         return all(is_course(dose) for dose in self.doses)
 
     @property
+    def in_sequence(self):
+        """Whether nothing but the name of a regimen given in turn puts the drug on the day."""
+        return all(dose.in_sequence for dose in self.doses)
+
+    @property
     def beside_course(self):
-        """Whether a day that its intervals are counted to is derived from a course."""
+        """Whether a day that its intervals are counted to is of a course or given in turn."""
         earlier = self.before.before if self.before else None
-        return any(day.derived for day in (self.before, earlier, self.after) if day)
+        beside = [day for day in (self.before, earlier, self.after) if day]
+        return any(day.derived or day.in_sequence for day in beside)
 
     @property
     def form(self):

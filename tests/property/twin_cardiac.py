@@ -39,6 +39,8 @@ class Her2Day:
     derived: bool  # stands in the dates of a course alone
     open: bool  # of a course without an end
     named: bool  # by a regimen's name
+    in_sequence: bool  # by nothing but one that does not begin with them
+    pertuzumab_in_sequence: bool
 
 
 def assessments(context):
@@ -67,7 +69,11 @@ def her2_days(episode):
         metastatic = any(episode.is_metastatic(dose) for dose in doses)
         derived, is_open = all(is_course(d) for d in doses), any(d.open for d in doses)
         named = any(d.drug.regimen for d in doses)
-        days.append(Her2Day(day, frozenset(drugs), metastatic, derived, is_open, named))
+        sequence = [
+            all(d.in_sequence for d in doses if d.has(name)) for name in ("her2", "pertuzumab")
+        ]
+        known = (derived or sequence[0], is_open, named, *sequence)
+        days.append(Her2Day(day, frozenset(drugs), metastatic, *known))
     return days
 
 
@@ -136,12 +142,30 @@ def r24_setting(context, episode, days, metastatic):
             in_time,
             early_pertuzumab=pertuzumab and not (metastatic or anthracyclines),
         )
+    if case.failure:
+        r24_start(case, days, heart, anthracyclines)
     if case.failure and (metastatic or (not in_time and late)):
         case.exceptions += documented(context, episode, "R24", {"lvef"})
     case.doubts = doubts(
         context, episode, "R24", [ANTIBODY, CONJUGATE], (date.min, first), after(first, -LOOK_BACK)
     )
     return case
+
+
+def r24_start(case, days, heart, anthracyclines):
+    """A regimen's name that begins with an anthracycline leaves open when the others began."""
+    first = days[0].date
+    sure = next((d.date for d in days if not d.in_sequence), None)
+    since = after(first, -LOOK_BACK)
+    if sure is None or (sure > first and any(since <= a.date <= sure for a in heart)):
+        case.missing.append("days-not-recorded")
+    if case.failure != "before-anthracycline":
+        return
+    given = [d for d in days if "pertuzumab" in d.drugs]
+    sure = next((d.date for d in given if not d.pertuzumab_in_sequence), None)
+    last = max(anthracyclines)
+    if sure is None or (sure > given[0].date and any(last <= a.date <= sure for a in heart)):
+        case.missing.append("days-not-recorded")
 
 
 def judge_value(case, context, episode, in_time, *, early_pertuzumab):
@@ -221,11 +245,15 @@ def r25_course(context, episode, days, number):
     reading = context.variant("R25", "interval", "120-days")
     limit = 98 if reading == "98-days" else 120
     counted = [day for day in heart if day >= after(first, -LOOK_BACK)]
-    too_long, opened = False, first
+    too_long, opened, certain = False, first, False
+    sure = next((d.date for d in days if not d.in_sequence), None)
     for day in days[1:]:
         if day.metastatic and day.date > after(first, 730):
             continue
         clock = max((seen for seen in counted if seen < day.date), default=first)
+        if between(clock, day.date) > limit and sure and not day.in_sequence:
+            seen = [one for one in counted if one < day.date]
+            certain |= sure == first or bool(seen and clock >= after(sure, -LOOK_BACK))
         if between(clock, day.date) > limit and not too_long:
             too_long, opened = True, clock
             case.due, case.open = after(clock, limit), first > context.observable
@@ -243,6 +271,8 @@ def r25_course(context, episode, days, number):
             case.missing.append("no-end-date")
     elif imprecise(context):
         case.missing.append("imprecise-date")
+    elif not certain:
+        case.missing.append("days-not-recorded")
     case.closed = not case.open
     case.failure = "interval-too-long"
     case.exceptions += documented(context, episode, "R25", {"lvef"}) if too_long else []

@@ -238,7 +238,8 @@ def counted(days):
     """Whether the days of a drug can be counted: no course, no regimen's name on a single day."""
     doses = [dose for day in days for dose in day.doses]
     named = {day.date for day in days if any(dose.drug.regimen for dose in day.doses)}
-    return not any(is_course(dose) for dose in doses) and len(named) != 1
+    sequence = any(all(dose.in_sequence for dose in day.doses) for day in days)
+    return not sequence and not any(is_course(dose) for dose in doses) and len(named) != 1
 
 
 def too_few(episode, own, *, metastatic):

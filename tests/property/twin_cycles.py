@@ -22,7 +22,7 @@ from twin_case import (
 )
 from twin_facts import LATE
 from twin_holds import cardiac_stops
-from twin_record import after, between, is_course
+from twin_record import after, between, days_in_sequence, is_course
 
 MERGE = 14
 FEWER_TOPICS = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS | {"chemotherapy", "taxane", "surgery"}
@@ -93,12 +93,6 @@ def r07(context, episode):
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts = doubts(context, episode, "R07", needs, window, opened)
     return [case]
-
-
-def days_in_sequence(doses):
-    """The days known only from a regimen's name that holds an anthracycline too."""
-    said = {d.date for d in doses if not (d.drug.regimen and d.has("anthracycline"))}
-    return {dose.date for dose in doses} - said
 
 
 def recorded_twice(doses):

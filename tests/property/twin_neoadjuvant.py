@@ -20,7 +20,7 @@ from twin_case import (
     together,
 )
 from twin_facts import LATE
-from twin_record import after
+from twin_record import after, days_in_sequence
 
 
 @rule(
@@ -78,9 +78,10 @@ def r05(context, episode):
     if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, given[0], case.due)
-    partner_open = any(dose.open for dose in partners)
+    partner_open = any(dose.open for dose in partners) or days_in_sequence(partners)
     partner_open = partner_open and len({dose.date for dose in pertuzumab}) >= 3
-    if (lone or any(dose.open for dose in pertuzumab) or partner_open) and not case.met:
+    unknown = any(dose.open for dose in pertuzumab) or days_in_sequence(pertuzumab)
+    if (lone or unknown or partner_open) and not case.met:
         case.missing.append("no-end-date")
     opened = tumour.get("diagnosis_date") or given[0]
     needs = ["trastuzumab", "pertuzumab"]

@@ -27,7 +27,7 @@ from twin_case import (
 )
 from twin_facts import LATE
 from twin_holds import holds
-from twin_record import FAMILIES, after, between
+from twin_record import FAMILIES, after, between, days_in_sequence
 
 SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))
 GATE = Fraction(4, 5)
@@ -222,12 +222,14 @@ def r31_course(context, episode, tumour, case, course):
     end = max(row.get("end_date") or after(row["start_date"], LONGEST) for row in course)
     named = {d.date for d in doses if d.drug.regimen and d.date < stop}
     unended = any(d.date < end and (d.open or {d.date} == named) for d in doses)
-    if between(last, start) > 42 and days[-1] <= start and not unended:
-        case.excluded.append("stopped-before")
-
     possible = [after(known, n) for n in range(between(known, end) + 1)]
     outcomes = [r31_outcome(days, start, one) for one in possible]
     failures = [one for one in outcomes if one[0] in ("paused", "stopped")]
+    sequence = days_in_sequence([dose for dose in doses if dose.date < stop])
+    unended |= any(day in sequence for _, day in failures)
+    if between(last, start) > 42 and days[-1] <= start and not unended:
+        case.excluded.append("stopped-before")
+
     case.open = end > context.observable
     if failures:
         case.failure, gap_start = min(failures, key=lambda one: one[1])

@@ -122,6 +122,17 @@ class Dose:
         """Whether the dose holds any of the ingredients or families named."""
         return any(self.drug.ingredients & FAMILIES.get(name, {name}) for name in names)
 
+    @property
+    def in_sequence(self):
+        """Whether a regimen's name holds an anthracycline and an antibody, given in turn."""
+        both = self.has("anthracycline") and self.has("trastuzumab", "pertuzumab")
+        return self.drug.regimen and both
+
+
+def days_in_sequence(doses):
+    """The days that nothing but the name of such a regimen tells of."""
+    return {dose.date for dose in doses} - {dose.date for dose in doses if not dose.in_sequence}
+
 
 def is_course(dose):
     row = dose.row

@@ -20,7 +20,7 @@ from twin_case import (
     stops,
 )
 from twin_chemotherapy import equivalents, weights
-from twin_record import EITHER_TAXANE, FAMILIES, after
+from twin_record import EITHER_TAXANE, FAMILIES, after, days_in_sequence
 
 DOCETAXEL_CARBOPLATIN_FROM = date(2008, 5, 1)
 PACLITAXEL_ALONE_FROM = date(2015, 1, 8)
@@ -121,7 +121,7 @@ def judge_backbone(context, episode, case, given):
     decides = either and not strict and not any(dose.has("anthracycline") for dose in given)
     if decides and not case.met_reason:
         case.missing.append("taxane-not-named")
-    unended = any(dose.open for dose in given)
+    unended = any(dose.open for dose in given) or days_in_sequence(given)
     if not case.met and unended and any(found.values()):
         case.missing.append("no-end-date")
     case.failure = why_not(given, [*found.values(), suits is not False and alone])

@@ -195,6 +195,8 @@ def judge(context, episode, case, gaps, own, metastatic):
 def uncertain(days, earlier, later):
     if any(earlier.date < zero < later.date for zero in later.zeros):
         return "zero-dose-in-gap"
+    if earlier.in_sequence or later.in_sequence:
+        return "days-not-recorded"
     opened = [day for day in days if day.date <= earlier.date]
     if any(is_course(d) and d.open for day in opened for d in day.doses):
         return "no-end-date"

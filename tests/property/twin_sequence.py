@@ -20,7 +20,7 @@ from twin_case import (
     systemic_intents,
 )
 from twin_facts import LATE, POSITIVE
-from twin_record import after
+from twin_record import after, days_in_sequence
 
 NEOADJUVANT_TOPICS = {"surgery", "chemotherapy", "taxane", "trastuzumab", "her2-antibody", "her2"}
 
@@ -196,7 +196,9 @@ def r08(context, episode):
 def chemotherapy_open(course):
     """Whether an open course, or the name of a regimen on one day, hides the last dose."""
     named = {dose.date for dose in course if dose.drug.regimen}
-    return any(dose.open for dose in course) or len(named) == 1
+    last = max((dose.date for dose in course), default=None)
+    unended = any(dose.open for dose in course) or last in days_in_sequence(course)
+    return unended or len(named) == 1
 
 
 def shown(context, episode, tumour):

@@ -75,6 +75,8 @@ def r01_setting(context, episode, setting, doses):
         read = decisive or all(read_negative(t, tests, taken, only_assays) for t in episode.tumours)
         if later:
             case.failure = "result-after-first-dose"
+            if POSITIVE in facts.results(perhaps_timely(tests, doses)):
+                case.missing.append("days-not-recorded")
         elif read:
             case.failure = "her2-negative" if facts.results(tests) else "summary-only"
         elif limit > context.observable:
@@ -117,6 +119,15 @@ def ever_positive(episode, tumour):
     ]
     found = facts.results(tests)
     return POSITIVE in found or (not found and tumour.get("her2_summary") == POSITIVE)
+
+
+def perhaps_timely(tests, doses):
+    """The tests read in time for a drug that begins no earlier than its first day on record."""
+    known = [dose.date for dose in doses if not dose.in_sequence]
+    if known and known[0] == doses[0].date:
+        return []
+    limit = after(known[0], 14) if known else date.max
+    return [t for t in tests if facts.result_date(t) and facts.result_date(t) <= limit]
 
 
 def read_negative(tumour, tests, taken, only_assays):

@@ -23,7 +23,7 @@ from twin_case import (
 )
 from twin_facts import LATE
 from twin_holds import cardiac_stops, paused_days
-from twin_record import FAMILIES, RULES, after, between, read_topic
+from twin_record import FAMILIES, RULES, after, between, days_in_sequence, read_topic
 
 
 @rule(
@@ -64,7 +64,8 @@ def r17(context, episode):
     case.met = covered >= target or three_weekly >= enough
     case.margin = covered - target
     named = {dose.date for dose in doses if dose.drug.regimen}
-    if (any(dose.open for dose in doses) or len(named) == 1) and not case.met:
+    unended = any(dose.open for dose in doses) or days_in_sequence(doses)
+    if (unended or len(named) == 1) and not case.met:
         case.missing.append("no-end-date")
     elif three_weekly + weekly < 2:
         case.missing.append("single-dose")

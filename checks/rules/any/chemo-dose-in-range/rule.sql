@@ -15,6 +15,7 @@ cytotoxics as (
         c.dose_date,
         c.derived,
         c.is_regimen,
+        c.in_sequence,
         c.in_trial,
         c.stop_reason
     from fct_cytotoxic_days as c
@@ -95,8 +96,10 @@ regimens as (
         max(d.dose_date) as last_date,
         count(*) as cycles,
         bool_or(d.in_trial) as in_trial,
-        -- How many cycles a course stands for, or the name of a regimen on one day, is not recorded.
-        d.setting = 'curative' and not bool_or(d.derived) and not (bool_or(d.is_regimen) and count(*) = 1) as counted,
+        -- How many cycles a course stands for, or a regimen's name on one day or of several parts, is not recorded.
+        d.setting = 'curative'
+        and not bool_or(d.derived or d.in_sequence)
+        and not (bool_or(d.is_regimen) and count(*) = 1) as counted,
         min_by(d.partner_date, d.dose_date) as partner_date
     from days as d
     inner join course_starts as s on d.episode_key = s.episode_key and d.setting = s.setting

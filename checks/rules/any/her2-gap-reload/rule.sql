@@ -25,6 +25,7 @@ paired as (
         s.*,
         b.form as previous_form,
         b.stop_reason as previous_stop,
+        b.in_sequence as previous_in_sequence,
         coalesce(
             s.days_before <= $weekly_interval_days
             and cast(
@@ -163,6 +164,7 @@ judged as (
         c.*,
         case
             when z.patient_key is not null then 'zero-dose-in-gap'
+            when c.in_sequence or c.previous_in_sequence then 'days-not-recorded'
             when o.open_date <= c.previous_date then 'no-end-date'
         end as may_be_filled,
         case
@@ -289,6 +291,7 @@ select
         when 'conjugate-not-told-apart' then ['treatments.drug']
         when 'stream-not-linked' then ['surgeries', 'events', 'exceptions', 'cardiac_assessments']
         when 'no-end-date' then ['treatments.end_date']
+        when 'days-not-recorded' then ['treatments.drug']
         else ['treatments.dose', 'treatments.dose_unit', 'observations.weight_kg']
     end as missing,
     case when not_loaded + unexplained = 0 then 'reloaded' end as met,

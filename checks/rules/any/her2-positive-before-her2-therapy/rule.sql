@@ -5,6 +5,7 @@ with courses as (
         s.episode_key,
         s.setting,
         min(s.first_dose_date) as first_dose_date,
+        min(s.first_known_date) as first_known_date,
         min(s.first_dose_date) filter (where s.ingredient <> 'trastuzumab-deruxtecan') as first_other_date,
         min(s.first_trial_date) as first_trial_date,
         list_sort(list(s.ingredient)) as drugs
@@ -45,6 +46,9 @@ samples as (
         s.result,
         s.result_date,
         s.result_date <= c.first_dose_date + $report_lag_days as in_time,
+        -- A regimen's name that holds the drug after an anthracycline does not tell when it began.
+        s.result_date <= coalesce(c.first_known_date, date '9999-12-31' - $report_lag_days) + $report_lag_days
+            as perhaps_in_time,
         s.specimen_date <= c.first_dose_date + $report_lag_days as taken_in_time
     from courses as c
     inner join fct_episodes as e on c.episode_key = e.episode_key
@@ -70,6 +74,7 @@ weighed as (
         s.setting,
         bool_or(s.result = 'positive' and s.in_time) as positive_in_time,
         bool_or(s.result = 'positive' and not s.in_time) as positive_later,
+        bool_or(s.result = 'positive' and not s.in_time and s.perhaps_in_time) as positive_perhaps_in_time,
         bool_or(s.result = 'equivocal' and s.taken_in_time) as equivocal,
         bool_or(s.ihc in ('1+', '2+')) filter (where s.result <> 'positive') as low_expression,
         bool_or(
@@ -169,6 +174,7 @@ population as (
         w.episode_key is not null as assayed,
         coalesce(w.newest_metastasis = 'positive', w.positive_in_time, false) as positive_in_time,
         coalesce(w.positive_later, false) as positive_later,
+        coalesce(w.positive_perhaps_in_time, false) as positive_perhaps_in_time,
         coalesce(w.equivocal, false) and w.newest_metastasis is null as equivocal,
         u.all_negative or coalesce(w.newest_metastasis = 'negative', false) as all_negative,
         w.low_expression,
@@ -217,6 +223,7 @@ select
     case
         when is_met then null
         when equivocal then 'her2-equivocal'
+        when positive_perhaps_in_time then 'days-not-recorded'
         when (shown_negative or positive_later) and m_status = 'unknown' then 'm-unknown'
         when
             shown_negative and deruxtecan_first and low_expression is null
@@ -234,6 +241,7 @@ select
     case missing_reason
         when 'm-unknown' then ['tumours.clinical_m']
         when 'may-be-for-another-tumour' then ['treatments.tumour_id']
+        when 'days-not-recorded' then ['treatments.start_date']
         else ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
     end as missing,
     case

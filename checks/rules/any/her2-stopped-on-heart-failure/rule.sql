@@ -150,7 +150,8 @@ doses as (
         s.episode_key,
         max(case when h.dose_date <= s.due_date then h.dose_date end) as last_dose_date,
         min(case when h.dose_date > s.due_date then h.dose_date end) as next_dose_date,
-        min(case when h.dose_date > s.due_date and not h.derived then h.dose_date end) as next_exact_date,
+        min(case when h.dose_date > s.due_date and not (h.derived or h.in_sequence) then h.dose_date end)
+            as next_exact_date,
         bool_or(h.open_course) as unended
     from subjects as s
     inner join fct_her2_days as h on s.episode_key = h.episode_key and s.setting = h.setting

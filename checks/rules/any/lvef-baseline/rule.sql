@@ -10,6 +10,8 @@ with subjects as (
         s.setting,
         s.first_dose_date,
         s.first_pertuzumab_date,
+        s.first_known_date,
+        s.known_pertuzumab_date,
         case when s.first_pertuzumab_date is not null then s.last_anthracycline_date end as last_anthracycline_date
     from fct_tumours as t
     left join fct_her2_settings as s on t.episode_key = s.episode_key
@@ -24,7 +26,21 @@ assessments as (
         min(a.assessment_date) filter (where a.assessment_date > s.first_dose_date) as first_after_date,
         coalesce(
             bool_or(a.assessment_date between s.last_anthracycline_date and s.first_pertuzumab_date), false
-        ) as after_anthracycline
+        ) as after_anthracycline,
+        coalesce(
+            bool_or(
+                a.assessment_date between s.first_dose_date - $lvef_baseline_days
+                and coalesce(s.first_known_date, date '9999-12-31')
+            ),
+            false
+        ) as perhaps_before,
+        coalesce(
+            bool_or(
+                a.assessment_date between s.last_anthracycline_date
+                and coalesce(s.known_pertuzumab_date, date '9999-12-31')
+            ),
+            false
+        ) as perhaps_after_anthracycline
     from subjects as s
     inner join stg_cardiac_assessments as a on s.patient_key = a.patient_key
     group by
@@ -91,6 +107,12 @@ judged as (
         coalesce(a.last_before_date >= s.first_dose_date - $lvef_baseline_days, false) as in_time,
         coalesce(a.first_after_date <= s.first_dose_date + $grace_days, false) as late,
         s.last_anthracycline_date is null or coalesce(a.after_anthracycline, false) as after_anthracycline,
+        -- A regimen's name that holds them after an anthracycline does not tell when they began.
+        coalesce(s.first_known_date > s.first_dose_date, true)
+        and (coalesce(a.perhaps_before, false) or s.first_known_date is null) as began_later,
+        coalesce(s.known_pertuzumab_date > s.first_pertuzumab_date, true)
+        and (coalesce(a.perhaps_after_anthracycline, false) or s.known_pertuzumab_date is null)
+            as pertuzumab_began_later,
         coalesce(b.lvef_percent < $lvef_low, false) as low,
         b.lvef_percent is null and coalesce(b.result <> 'normal', true) as untold,
         d.episode_key is not null as decided
@@ -123,9 +145,12 @@ select
     case
         when year_only and (not in_time or not after_anthracycline or (low and not decided)) then 'imprecise-date'
         when in_time and after_anthracycline and untold and not decided then 'lvef-not-recorded'
+        when began_later and (not in_time or (low and not decided)) then 'days-not-recorded'
+        when (began_later or pertuzumab_began_later) and not after_anthracycline then 'days-not-recorded'
     end as missing_reason,
     case missing_reason
         when 'imprecise-date' then ['cardiac_assessments.assessment_date']
+        when 'days-not-recorded' then ['treatments.start_date']
         else ['cardiac_assessments.lvef_percent']
     end as missing,
     case

@@ -7,6 +7,7 @@ with courses as (
         setting,
         course_number,
         min(dose_date) as first_dose_date,
+        min(case when not in_sequence then dose_date end) as first_known_date,
         max(dose_date) as last_dose_date,
         bool_or(derived) as derived,
         bool_or(open_course)
@@ -35,6 +36,7 @@ days as (
         setting,
         dose_date as day,
         course_number,
+        in_sequence,
         cast(null as date) as assessment_date
     from fct_her2_days
     union all
@@ -43,6 +45,7 @@ days as (
         s.setting,
         a.assessment_date as day,
         cast(null as bigint) as course_number,
+        false as in_sequence,
         a.assessment_date
     from fct_her2_settings as s
     inner join stg_cardiac_assessments as a on s.patient_key = a.patient_key
@@ -69,7 +72,13 @@ waits as (
         case
             when f.last_assessment_date >= c.first_dose_date - $lvef_baseline_days then f.last_assessment_date
             else c.first_dose_date
-        end as since_date
+        end as since_date,
+        -- A regimen's name tells neither that the drug was given on this day nor since when.
+        not f.in_sequence
+        and (
+            coalesce(c.first_known_date = c.first_dose_date, false)
+            or coalesce(f.last_assessment_date >= c.first_known_date - $lvef_baseline_days, false)
+        ) as is_known
     from numbered as c
     inner join followed as f
         on c.episode_key = f.episode_key and c.setting = f.setting and c.course_number = f.course_number
@@ -86,6 +95,7 @@ intervals as (
         course_number,
         since_date,
         date_diff('day', since_date, max(day)) as waited_days,
+        date_diff('day', since_date, max(case when is_known then day end)) as known_days,
         case when $interval = '98-days' then $strict_days else $max_interval_days end as limit_days
     from waits
     group by
@@ -104,6 +114,7 @@ totals as (
         max(limit_days) as limit_days,
         count(*) as intervals,
         count(*) filter (where waited_days > limit_days) as too_long,
+        bool_or(coalesce(known_days > limit_days, false)) as known_too_long,
         min(since_date) filter (where waited_days > limit_days) as first_too_long_date,
         max(since_date) as last_since_date
     from intervals
@@ -160,6 +171,7 @@ judged as (
         m.limit_days,
         m.intervals,
         m.too_long,
+        m.known_too_long,
         m.first_too_long_date,
         coalesce(m.first_too_long_date, greatest(m.last_since_date, a.last_date)) + m.limit_days as due_date,
         coalesce(m.too_long > 0, false) as fails,
@@ -197,10 +209,12 @@ select
     case
         when regular then null
         when fails and imprecise then 'imprecise-date'
+        when fails and not known_too_long then 'days-not-recorded'
         when unended and not fails then 'no-end-date'
     end as missing_reason,
     case missing_reason
         when 'imprecise-date' then ['cardiac_assessments.assessment_date']
+        when 'days-not-recorded' then ['treatments.start_date']
         else ['treatments.end_date']
     end as missing,
     case

@@ -30,6 +30,7 @@ treated as (
         c.given,
         c.stop_reason,
         c.is_open,
+        c.in_sequence,
         c.named_once,
         c.unnamed_taxane and c.anthracycline = 0 and $backbone = 'any-listed' as taxane_not_named,
         coalesce(least(o.trastuzumab_date, c.first_date), o.trastuzumab_date) as decision_date,
@@ -109,7 +110,7 @@ select
         when backbone is not null then null
         when taxane_not_named then 'taxane-not-named'
         when stage_decides then 'stage-unknown'
-        when is_begun and is_open then 'no-end-date'
+        when is_begun and (is_open or (in_sequence and not named_once)) then 'no-end-date'
     end as missing_reason,
     case missing_reason
         when 'surgery-undated' then ['surgeries.surgery_date']

@@ -18,7 +18,12 @@ with operated as (
 started as (
     select
         o.episode_key,
-        min(a.dose_date) as first_trastuzumab_date
+        min(a.dose_date) as first_trastuzumab_date,
+        -- A regimen's name that holds it after an anthracycline does not tell when it began.
+        coalesce(
+            min(case when not a.trastuzumab_in_sequence then a.dose_date end),
+            min(a.dose_date) + ($observed_days - $start_window_days)
+        ) as latest_start_date
     from operated as o
     inner join fct_antibody_days as a on o.episode_key = a.episode_key
     where
@@ -31,13 +36,14 @@ doses as (
     select
         s.episode_key,
         s.first_trastuzumab_date,
+        s.latest_start_date,
         min(a.dose_date) filter (where a.has_pertuzumab) as first_pertuzumab_date,
         count(*) filter (
             where a.together and a.dose_date <= s.first_trastuzumab_date + $observed_days
         ) as dual_dates,
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
-        bool_or(a.pertuzumab_open) as pertuzumab_open,
-        bool_or(a.trastuzumab_open) as trastuzumab_open,
+        bool_or(a.pertuzumab_open or coalesce(a.pertuzumab_in_sequence, false)) as pertuzumab_not_counted,
+        bool_or(a.trastuzumab_open or a.trastuzumab_in_sequence) as trastuzumab_not_counted,
         max(a.pertuzumab_stop) filter (
             where a.pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
         ) as pertuzumab_stop,
@@ -46,19 +52,21 @@ doses as (
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
     group by
         s.episode_key,
-        s.first_trastuzumab_date
+        s.first_trastuzumab_date,
+        s.latest_start_date
 ),
 
 judged as (
     select
         o.*,
         d.first_trastuzumab_date,
+        d.latest_start_date,
         d.first_pertuzumab_date,
         coalesce(d.dual_dates, 0) as dual_dates,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
-        d.pertuzumab_open
+        d.pertuzumab_not_counted
         or d.regimen_dates = 1
-        or (d.trastuzumab_open and d.pertuzumab_dates >= $min_doses) as doses_not_counted,
+        or (d.trastuzumab_not_counted and d.pertuzumab_dates >= $min_doses) as doses_not_counted,
         d.pertuzumab_stop,
         coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false)
             as started_in_time,
@@ -83,11 +91,14 @@ select
     episode_key,
     first_trastuzumab_date as decision_date,
     case when coalesce(pathological_node_positive, true) then 'default' else 'node-negative' end as edition,
-    first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as due_date,
+    case
+        when started_in_time then first_trastuzumab_date + $observed_days
+        else latest_start_date + $start_window_days
+    end as due_date,
     first_trastuzumab_date as clock_start,
     coalesce(diagnosis_date, first_surgery_date, first_trastuzumab_date) as observed_from,
     date '0001-01-01' as drugs_from,
-    first_trastuzumab_date + case when started_in_time then $observed_days else $start_window_days end as drugs_through,
+    due_date as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'surgery-first' then 'not-surgery-first'
@@ -103,10 +114,13 @@ select
         when in_scope is null then 'stage-unknown'
         when pathological_node_positive is null and first_trastuzumab_date < $node_negative_from then 'stage-unknown'
         when started_in_time and dual_dates < $min_doses and doses_not_counted then 'no-end-date'
+        when not started_in_time and first_pertuzumab_date <= latest_start_date + $start_window_days
+            then 'days-not-recorded'
     end as missing_reason,
     case
         when missing_reason = 'surgery-undated' then ['surgeries.surgery_date']
         when missing_reason = 'no-end-date' then ['treatments.end_date']
+        when missing_reason = 'days-not-recorded' then ['treatments.start_date']
         when pathological_node_positive is null then ['tumours.pathological_n']
         else ['tumours.pathological_t']
     end as missing,

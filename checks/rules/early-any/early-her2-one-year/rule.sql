@@ -20,7 +20,7 @@ ladders as (
         max(a.days_since) filter (where a.has_trastuzumab) as longest_interval_days,
         max(a.dose_date) filter (where a.has_trastuzumab) as last_dose_date,
         max(a.dose_date) as last_antibody_date,
-        bool_or(a.trastuzumab_open)
+        bool_or(a.trastuzumab_open or a.trastuzumab_in_sequence)
         or count(*) filter (where a.is_regimen) = 1 as open_course,
         bool_or(a.derived) as derived
     from starts as s

@@ -58,6 +58,7 @@ dose_days as (
         bool_or(h.is_her2_conjugate) as is_conjugate,
         bool_or(d.open_course) as open_course,
         bool_or(d.is_regimen) as is_regimen,
+        bool_and(d.in_sequence) as in_sequence,
         bool_or(d.in_trial) as in_trial,
         max(d.stop_reason) filter (
             where d.stop_reason in ('toxicity', 'patient-refusal', 'progression', 'death')
@@ -108,6 +109,7 @@ spanned as (
         d.first_her2_date,
         d.is_conjugate,
         d.in_trial,
+        d.in_sequence,
         d.open_course or (d.is_regimen and d.regimen_days = 1) as end_unknown,
         d.broken_if_spanning
         and case
@@ -141,7 +143,7 @@ around as (
         bool_or(breaks) as broken,
         bool_or(may_break) as maybe_broken,
         min(dose_date) filter (where may_break) as broken_from,
-        bool_or(end_unknown and dose_date < latest_end) as open_course,
+        bool_or((end_unknown or (in_sequence and may_break)) and dose_date < latest_end) as open_course,
         bool_or(in_trial) as in_trial
     from spanned
     group by

@@ -30,8 +30,8 @@ doses as (
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
         count(*) filter (where a.together) as dual_dates,
         count(*) filter (where a.is_regimen and a.has_pertuzumab) as regimen_dates,
-        bool_or(a.pertuzumab_open) as pertuzumab_open,
-        bool_or(a.trastuzumab_open) as trastuzumab_open,
+        bool_or(a.pertuzumab_open or coalesce(a.pertuzumab_in_sequence, false)) as pertuzumab_not_counted,
+        bool_or(a.trastuzumab_open or a.trastuzumab_in_sequence) as trastuzumab_not_counted,
         max(a.pertuzumab_stop) filter (
             where a.pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
         ) as pertuzumab_stop,
@@ -74,9 +74,9 @@ judged as (
         coalesce(d.dual_dates, 0) as dual_dates,
         d.pertuzumab_days,
         d.regimen_dates = 1 and d.pertuzumab_dates = 1 as by_regimen_name,
-        d.pertuzumab_open
+        d.pertuzumab_not_counted
         or d.regimen_dates = 1
-        or (d.trastuzumab_open and d.pertuzumab_dates >= $min_pertuzumab_doses) as doses_not_counted,
+        or (d.trastuzumab_not_counted and d.pertuzumab_dates >= $min_pertuzumab_doses) as doses_not_counted,
         d.pertuzumab_stop,
         d.trastuzumab_dates < $min_cycles
         and (b.stopped_for_progression or p.episode_key is not null) as progressed_early,

@@ -51,12 +51,15 @@ classed as (
 read as (
     select
         *,
-        coalesce(
-            ish_by_numbers,
-            case ish
-                when 'amplified' then 'positive' when 'not_amplified' then 'negative' when 'equivocal' then 'equivocal'
-            end
-        ) as ish_result
+        case
+            -- A report whose statement and numbers contradict each other tells neither.
+            when ish = 'amplified' and ish_by_numbers = 'negative' then 'equivocal'
+            when ish = 'not_amplified' and ish_by_numbers = 'positive' then 'equivocal'
+            when ish_by_numbers is not null then ish_by_numbers
+            when ish = 'amplified' then 'positive'
+            when ish = 'not_amplified' then 'negative'
+            else ish
+        end as ish_result
     from classed
 ),
 

@@ -14,10 +14,16 @@ def specimen_day(test):
 
 
 def ish_class(test, ihc):
-    """One ISH row under the definition in force on its test date; None where it has no result."""
+    """One ISH row; None where it has no result, equivocal where it contradicts itself."""
     recorded = {"amplified": POSITIVE, "not_amplified": NEGATIVE, "equivocal": EQUIVOCAL}.get(
         test.get("her2_ish")
     )
+    counted = counted_class(test, ihc, recorded)
+    return EQUIVOCAL if {recorded, counted} == {POSITIVE, NEGATIVE} else counted
+
+
+def counted_class(test, ihc, recorded):
+    """What its numbers mean under the definition in force on its test date, else its statement."""
     ratio, copies = test.get("her2_ratio"), test.get("her2_copies")
     if ratio is None and copies is None:
         return recorded

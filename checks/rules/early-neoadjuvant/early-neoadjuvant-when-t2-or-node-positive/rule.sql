@@ -30,12 +30,14 @@ staged as (
         y.first_trial_date,
         n.first_node_sample_date,
         u.missing as unclear_columns,
+        -- T2 begins above 20 mm: of a size of exactly that the stratum is left out, whichever category was written.
         case
+            when t.clinical_t = '2' and t.clinical_size_mm = $t1_limit_mm then false
             when t.clinical_t in ('2', '3', '4') then true
             when t.clinical_t is not null then false
             else t.clinical_size_mm > $t1_limit_mm
         end as clinically_over_20_mm,
-        coalesce(t.clinical_size_mm = $t1_limit_mm and coalesce(t.clinical_t in ('1', '1c'), true), false)
+        coalesce(t.clinical_size_mm = $t1_limit_mm and coalesce(t.clinical_t in ('1', '1c', '2'), true), false)
             as clinically_20_mm,
         case
             when

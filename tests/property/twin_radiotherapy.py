@@ -137,8 +137,19 @@ def r30_sequence(case, doses, rows):
     if rows[0].get("target") is None:
         case.missing.append("target-not-recorded")
         return
+    whole = [row for row in rows if not maybe_partial(row, doses[0].date)]
+    if not whole or whole[0]["start_date"] >= during[-1].date:
+        case.missing.append("partial-breast-not-told")
+        return
     wholly = all(dose.date > start for dose in doses)
     case.failure = f"chemotherapy-{'after' if wholly else 'during'}-radiotherapy"
+
+
+def maybe_partial(row, first):
+    """Whether a row may be of a part of the breast, over before the first chemotherapy."""
+    end = row.get("end_date") or row["start_date"]
+    short = end <= after(row["start_date"], 14) and end < first
+    return row.get("target") == "breast" and short
 
 
 # --- R31 -------------------------------------------------------------------------------------

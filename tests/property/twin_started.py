@@ -78,6 +78,8 @@ def r03(context, episode):
         case.due = after(diagnosis, 183)
     case.met = not lacking
     case.exceptions += documented(context, episode, "R03", lacking)
+    whole = documented(context, episode, "R03", {"her2"})
+    case.exceptions += [reason for reason in whole if reason == "frailty-documented"]
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)

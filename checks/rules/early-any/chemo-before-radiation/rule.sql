@@ -42,21 +42,31 @@ chemotherapy as (
         on c.episode_key = m.episode_key and c.ingredient = m.ingredient and c.dose_date = m.dose_date
 ),
 
-last_doses as (
+counted_days as (
     select
         episode_key,
+        min(counted_date) as first_counted_date,
         max(counted_date) as last_counted_date
     from chemotherapy
     group by episode_key
 ),
 
--- What began after the last dose ends too late to tell whether one was given during radiotherapy.
+-- What began after the last dose ends too late to tell whether one was given during radiotherapy. whole_date: of the
+-- first radiotherapy that can't be irradiation of a part of the breast before systemic treatment.
 radiotherapies as (
     select
         p.patient_key,
         p.tumour_id,
         coalesce(min(r.start_date) filter (where r.is_local), min(r.start_date)) as radiotherapy_date,
         bool_and(r.is_local is null) as target_unknown,
+        min(r.start_date) filter (
+            where r.is_local
+            and (
+                r.target <> 'breast'
+                or coalesce(r.end_date, r.start_date) > r.start_date + $partial_breast_days
+                or coalesce(r.end_date, r.start_date) >= d.first_counted_date
+            )
+        ) as whole_date,
         case
             when bool_and(r.end_date is not null)
                 then max(r.end_date) filter (where r.start_date < d.last_counted_date)
@@ -66,7 +76,7 @@ radiotherapies as (
         ) as radiotherapy_through
     from population as p
     inner join fct_radiotherapy as r on p.patient_key = r.patient_key and p.tumour_id = r.tumour_id
-    left join last_doses as d on p.episode_key = d.episode_key
+    left join counted_days as d on p.episode_key = d.episode_key
     where
         r.phase = 'first-course'
         and coalesce(r.is_local, true)
@@ -119,6 +129,7 @@ judged as (
         r.target_unknown,
         d.patient_key is not null as radiotherapy_seen,
         g.last_sequence_date + $min_gap_days > r.radiotherapy_date as broken,
+        coalesce(g.last_sequence_date + $min_gap_days > r.whole_date, false) as broken_by_whole,
         g.last_hard_date + $min_gap_days > r.radiotherapy_date as broken_by_hard,
         -- Asked where there is no radiotherapy yet: it is indicated and there is still time for it.
         p.radiotherapy_indicated
@@ -147,6 +158,7 @@ select
     end as excluded,
     case
         when broken and target_unknown then 'target-not-recorded'
+        when broken and not broken_by_whole then 'partial-breast-not-told'
         when broken then null
         when open_before then 'no-end-date'
         -- The order is kept: it is capecitabine, and radiotherapy's recorded end does not tell.

@@ -41,7 +41,7 @@ chemotherapy as (
         bool_or(x.open_course)
         or count(distinct case when x.is_regimen then x.dose_date end) = 1
         -- The later parts of a regimen whose name alone is recorded may follow.
-        or max(case when x.in_sequence then x.dose_date end) = max(x.dose_date) as last_dose_unknown
+        or coalesce(max(case when x.in_sequence then x.dose_date end) = max(x.dose_date), false) as last_dose_unknown
     from courses as c
     inner join fct_cytotoxic_days as x on c.episode_key = x.episode_key
     where c.pathway = 'neoadjuvant' and x.dose_date < c.before_date

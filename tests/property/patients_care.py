@@ -169,8 +169,8 @@ class Care(Chemotherapy):
                 pathology["rcb_class"] = self.pick("0", "I", "II", "III")
             if self.chance(0.15):
                 pathology["residual_invasive"] = self.pick(True, False)
-        elif self.chance(0.04):  # the treatment before it is not on record
-            pathology = self.pick({"yp_t": "ypT1c"}, {"yp_n": "ypN0"}, {"rcb_class": "II"})
+        elif day.toordinal() % 25 == 0:  # the treatment before it is not on record
+            pathology = ({"yp_t": "ypT1c"}, {"yp_n": "ypN0"}, {"rcb_class": "II"})[day.month % 3]
         procedure = self.pick("breast_conserving", "mastectomy")
         definitive = self.pick(None, None, None, True)
         if self.chance(0.08):

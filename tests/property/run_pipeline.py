@@ -6,7 +6,7 @@ from audit.pipeline import evaluate_extract
 from audit.settings import Settings
 
 # As many as leave `make test` its time. More by hand: AUDIT_PATIENTS=10010 pytest tests/property
-PATIENTS = int(os.environ.get("AUDIT_PATIENTS", "1950"))
+PATIENTS = int(os.environ.get("AUDIT_PATIENTS", "1300"))
 
 
 def pipeline_findings(registry, folder, jurisdiction="US", variants=None):

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import twin_facts as facts
 from twin_amounts import days_of, measure, plausible
 from twin_antibody_doses import in_trial
 from twin_case import Case, documented, doubts, interruptions, not_invasive, rule, stops
@@ -199,6 +200,8 @@ def judge(context, episode, case, course, own, drugs, *, metastatic):
         case.failure = "too-few-doses"
     if not any(how in (RIGHT, OTHER, WRONG, CAPPED) for how in verdicts):
         case.missing += sorted({*verdicts, "dose-unclear", "dose-implausible"})
+    elif not metastatic and (few or many) and not wrong and not known_m(episode):
+        case.missing.append("m-unknown")
     elif not lacking and not capped and over:
         case.met = True
         if OTHER in verdicts and set(verdicts) <= {RIGHT, OTHER}:
@@ -217,6 +220,11 @@ def judge(context, episode, case, course, own, drugs, *, metastatic):
     # Before a move the course may have begun elsewhere; more of it makes no fewer cycles.
     opened = first if many else after(first, -BESIDE)
     case.doubts = doubts(context, episode, "R22", needs, window, opened)
+
+
+def known_m(episode):
+    """Whether it is known that the disease was metastatic at diagnosis, or that it was not."""
+    return facts.m_status(episode, episode.index) is not None
 
 
 def excuse(context, episode, case, course, lacking, first, *, capped, over):

@@ -331,6 +331,7 @@ population as (
         t.site_id,
         t.episode_key,
         t.invasive,
+        t.m_status,
         h.episode_key is not null as her2_treated,
         c.* exclude (patient_key, episode_key, in_trial),
         c.in_trial or x.patient_key is not null as in_trial,
@@ -389,8 +390,13 @@ select
         when first_date is null then 'no-course'
         when in_trial then 'trial'
     end as excluded,
-    case when judged = 0 then left_out end as missing_reason,
     case
+        when judged = 0 then left_out
+        -- In metastatic disease numbers are not judged, and it may be that.
+        when setting = 'curative' and m_status = 'unknown' and wrong = 0 and (too_many or too_few) then 'm-unknown'
+    end as missing_reason,
+    case
+        when judged > 0 then ['tumours.clinical_m']
         when left_out = 'surface-missing' then ['observations.bsa_m2']
         else ['treatments.dose', 'treatments.dose_unit']
     end as missing,

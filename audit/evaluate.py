@@ -298,19 +298,25 @@ def _tell(
 ) -> None:
     """Lays what the card says beside the rule's inputs, as small tables for the judgement."""
     card = rule.card
-    topics = [
-        (part, topic)
+    topics: list[tuple[str, str, str | None]] = [
+        (part, topic, None)
         for parts, names in card.exceptions.topics.items()
         for part in _each(parts, ingredients)
         for name in names
         for topic in _each(part if name == "itself" else name, ingredients)
+    ]
+    topics += [
+        (part, topic, reason)
+        for part, narrow in card.exceptions.only.items()
+        for topic, reasons in narrow.items()
+        for reason in reasons
     ]
     drugs = sorted({i for name in card.needs_drugs for i in _members(name, ingredients)})
     since = rule.in_force(settings.jurisdiction)
     lay_beside(
         con,
         "rule_topics",
-        _frame({"part": [p for p, _ in topics], "topic": [t for _, t in topics]}),
+        pl.DataFrame(topics, dict.fromkeys(("part", "topic", "reason"), pl.String), orient="row"),
     )
     lay_beside(con, "rule_reasons", _frame({"reason": card.exceptions.reasons}))
     lay_beside(con, "rule_drugs", _frame({"ingredient": drugs}))

@@ -53,10 +53,14 @@ class Exclusion(_Strict):
 
 
 class Exceptions(_Strict):
-    """Documented reasons a rule accepts, and on which topics for which part of it."""
+    """Documented reasons a rule accepts, and on which topics for which part of it.
+
+    `only`, by part and topic: further topics, on which but the reasons named with them are one.
+    """
 
     reasons: list[str]
     topics: dict[str, list[str]]
+    only: dict[str, dict[str, list[str]]] = {}
 
 
 class Gate(_Strict):

@@ -85,7 +85,8 @@ def _card(rule: Rule, catalogue: Catalogue) -> Iterator[str]:
         for word in sorted(said - allowed):
             choices = ", ".join(sorted(allowed))
             yield f"card.yaml: {what} {word!r} is not known; choose from {choices}"
-    topics = {topic for part in card.exceptions.topics.values() for topic in part}
+    parts = (*card.exceptions.topics.values(), *card.exceptions.only.values())
+    topics = {topic for part in parts for topic in part}
     topics -= {*catalogue.rules, _ITSELF}
     bare = {topic.removeprefix("each ") for topic in topics}
     asked = {*bare, *card.needs_drugs}

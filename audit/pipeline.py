@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,12 @@ def _build(
     con: Connection, catalogue: Catalogue, settings: Settings, scratch: Path, stages: Stages
 ) -> Loaded:
     mapping = SourceMapping.read(settings.mapping) if settings.mapping else None
+    if settings.cutoff > datetime.now(UTC).date():
+        logger.warning(
+            "the cut-off %s lies in the future: what is not on record by then reads as not done; "
+            "name the day up to which the records are complete",
+            settings.cutoff,
+        )
     with stages.stage("extract"):
         extract = load_extract(
             settings.extract,

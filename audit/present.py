@@ -61,6 +61,11 @@ class Page:
     quality: Quality
     definitions: Mapping[str, Parameter]
 
+    @property
+    def is_early(self) -> bool:
+        """Whether the audit was made before its cut-off: care still to come looks undone."""
+        return bool(self.manifest["created_at"][:10] < self.manifest["cutoff"])
+
 
 def present(
     tables: Tables,

@@ -145,6 +145,13 @@ def _exceptions(exceptions: Exceptions) -> Iterator[str]:
         f"{part}: {', '.join(f'`{topic}`' for topic in topics)}"
         for part, topics in exceptions.topics.items()
     )
+    if exceptions.only:
+        yield "So does one of these reasons on this further topic, and no other:"
+        yield _bulleted(
+            f"{part}: {', '.join(f'`{reason}`' for reason in reasons)} on `{topic}`"
+            for part, narrow in exceptions.only.items()
+            for topic, reasons in narrow.items()
+        )
 
 
 def _gate(gate: Gate) -> Iterator[str]:

@@ -122,7 +122,8 @@ sized as (
             when d.t in ('0', 'is', '1mi', '1a', '1b', '1c', '1', '2') then false
             else d.size_mm > $t2_limit_mm
         end as over_50_mm,
-        d.size_mm = $t1_limit_mm and coalesce(d.t in ('1', '1c'), true) as exactly_20_mm,
+        -- T2 begins above 20 mm, but is often written for a tumour of exactly that size.
+        d.size_mm = $t1_limit_mm and coalesce(d.t in ('1', '1c', '2'), true) as exactly_20_mm,
         case
             when d.n in ('1mi', '1', '2', '3') then true
             when d.n in ('0', '0(i+)') then false

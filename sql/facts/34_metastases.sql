@@ -17,6 +17,16 @@ inner join stg_events as e on f.patient_key = e.patient_key
 left join fct_episodes as o on e.patient_key = o.patient_key and e.tumour_id = o.tumour_id
 where e.event = 'distant_metastasis' and (e.tumour_id is null or o.episode_key = f.episode_key);
 
+-- fct_spread_of_metastases: one row an episode: its first day with a metastasis in the brain, and its first with one
+-- elsewhere or at a site that is not named. The brain alone is affected from the one day until the other.
+create or replace table fct_spread_of_metastases as
+select
+    episode_key,
+    min(event_date) filter (where site = 'brain') as first_brain_date,
+    min(event_date) filter (where coalesce(site <> 'brain', true)) as first_elsewhere_date
+from fct_metastases
+group by episode_key;
+
 -- fct_heart_failure: one row a patient with heart failure on record: the day of the first one.
 create or replace table fct_heart_failure as
 select

@@ -66,7 +66,7 @@ documented as (
         min(x.row_number) as row_number
     from unsettled as s
     inner join stg_exceptions as x on s.patient_key = x.patient_key
-    inner join rule_topics as t on x.topic_name = t.topic
+    inner join rule_topics as t on x.topic_name = t.topic and x.reason = coalesce(t.reason, x.reason)
     inner join rule_reasons as r on x.reason = r.reason
     left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
     where

@@ -1,48 +1,14 @@
-"""The command as a user meets it: files, exit codes, refusals, kills, two runs."""
+"""The command as a user meets it: what it leaves, exit codes, gates, explanations."""
 
-import gzip
-import hashlib
 import json
 import shutil
-import signal
 import stat
-import subprocess
-import time
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
-import small_registry
-import xlsxwriter
-from the_command import COMMAND, call
-
-CUTOFF = ("--cutoff", "2024-06-30")
-
-
-def audit(extract: Path, out: Path, *more: str | Path) -> subprocess.CompletedProcess[str]:
-    return call("run", extract, *CUTOFF, "--out", out, *more)
-
-
-def fingerprint(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_registry.write(tmp_path_factory.mktemp("registry") / "extract")
-
-
-@pytest.fixture(scope="module")
-def earlier(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("earlier") / "audit"
-    done = audit(registry, out)
-    assert done.returncode == 0, done.stderr
-    return out
+from the_command import audit, call, fingerprint
 
 
 def test_an_audit_leaves_what_the_contract_lists(earlier: Path) -> None:
@@ -186,6 +152,15 @@ def test_a_rule_is_named_by_id_or_number(registry: Path, tmp_path: Path) -> None
     assert set(findings["rule_id"]) == {"neoadj-dual-blockade", "early-her2-one-year"}
 
 
+def test_a_cut_off_in_the_future_is_told(registry: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    done = audit(registry, out, "--rules", "R05", "--cutoff", "2999-12-31")
+    assert done.returncode == 0, done.stderr
+    assert "the cut-off 2999-12-31 lies in the future" in done.stderr
+    for page in ("index.html", "report.md"):
+        assert "cut-off lies in the future" in (out / "report" / page).read_text(encoding="utf-8")
+
+
 def test_a_configuration_is_all_that_a_run_needs(registry: Path, tmp_path: Path) -> None:
     shutil.copytree(registry, tmp_path / "extract")
     assert call("init", "--config", tmp_path / "audit.toml").returncode == 0
@@ -264,121 +239,6 @@ def test_a_folder_that_holds_something_else_is_never_replaced(
     assert done.returncode == 2
     assert "thesis.docx" in done.stderr
     assert (tmp_path / "thesis.docx").read_text() == "years of work"
-
-
-def empty(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.mkdir()
-
-
-def without_column(folder: Path) -> None:
-    lines = (folder / "tumours.csv").read_text().splitlines()
-    position = lines[0].split(",").index("diagnosis_date")
-    kept = [",".join(c for i, c in enumerate(line.split(",")) if i != position) for line in lines]
-    (folder / "tumours.csv").write_text("\n".join(kept))
-
-
-def truncated_gzip(folder: Path) -> None:
-    packed = gzip.compress((folder / "treatments.csv").read_bytes())
-    (folder / "treatments.csv").unlink()
-    (folder / "treatments.csv.gz").write_bytes(packed[: len(packed) // 2])
-
-
-def wrong_encoding(folder: Path) -> None:
-    text = (folder / "patients.csv").read_text().replace("P2", "Pé2")
-    (folder / "patients.csv").write_bytes(text.encode("latin-1"))
-
-
-def wrong_types(folder: Path) -> None:
-    frame = pl.read_csv(folder / "tumours.csv").with_columns(diagnosis_date=pl.lit(3.5))
-    (folder / "tumours.csv").unlink()
-    frame.write_parquet(folder / "tumours.parquet")
-
-
-def missing_sheet(folder: Path) -> None:
-    empty(folder)
-    with xlsxwriter.Workbook(str(folder / "registry.xlsx")) as book:
-        book.add_worksheet("patients").write_row(0, 0, ["patient_id", "birth_date", "sex"])
-
-
-@pytest.mark.parametrize(
-    ("harm", "said"),
-    [
-        (empty, "patients"),
-        (without_column, "diagnosis_date"),
-        (truncated_gzip, "treatments.csv.gz"),
-        (wrong_encoding, "patients.csv"),
-        (wrong_types, "diagnosis_date"),
-        (missing_sheet, "tumours"),
-    ],
-)
-def test_a_bad_extract_is_refused_and_leaves_the_earlier_audit_alone(
-    registry: Path, earlier: Path, tmp_path: Path, harm: object, said: str
-) -> None:
-    extract, out = tmp_path / "extract", tmp_path / "audit"
-    shutil.copytree(registry, extract)
-    shutil.copytree(earlier, out)
-    before = fingerprint(out)
-    assert callable(harm)
-    harm(extract)
-    done = audit(extract, out)
-    assert done.returncode == 3, done.stderr
-    assert said in done.stderr
-    assert "What to do" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert fingerprint(out) == before
-
-
-def test_a_mapping_with_a_typo_is_refused_with_its_line(registry: Path, tmp_path: Path) -> None:
-    mapping = tmp_path / "ours.yaml"
-    mapping.write_text("tables:\n  patients:\n    - fiel: patients.csv\n")
-    done = audit(registry, tmp_path / "out", "--mapping", mapping)
-    assert done.returncode == 3, done.stderr
-    assert "ours.yaml" in done.stderr
-    assert "line" in done.stderr
-
-
-def test_a_killed_run_harms_nothing_and_the_next_one_works(
-    registry: Path, earlier: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "audit"
-    shutil.copytree(earlier, out)
-    before = fingerprint(out)
-    for delay in (0.3, 0.9, 1.3, 1.7, 2.1):
-        run = subprocess.Popen(
-            [COMMAND, "run", str(registry), *CUTOFF, "--out", str(out)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(delay)
-        run.send_signal(signal.SIGKILL)
-        if run.wait() == -signal.SIGKILL:
-            found = fingerprint(out)
-            assert found == before or set(found) == set(before)
-            pl.read_parquet(out / "findings.parquet")
-            with duckdb.connect(str(out / "audit.duckdb"), read_only=True) as con:
-                con.sql("from findings limit 1").fetchall()
-    assert audit(registry, out).returncode == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["audit"]
-
-
-def test_a_second_run_on_one_folder_is_refused_while_the_first_works(
-    registry: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "audit"
-    runs = [
-        subprocess.Popen(
-            [COMMAND, "run", str(registry), *CUTOFF, "--out", str(out)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    said = [run.communicate()[1] for run in runs]
-    assert sorted(run.returncode for run in runs) == [0, 2], said
-    assert any("another audit is being written" in text for text in said)
-    assert (out / "manifest.json").is_file()
 
 
 def test_the_catalogue_is_printed(tmp_path: Path) -> None:

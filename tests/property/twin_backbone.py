@@ -80,7 +80,7 @@ def r06(context, episode):
 def r06_stage(case, tumour):
     """Whether the clinical stage is in the population."""
     t, n = facts.clinical_t(tumour), facts.read_n(tumour.get("clinical_n"))
-    if facts.at_least(t, "T2") or facts.node_positive(n):
+    if facts.above_20_mm(tumour) or facts.node_positive(n):
         return
     if t is None or n is None:
         case.missing.append("stage-unknown")

@@ -19,8 +19,10 @@ from twin_her2 import (
 )
 from twin_staging import (
     T_ORDER,
+    above_20_mm,
     at_least,
     clinical_t,
+    exactly_20_mm,
     is_inflammatory,
     node_positive,
     pathological_n,
@@ -55,10 +57,12 @@ __all__ = [
     "POSITIVE",
     "RECURRENCES",
     "T_ORDER",
+    "above_20_mm",
     "at_least",
     "clinical_t",
     "counted_surgeries",
     "episodes",
+    "exactly_20_mm",
     "first_surgery",
     "ihc_of",
     "is_definitive",

@@ -95,16 +95,12 @@ def r05_stage(context, case, tumour):
     t, n = facts.clinical_t(tumour), facts.read_n(tumour.get("clinical_n"))
     if population == "all-early" or facts.node_positive(n):
         return
-    size = tumour.get("clinical_size_mm")
-    limit = "T3" if population == "high-risk" else "T2"
-    if facts.at_least(t, limit):
-        return
-    if (
-        population == "stage-ii-iii"
-        and context.variant("R05", "size", "over-20-mm") == "20-mm-or-more"
-        and t == "T1c"
-        and size == 20
-    ):
+    if population == "high-risk":
+        large = facts.at_least(t, "T3")
+    else:
+        takes_20 = context.variant("R05", "size", "over-20-mm") == "20-mm-or-more"
+        large = facts.above_20_mm(tumour) or (takes_20 and facts.exactly_20_mm(tumour))
+    if large:
         return
     if t is None or n is None:
         case.missing.append("stage-unknown")

@@ -103,9 +103,8 @@ def r04_tumour(context, episode, tumour):
 def r04_stage(context, episode, case, tumour):
     """Whether the clinical stage is in the population."""
     t, n = facts.clinical_t(tumour), facts.read_n(tumour.get("clinical_n"))
-    exact = tumour.get("clinical_size_mm") == 20 and t in ("T1c", "T2")
-    larger = facts.at_least(t, "T2") and not exact
-    if larger or facts.node_positive(n) or node_sampled(episode, tumour):
+    exact = facts.exactly_20_mm(tumour)
+    if facts.above_20_mm(tumour) or facts.node_positive(n) or node_sampled(episode, tumour):
         return
     size = context.variant("R04", "size", "over-20-mm")
     if size == "20-mm-or-more" and exact:

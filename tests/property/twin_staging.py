@@ -51,6 +51,15 @@ def clinical_t(tumour):
     return t_with_size(read_t(tumour.get("clinical_t")), tumour.get("clinical_size_mm"))
 
 
+def exactly_20_mm(tumour):
+    """A T1c or T2 whose size is written as 20 mm: as small as no T2 is."""
+    return tumour.get("clinical_size_mm") == 20 and clinical_t(tumour) in ("T1c", "T2")
+
+
+def above_20_mm(tumour):
+    return at_least(clinical_t(tumour), "T2") and not exactly_20_mm(tumour)
+
+
 def pathological_t(tumour):
     """The T at surgery, the clinical one where it is missing; then likewise the size."""
     if is_inflammatory(tumour):

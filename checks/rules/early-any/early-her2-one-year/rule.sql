@@ -106,21 +106,6 @@ documented_trials as (
         and x.topic_name in ('early-her2-one-year', 'trastuzumab', 'her2-antibody', 'her2')
 ),
 
--- The heart as a reason needs no drug's name to be one for the antibody.
-documented_hearts as (
-    select
-        s.episode_key,
-        min(x.row_number) as row_number
-    from starts as s
-    inner join stg_exceptions as x on s.patient_key = x.patient_key
-    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
-    where
-        x.reason = 'contraindication-cardiac'
-        and (x.tumour_id is null or o.episode_key = s.episode_key)
-        and x.topic_name = 'lvef'
-    group by s.episode_key
-),
-
 judged as (
     select
         s.*,
@@ -137,7 +122,6 @@ judged as (
         e.stop_reason,
         x.reason as toxicity,
         h.paused_days,
-        w.row_number as heart_row,
         c.episode_key is not null as switched,
         s.first_trastuzumab_date + $max_span_days as due_date,
         case when $target = '18-cycles' then $strict_cycles * $three_weekly_days else $min_covered_days end
@@ -155,7 +139,6 @@ judged as (
     left join toxicities as x on s.episode_key = x.episode_key
     left join paused as h on s.episode_key = h.episode_key
     left join documented_trials as r on s.episode_key = r.episode_key
-    left join documented_hearts as w on s.episode_key = w.episode_key
 ),
 
 reached as (
@@ -219,8 +202,7 @@ select
             when 'death' then 'death-before-due'
         end,
         toxicity,
-        case when not still_possible and covered_days + paused_days >= target_days then 'contraindication-cardiac' end,
-        case when heart_row is not null then 'contraindication-cardiac' end
+        case when not still_possible and covered_days + paused_days >= target_days then 'contraindication-cardiac' end
     ) as excepted,
     ['trastuzumab'] as lacking,
     'stopped-before-one-year' as failed,
@@ -235,7 +217,6 @@ select
         derived_from_course_dates := derived,
         first_surgery_date := first_surgery_date,
         recorded_stop_reason := stop_reason,
-        heart_documented_in := 'exceptions row ' || cast(heart_row as varchar),
         her2_basis := her2_basis
     )) end as evidence
 from reached

@@ -30,32 +30,15 @@ pregnancies as (
         and e.event_date between n.diagnosis_date - $pregnancy_before_days and n.diagnosis_date + $pregnancy_after_days
 ),
 
--- Frailty written for HER2 treatment as a whole is a reason to leave out its chemotherapy.
-frailties as (
-    select
-        n.episode_key,
-        min(x.row_number) as row_number
-    from population as n
-    inner join stg_exceptions as x on n.patient_key = x.patient_key
-    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
-    where
-        x.reason = 'frailty-documented'
-        and x.topic_name = 'her2'
-        and (x.tumour_id is null or o.episode_key = n.episode_key)
-    group by n.episode_key
-),
-
 judged as (
     select
         n.*,
-        f.row_number as frailty_row,
         g.patient_key is not null as pregnant,
         coalesce(date_diff('day', n.diagnosis_date, n.first_antibody_date) <= $her2_due_days, false) as antibody_met,
         coalesce(date_diff('day', n.diagnosis_date, n.first_cytotoxic_date) <= $chemo_due_days, false)
             as chemotherapy_met
     from population as n
     left join pregnancies as g on n.patient_key = g.patient_key and n.tumour_id = g.tumour_id
-    left join frailties as f on n.episode_key = f.episode_key
 ),
 
 clocked as (
@@ -104,10 +87,7 @@ select
         else ['tumours.clinical_n']
     end as missing,
     case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
-    case
-        when first_trial_date <= settled_date then 'trial'
-        when antibody_met and frailty_row is not null then 'frailty-documented'
-    end as excepted,
+    case when first_trial_date <= settled_date then 'trial' end as excepted,
     case
         when antibody_met then ['chemotherapy']
         when chemotherapy_met then ['antibody']
@@ -130,7 +110,6 @@ select
         her2_positive_date := her2_positive_date,
         first_surgery_date := first_surgery_date,
         first_antibody_date := first_antibody_date,
-        first_chemotherapy_date := first_cytotoxic_date,
-        frailty_documented_in := 'exceptions row ' || cast(frailty_row as varchar)
+        first_chemotherapy_date := first_cytotoxic_date
     )) end as evidence
 from clocked

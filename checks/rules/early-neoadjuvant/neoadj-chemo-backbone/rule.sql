@@ -7,8 +7,9 @@ with neoadjuvant as (
             when t.pathway = 'neoadjuvant' then coalesce(t.first_surgery_date, t.recurrence_date, date '9999-12-31')
         end as before_date,
         case
-            when t.over_20_mm or t.node_positive or t.inflammatory then true
-            when not t.over_20_mm and not t.node_positive then false
+            when t.node_positive or t.inflammatory then true
+            when t.over_20_mm and not coalesce(t.exactly_20_mm, false) then true
+            when (t.exactly_20_mm or not t.over_20_mm) and not t.node_positive then false
         end as in_scope
     from fct_tumours as t
     where t.is_index

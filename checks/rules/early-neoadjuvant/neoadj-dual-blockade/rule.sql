@@ -12,9 +12,10 @@ with neoadjuvant as (
                         when not t.node_positive and not t.over_50_mm then false
                     end
             else case
-                when t.over_20_mm or t.node_positive or t.inflammatory then true
-                when $size = '20-mm-or-more' and t.exactly_20_mm then true
-                when not t.over_20_mm and not t.node_positive then false
+                when t.node_positive or t.inflammatory then true
+                when t.exactly_20_mm and $size = '20-mm-or-more' then true
+                when t.over_20_mm and not coalesce(t.exactly_20_mm, false) then true
+                when (t.exactly_20_mm or not t.over_20_mm) and not t.node_positive then false
             end
         end as in_scope
     from fct_tumours as t

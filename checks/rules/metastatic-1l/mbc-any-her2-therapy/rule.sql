@@ -72,15 +72,6 @@ her2_drugs as (
     group by episode_key
 ),
 
-brain_alone as (
-    select d.episode_key
-    from due as d
-    inner join fct_metastases as m on d.episode_key = m.episode_key
-    where m.event_date <= d.due_date
-    group by d.episode_key
-    having bool_and(coalesce(m.site = 'brain', false))
-),
-
 sites as (
     select
         episode_key,
@@ -95,7 +86,8 @@ judged as (
         h.first_her2_date,
         date_diff('day', h.first_her2_date, d.due_date) as days_left,
         coalesce(least(f.first_date, v.low_date) <= d.due_date, false) as heart_weak,
-        b.episode_key is not null and coalesce(r.first_date <= d.due_date, false) as brain_treated,
+        coalesce(b.first_brain_date <= d.due_date and r.first_date <= d.due_date, false)
+        and coalesce(b.first_elsewhere_date > d.due_date, true) as brain_treated,
         f.first_date as heart_failure_date,
         v.low_date as low_lvef_date,
         s.metastases
@@ -103,7 +95,7 @@ judged as (
     left join her2_drugs as h on d.episode_key = h.episode_key
     left join fct_heart_failure as f on d.patient_key = f.patient_key
     left join low_lvef as v on d.patient_key = v.patient_key
-    left join brain_alone as b on d.episode_key = b.episode_key
+    left join fct_spread_of_metastases as b on d.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as r on d.patient_key = r.patient_key
     left join sites as s on d.episode_key = s.episode_key
 )

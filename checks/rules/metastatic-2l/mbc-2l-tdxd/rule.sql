@@ -39,15 +39,6 @@ lungs as (
     group by patient_key
 ),
 
-brain_alone as (
-    select l.episode_key
-    from fct_lines as l
-    inner join fct_metastases as m on l.episode_key = m.episode_key
-    where l.line_number = 1 and m.event_date <= l.start_date + $component_days
-    group by l.episode_key
-    having bool_and(coalesce(m.site = 'brain', false))
-),
-
 judged as (
     select
         l.*,
@@ -73,8 +64,11 @@ judged as (
             case when k.episode_key is not null then f.emtansine_date end
         ) as changed_date,
         l.line_number = 1
-        and a.episode_key is not null
-        and coalesce(o.first_date <= l.start_date + $component_days, false) as brain_treated,
+        and coalesce(
+            a.first_brain_date <= l.start_date + $component_days and o.first_date <= l.start_date + $component_days,
+            false
+        )
+        and coalesce(a.first_elsewhere_date > l.start_date + $component_days, true) as brain_treated,
         cast(l.start_date + $component_days as date) as due_date
     from fct_lines as l
     inner join drugs as n on l.episode_key = n.episode_key and l.line_number = n.line_number
@@ -89,7 +83,7 @@ judged as (
     left join lungs as i on l.patient_key = i.patient_key and l.start_date >= i.ild_date
     left join lacks as k on l.episode_key = k.episode_key
     left join drugs as f on l.episode_key = f.episode_key and l.line_number + 1 = f.line_number
-    left join brain_alone as a on l.episode_key = a.episode_key
+    left join fct_spread_of_metastases as a on l.episode_key = a.episode_key
     left join fct_local_metastasis_treatment as o on l.patient_key = o.patient_key
     where l.counts_as - 1 = 1
 ),

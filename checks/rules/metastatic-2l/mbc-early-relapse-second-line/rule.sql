@@ -117,15 +117,6 @@ unavailable as (
         and (x.tumour_id is null or o.episode_key = r.episode_key)
 ),
 
-brain_alone as (
-    select r.episode_key
-    from relapses as r
-    inner join fct_metastases as m on r.episode_key = m.episode_key
-    where m.event_date <= r.due_date
-    group by r.episode_key
-    having bool_and(coalesce(m.site = 'brain', false))
-),
-
 judged as (
     select
         r.*,
@@ -145,14 +136,15 @@ judged as (
         greatest(p.tucatinib_day, p.trastuzumab_day, p.capecitabine_day) as tucatinib_day,
         d.deruxtecan_day,
         n.cns_date,
-        b.episode_key is not null and coalesce(f.first_date <= r.due_date, false) as brain_treated
+        coalesce(b.first_brain_date <= r.due_date and f.first_date <= r.due_date, false)
+        and coalesce(b.first_elsewhere_date > r.due_date, true) as brain_treated
     from relapses as r
     left join parts as p on r.episode_key = p.episode_key
     left join late_deruxtecan as d on r.episode_key = d.episode_key
     left join begun_later as j on r.episode_key = j.episode_key and j.line_number = 1
     left join begun_later as c on r.episode_key = c.episode_key and c.line_number = 1 + 1
     left join unavailable as u on r.episode_key = u.episode_key
-    left join brain_alone as b on r.episode_key = b.episode_key
+    left join fct_spread_of_metastases as b on r.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
     left join fct_cns as n on r.patient_key = n.patient_key
 )

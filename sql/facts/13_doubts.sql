@@ -1,5 +1,5 @@
 -- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
--- several tumours or to one of another episode than its date, an operation without its kind, a palliative drug before
+-- several tumours or to one of another episode than its date, an operation without its kind, what treats or shows a recurrence before
 -- any recorded spread, a dose of zero far from any that was given or with a reason for stopping, a report on what was
 -- left after treatment where none is recorded before, or naming a drug or topic that the vocabulary does not know. It
 -- only ever prevents a failure.
@@ -18,6 +18,38 @@ select
 from dose_places as p
 inner join dose_tumours as v on p.patient_key = v.patient_key and p.episode_key <> v.episode_key
 inner join episode_starts as e on p.episode_key = e.episode_key;
+
+-- recurrence_traces: one row a record of a tumour that shows or treats a metastasis, whatever the events say.
+create or replace temp table recurrence_traces as
+select
+    patient_key,
+    tumour_id,
+    'receptor_tests' as table_name,
+    row_number,
+    'specimen_site' as column_name,
+    specimen_date as trace_date
+from stg_receptor_tests
+where specimen_site = 'metastasis'
+union all
+select
+    patient_key,
+    tumour_id,
+    'surgeries' as table_name,
+    row_number,
+    'procedure' as column_name,
+    surgery_date as trace_date
+from stg_surgeries
+where procedure = 'metastasectomy'
+union all
+select
+    patient_key,
+    tumour_id,
+    'radiotherapy' as table_name,
+    row_number,
+    'target' as column_name,
+    start_date as trace_date
+from stg_radiotherapy
+where target in ('brain', 'bone');
 
 create or replace table fct_doubts as
 with vague_drugs as (
@@ -336,6 +368,39 @@ where
     t.intent = 'palliative'
     and t.drug in (select d.drug from dose_drugs as d)
     and t.start_date < coalesce(t.metastatic_date, date '9999-12-31')
+union all
+-- A sample or an operation of a metastasis, radiotherapy where only metastases are treated, or a drug stopped for
+-- progression or death: the same.
+select
+    s.patient_key,
+    v.table_name,
+    v.row_number,
+    v.column_name,
+    'unrecorded-recurrence' as reason,
+    cast(null as varchar) as ingredient,
+    v.trace_date as start_date,
+    v.trace_date as end_date,
+    f.episode_key
+from fct_spread as s
+inner join fct_episodes as f on s.patient_key = f.patient_key and s.tumour_id = f.tumour_id
+inner join recurrence_traces as v on s.patient_key = v.patient_key and s.tumour_id = v.tumour_id
+where v.trace_date < coalesce(s.metastatic_date, date '9999-12-31')
+union all
+select
+    t.patient_key,
+    'treatments' as table_name,
+    t.row_number,
+    'stop_reason' as column_name,
+    'unrecorded-recurrence' as reason,
+    cast(null as varchar) as ingredient,
+    coalesce(t.end_date, t.start_date) as start_date,
+    coalesce(t.end_date, t.start_date) as end_date,
+    t.episode_key
+from placed_treatments as t
+where
+    t.stop_reason in ('progression', 'death')
+    and t.drug in (select d.drug from dose_drugs as d)
+    and coalesce(t.end_date, t.start_date) < coalesce(t.metastatic_date, date '9999-12-31')
 union all
 -- The report was written after treatment that is not on record: any drug may have been given before the operation.
 select

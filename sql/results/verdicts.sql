@@ -108,9 +108,16 @@ doubts as (
         count(*) over (partition by s.patient_key, s.subject_id) as doubt_count
     from unsettled as s
     inner join fct_doubts as d on s.patient_key = d.patient_key
-    inner join rule_tables as t on d.table_name = t.table_name
     where
         coalesce(d.episode_key, s.episode_key) = s.episode_key
+        -- A recurrence matters to a rule that it interrupts, whichever table shows it; only a rule that judges
+        -- radiotherapy by its target takes the target at its word.
+        and case
+            when d.reason = 'unrecorded-recurrence' and d.table_name = 'radiotherapy'
+                then d.table_name not in (select t.table_name from rule_tables as t)
+            when d.reason = 'unrecorded-recurrence' then true
+            else d.table_name in (select t.table_name from rule_tables as t)
+        end
         and (
             d.reason in (
                 'quarantined-row', 'unlinked-row', 'unrecognised-topic', 'unspecified-surgery', 'unspecified-event'
@@ -126,7 +133,7 @@ doubts as (
                 )
             )
             or (
-                d.reason = 'palliative-treatment'
+                d.reason in ('palliative-treatment', 'unrecorded-recurrence')
                 and d.start_date >= s.clock_start
                 and d.start_date < s.due_date
                 and 'recurrence' in (select i.kind from rule_interruptions as i)

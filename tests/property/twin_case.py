@@ -46,6 +46,7 @@ CYTOTOXIC = "chemotherapy"
 TDM1 = "trastuzumab-emtansine"
 TDXD = "trastuzumab-deruxtecan"
 PALLIATIVE = "palliative-treatment"
+TRACE = "unrecorded-recurrence"
 
 IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
 ACCEPTED = {}  # rule -> the documented reasons it accepts
@@ -150,14 +151,14 @@ def verdict(case, context):
         return "not_evaluable", case.missing[0]
     if case.met:
         return "conformant", case.met_reason
-    exceptions = [reason for reason in case.exceptions if reason != PALLIATIVE]
+    exceptions = [reason for reason in case.exceptions if reason not in (PALLIATIVE, TRACE)]
     if exceptions:
         return "excepted", exceptions[0]
     if case.open or (case.due and case.due > observable and not case.closed):
         return "pending", pending_reason(case, context)
     if (case.rule, case.site) in context.closed:
         return "not_evaluable", "stream-not-linked"
-    doubts = sorted([*case.doubts, *({PALLIATIVE} & set(case.exceptions))])
+    doubts = sorted([*case.doubts, *({PALLIATIVE, TRACE} & set(case.exceptions))])
     if doubts:
         return "not_evaluable", doubts[0]
     return "non_conformant", case.failure
@@ -187,14 +188,18 @@ def documented(context, episode, rule, topics):
     return sorted(found)
 
 
-def interruptions(context, episode, anchor, due, before=LATE):
-    """Death, recurrence or progression from the anchor to before the due date, earliest first."""
+def interruptions(context, episode, anchor, due, before=LATE, *, targets=True):
+    """Death, recurrence or progression from the anchor to before the due date, earliest first.
+
+    Unless `targets`, the target of radiotherapy is no trace of a recurrence.
+    """
     death = context.patient.row.get("death_date")
     happened = [(death, 0, "death-before-due")] if death else []
     happened += [(day, 1, "recurrence-before-due") for day in episode.days_of(*facts.RECURRENCES)]
     happened += [(day, 2, "progression") for day in episode.days_of("progression")]
     # Palliative treatment without a recorded recurrence is no exception, only a doubt: see verdict.
     happened += [(day, 3, PALLIATIVE) for day in unexplained_palliative_days(context, episode)]
+    happened += [(day, 4, TRACE) for day in traces_of_recurrence(context, episode, targets)]
     return [r for day, _, r in sorted(happened) if anchor <= day < min(due, before)]
 
 
@@ -208,6 +213,38 @@ def unexplained_palliative_days(context, episode):
         and is_systemic(row, context)
         and row["start_date"] < episode.metastatic_date
     ]
+
+
+def traces_of_recurrence(context, episode, targets):
+    """The days before any recorded spread on which a record shows that there was one, or a death."""
+    shown = [
+        row.get("specimen_date") or row.get("report_date")
+        for rows in episode.tests.values()
+        for row in rows
+        if row.get("specimen_site") == "metastasis"
+    ]
+    shown += [
+        row["surgery_date"]
+        for rows in episode.surgeries.values()
+        for row in rows
+        if row.get("procedure") == "metastasectomy"
+    ]
+    only = len(context.patient.tumours) == 1
+    shown += [
+        row.get("start_date")
+        for row in context.patient.radiotherapy
+        if targets
+        and row.get("target") in ("brain", "bone")
+        and (row.get("tumour_id") in episode.ids or (only and not row.get("tumour_id")))
+    ]
+    shown += [
+        row.get("end_date") or row["start_date"]
+        for row in episode.rows
+        if row.get("start_date")
+        and row.get("stop_reason") in ("progression", "death")
+        and is_systemic(row, context)
+    ]
+    return [day for day in shown if day and day < episode.metastatic_date]
 
 
 def in_trial(episode, first, last, *names):

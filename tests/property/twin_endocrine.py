@@ -14,6 +14,7 @@ from twin_aftercare import (
 )
 from twin_case import (
     SHARED_REASONS,
+    TRACE,
     Case,
     days_of_pregnancy,
     documented,
@@ -200,7 +201,8 @@ def r35(context, episode):
     if not context.in_force("R35", first):
         case.excluded.append("not-in-force")
     ended = r35_interruptions(context, episode, first, due)
-    case.expected = not case.excluded and not ended and due <= context.observable
+    known = [reason for reason in ended if reason != TRACE]
+    case.expected = not case.excluded and not known and due <= context.observable
     case.seen = len(rows) > 1 or rows[0][3]
     target = context.variant("R35", "target", "54-months")
     spans = [(start, min(last, due)) for start, last, _, _ in rows if start <= due]
@@ -213,7 +215,7 @@ def r35(context, episode):
     case.exceptions += r35_documented(context, episode, due) + r35_stops(rows, due) + ended
     if any(row.get("stop_reason") == "progression" for day, _, row, _ in rows if day < due):
         case.exceptions.append("progression")
-    if not case.met and not ended and due <= context.observable:
+    if not case.met and not known and due <= context.observable:
         if any(is_open(row) for _, _, row, _ in rows):
             case.missing.append("no-end-date")
         elif len(rows) == 1 and not rows[0][3]:

@@ -321,4 +321,4 @@ def r31_exceptions(context, episode, case, last, end, start):
     if in_trial(episode, date.min, after(limit, -1), "her2"):
         case.exceptions.append("trial")
     if case.due:
-        case.exceptions += interruptions(context, episode, last, case.due)
+        case.exceptions += interruptions(context, episode, last, case.due, targets=False)

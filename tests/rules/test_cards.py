@@ -65,7 +65,7 @@ def test_every_reason_a_vignette_gives_is_on_the_card(rule: Rule) -> None:
         "quarantined-row", "undated-row", "unlinked-row", "unrecognised-drug",
         "unrecognised-reason", "unrecognised-topic", "unspecified-surgery",
         "unspecified-event", "names-another-tumour", "palliative-treatment", "zero-dose",
-        "unrecorded-neoadjuvant",
+        "unrecorded-neoadjuvant", "unrecorded-recurrence",
         "imprecise-date", "stream-not-linked", "trial",
     }  # fmt: skip
     events = {"death-before-due", "recurrence-before-due", "progression"}

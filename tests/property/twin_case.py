@@ -216,7 +216,7 @@ def unexplained_palliative_days(context, episode):
 
 
 def traces_of_recurrence(context, episode, targets):
-    """The days before any recorded spread on which a record shows that there was one, or a death."""
+    """The days before any recorded spread on which a record shows one, or a death."""
     shown = [
         row.get("specimen_date") or row.get("report_date")
         for rows in episode.tests.values()

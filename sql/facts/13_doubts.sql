@@ -1,8 +1,8 @@
 -- fct_doubts: one row a record that could hold what a rule finds missing: quarantined, undated, not linked to one of
--- several tumours or to one of another episode than its date, an operation without its kind, what treats or
--- shows a recurrence before any recorded spread, a dose of zero far from any that was given or with a reason for stopping, a report on what was
--- left after treatment where none is recorded before, or naming a drug or topic that the vocabulary does not know. It
--- only ever prevents a failure.
+-- several tumours or to one of another episode than its date, an operation without its kind, what treats or shows a
+-- recurrence before any recorded spread, a dose of zero far from any that was given or with a reason for stopping, a
+-- report on what was left after treatment where none is recorded before, or naming a drug or topic that the vocabulary
+-- does not know. It only ever prevents a failure.
 -- episode_key: the episode in doubt; null where it is the whole patient.
 
 -- drugs_elsewhere: the days on which a dose that names a tumour of one episode would belong to another by its date,

@@ -5,7 +5,7 @@ from datetime import date
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule, stopping_events
 from twin_metastatic import TRASTUZUMAB, add_status
-from twin_record import FAMILIES, after, between
+from twin_record import FAMILIES, after, between, is_course
 
 EVERYWHERE = ("US", "EU", "ENGLAND")
 REASONS_38 = {
@@ -21,6 +21,13 @@ REASONS_38 = {
     "transfer-out",
 }
 REASONS_39 = REASONS_38 | {"progression"}
+NEVER_WEEKLY = {"docetaxel", "capecitabine"}
+FORBIDS = {
+    "heart_failure": "contraindication-cardiac",
+    "pregnancy": "pregnancy",
+    "ild": "toxicity",
+    "anaphylaxis": "toxicity",
+}
 
 
 def cycle_of(days, number):
@@ -98,6 +105,9 @@ def r38(context, episode):
     if not case.met:
         if named or any(o.dose.open for o in cytotoxic):
             case.missing.append("no-end-date")
+        untold = [o for o in cytotoxic if is_course(o.dose) and o.drug not in NEVER_WEEKLY]
+        if untold and between(first, last) >= 77 and not case.open:
+            case.missing.append("schedule-not-told")
         own = line.drugs & FAMILIES["chemotherapy"]
         before = [d.date for d in episode.doses if d.drug.ingredients & own and d.date < first]
         if before and between(before[-1], first) <= 42 and not case.open:
@@ -165,6 +175,8 @@ def maintained(context, episode, line):
     ends = [line.progression, line.next_start, death, observable]
     case.met = any(day and day <= case.due for day in ends)
     following = [day for day in days if day > stop][:1]
+    died = any(one.dose.row.get("stop_reason") == "death" for one in her2 if one.day == stop)
+    case.met = case.met or (died and not following)
     case.margin = between(min(day for day in ends + following if day), case.due)
     at_stop = [one for one in her2 if one.day == stop]
     named = any(one.dose.drug.regimen for one in at_stop) and len(days) == 1
@@ -173,11 +185,27 @@ def maintained(context, episode, line):
             case.missing.append("no-end-date")
         if line.low:
             case.missing.append("line-uncertain")
+        if irradiated(context, after(stop, -63), case.due):
+            case.missing.append("perhaps-progressed")
     said = {one.dose.row.get("stop_reason") for one in at_stop}
     case.exceptions = sorted(said & {"toxicity", "patient-refusal"})
     if line.in_trial:
         case.exceptions.append("trial")
     case.exceptions += stopping_events(context, line.start, case.due)
+    case.exceptions += [
+        FORBIDS[event["event"]]
+        for event in context.patient.events
+        if event["event"] in FORBIDS
+        and event.get("event_date")
+        and after(stop, -63) <= event["event_date"] <= case.due
+    ]
+    if any(
+        row.get("procedure") == "metastasectomy"
+        and row.get("surgery_date")
+        and line.start <= row["surgery_date"] <= case.due
+        for row in context.patient.surgeries
+    ):
+        case.exceptions.append("metastasectomy")
     if low_lvef(context, after(stop, -63), case.due):
         case.exceptions.append("contraindication-cardiac")
     topics = {"her2-antibody", "trastuzumab", "pertuzumab", "her2"}
@@ -189,6 +217,16 @@ def maintained(context, episode, line):
     )
     case.failure = "stopped-without-progression"
     return case
+
+
+def irradiated(context, first, last):
+    """Whether radiotherapy of a metastasis began from first to last."""
+    return any(
+        row.get("target") in ("brain", "bone", "other")
+        and row.get("start_date")
+        and first <= row["start_date"] <= last
+        for row in context.patient.radiotherapy
+    )
 
 
 def low_lvef(context, first, last):

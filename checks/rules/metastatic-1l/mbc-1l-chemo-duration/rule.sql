@@ -18,6 +18,8 @@ dose_days as (
         l.dose_date,
         d.first_date,
         bool_or(c.schedule = 'weekly') as is_weekly,
+        -- A course tells no schedule; docetaxel alone is never weekly here, and capecitabine has no weeks.
+        bool_or(l.derived and l.ingredient not in ('docetaxel', 'capecitabine')) as perhaps_weekly,
         max(case
             when c.schedule = 'weekly' then $weekly_days
             when c.schedule = 'two-weekly' then $two_weekly_days
@@ -62,6 +64,8 @@ spans as (
         date_diff('day', first_date, max(dose_date)) + arg_max(cycle_days, dose_date) as span_days,
         count(*) filter (where is_weekly) as weekly_doses,
         count(*) filter (where not is_weekly) as longer_cycles,
+        bool_or(perhaps_weekly)
+        and date_diff('day', first_date, max(dose_date)) >= ($min_weekly_doses - 1) * $weekly_days as perhaps_enough,
         bool_or(open_course) or bool_or(is_regimen) and count(*) = 1 as end_unknown,
         arg_max(stop_reason, dose_date) as stop_reason
     from counted
@@ -104,6 +108,7 @@ judged as (
         s.span_days,
         s.weekly_doses,
         s.longer_cycles,
+        s.perhaps_enough,
         s.end_unknown,
         s.stop_reason,
         x.reason as toxicity,
@@ -142,10 +147,15 @@ select
     case
         when enough_days or enough_cycles then null
         when end_unknown then 'no-end-date'
+        when perhaps_enough and open_until <= observable_through then 'schedule-not-told'
         when begun_before and open_until <= observable_through then 'begun-before-metastasis'
         when certainty = 'low' and open_until <= observable_through then 'line-uncertain'
     end as missing_reason,
-    case when end_unknown then ['treatments.end_date'] else ['events.event_date'] end as missing,
+    case
+        when end_unknown then ['treatments.end_date']
+        when perhaps_enough then ['treatments.record_kind']
+        else ['events.event_date']
+    end as missing,
     case
         when span_days > $upper_flag_days then 'beyond-six-months'
         when enough_days then 'long-enough'

@@ -23,6 +23,7 @@ her2_days as (
         bool_or(l.open_course) as open_course,
         bool_or(l.is_regimen) as is_regimen,
         max(l.stop_reason) filter (where l.stop_reason in ('toxicity', 'patient-refusal')) as stop_reason,
+        bool_or(l.stop_reason = 'death') as stopped_for_death,
         lead(l.dose_date) over (partition by l.episode_key, l.line_number order by l.dose_date) as next_date,
         count(*) over (partition by l.episode_key, l.line_number) as day_count
     from drugs as d
@@ -92,6 +93,53 @@ hearts as (
         l.line_number
 ),
 
+-- What forbids HER2 drugs around the stop, whatever action was recorded with it.
+harms as (
+    select
+        l.episode_key,
+        l.line_number,
+        min(case e.event
+            when 'heart_failure' then 'contraindication-cardiac'
+            when 'pregnancy' then 'pregnancy'
+            else 'toxicity'
+        end) as reason
+    from stops as s
+    inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
+    inner join stg_events as e on l.patient_key = e.patient_key
+    where
+        e.event in ('heart_failure', 'ild', 'anaphylaxis', 'pregnancy')
+        and e.event_date between s.stop_date - $gap_days and s.stop_date + $gap_days
+    group by
+        l.episode_key,
+        l.line_number
+),
+
+-- Metastases taken out during the line: treated to cure.
+cleared as (
+    select distinct
+        l.episode_key,
+        l.line_number
+    from stops as s
+    inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
+    inner join stg_surgeries as o on l.patient_key = o.patient_key
+    where
+        o.procedure = 'metastasectomy'
+        and o.surgery_date between l.start_date and s.stop_date + $gap_days
+),
+
+-- Radiotherapy of a metastasis around the stop may answer a progression that nobody recorded.
+irradiated as (
+    select distinct
+        l.episode_key,
+        l.line_number
+    from stops as s
+    inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
+    inner join stg_radiotherapy as o on l.patient_key = o.patient_key
+    where
+        o.target in ('brain', 'bone', 'other')
+        and o.start_date between s.stop_date - $gap_days and s.stop_date + $gap_days
+),
+
 judged as (
     select
         l.*,
@@ -102,7 +150,10 @@ judged as (
         h.next_date,
         h.open_course or h.is_regimen and h.day_count = 1 as end_unknown,
         h.stop_reason,
-        x.reason as toxicity,
+        h.stopped_for_death and h.next_date is null as stopped_for_death,
+        coalesce(x.reason, m.reason) as toxicity,
+        o.episode_key is not null as cleared,
+        r.episode_key is not null as irradiated,
         c.low_date,
         cast(s.stop_date + $gap_days as date) as due_date
     from fct_lines as l
@@ -112,6 +163,9 @@ judged as (
         on s.episode_key = h.episode_key and s.line_number = h.line_number and s.stop_date = h.dose_date
     left join toxicities as x on l.episode_key = x.episode_key and l.line_number = x.line_number
     left join hearts as c on l.episode_key = c.episode_key and l.line_number = c.line_number
+    left join harms as m on l.episode_key = m.episode_key and l.line_number = m.line_number
+    left join cleared as o on l.episode_key = o.episode_key and l.line_number = o.line_number
+    left join irradiated as r on l.episode_key = r.episode_key and l.line_number = r.line_number
 )
 
 select
@@ -134,21 +188,24 @@ select
     end as excluded,
     case
         when least(progression_date, next_start_date, death_date, observable_through) <= due_date then null
+        when stopped_for_death then null
         when end_unknown then 'no-end-date'
         when certainty = 'low' then 'line-uncertain'
+        when irradiated then 'perhaps-progressed'
     end as missing_reason,
     case when end_unknown then ['treatments.end_date'] else ['events.event_date'] end as missing,
     case
         when progression_date <= due_date then 'until-progression'
         when next_start_date <= due_date then 'until-next-line'
-        when death_date <= due_date then 'until-death'
+        when death_date <= due_date or stopped_for_death then 'until-death'
         when observable_through <= due_date then 'continuing-so-far'
     end as met,
     coalesce(
         stop_reason,
         case when in_trial then 'trial' end,
         toxicity,
-        case when low_date is not null then 'contraindication-cardiac' end
+        case when low_date is not null then 'contraindication-cardiac' end,
+        case when cleared then 'metastasectomy' end
     ) as excepted,
     ['antibody'] as lacking,
     'stopped-without-progression' as failed,

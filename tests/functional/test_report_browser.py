@@ -11,6 +11,7 @@ import report_checks as checks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import report_fixtures as fixtures
+from report_registry import CATALOGUE
 
 from audit.present import present
 from audit.report import render_report
@@ -25,7 +26,7 @@ PAGES = ["index.html", "quality.html", "rules/neoadj-dual-blockade.html", "sites
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    page = present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+    page = present(fixtures.tables(), fixtures.manifest(), CATALOGUE)
     return render_report(page, tmp_path_factory.mktemp("report")).parent
 
 

@@ -8,6 +8,7 @@ import altair as alt
 import pytest
 import report_fixtures as fixtures
 from jsonschema import ValidationError
+from report_registry import CATALOGUE
 
 from audit import charts
 from audit.comparison import compare
@@ -17,7 +18,7 @@ from audit.wording import words
 
 @pytest.fixture(scope="module")
 def page():
-    return present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+    return present(fixtures.tables(), fixtures.manifest(), CATALOGUE)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import report_fixtures as fixtures
 from attack import solved
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_registry import CATALOGUE
 
 from audit.completeness import Recorded, _cells, completeness
 from audit.disclosure import Mark, Sum
@@ -18,7 +19,7 @@ from audit.report import render
 
 @pytest.fixture(scope="module")
 def page():
-    return present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+    return present(fixtures.tables(), fixtures.manifest(), CATALOGUE)
 
 
 def row(page, name):
@@ -41,7 +42,7 @@ def alone(expected, present, threshold=10):
     one = pl.col("site_id").fill_null("S1").eq("S1") & pl.col("year").fill_null("2020").eq("2020")
     counted = fixtures.completeness().filter(one)
     told = completeness(
-        counted.with_columns(expected=expected, present=present), {}, fixtures.CATALOGUE, threshold
+        counted.with_columns(expected=expected, present=present), {}, CATALOGUE, threshold
     )
     return {cell for row in told.fields for cell in (row.registry, *row.sites, *row.years)}
 
@@ -104,7 +105,7 @@ T, N = "surgeries.yp_t", "tumours.clinical_n"
 
 
 def named(rows, threshold=10):
-    listed = first_at_sites(repairs(rows), {"S1": "Alder"}, fixtures.CATALOGUE, threshold)
+    listed = first_at_sites(repairs(rows), {"S1": "Alder"}, CATALOGUE, threshold)
     return {site.name: [fields for fields, _ in site.first] for site in listed}
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import report_fixtures as fixtures
 from extracts import write_extract
+from report_registry import CATALOGUE
 
 from audit.figures import rule_figures
 from audit.guideline import Catalogue, Edition, Gate
@@ -180,7 +181,7 @@ def test_no_rate_anywhere_where_every_site_is_gated(tmp_path):
 
 
 def test_the_page_says_so_in_place_of_the_rate():
-    page = present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+    page = present(fixtures.tables(), fixtures.manifest(), CATALOGUE)
     rule = next(rule for rule in page.rules if rule.id == fixtures.GATED)
     context = {"page": page, "rule": rule, "view": rule_view(rule, "US", "year")}
     told = render("rule.html", context)
@@ -195,7 +196,7 @@ def test_the_page_says_that_no_hospital_is_linked():
         orient="row",
         schema=tables["gated_sites"].schema,
     )
-    page = present({**tables, "gated_sites": everywhere}, fixtures.manifest(), fixtures.CATALOGUE)
+    page = present({**tables, "gated_sites": everywhere}, fixtures.manifest(), CATALOGUE)
     (said,) = [one.says for one in page.unrated if "stream" in one.says]
     assert said == "No rate: the stream is not linked at the hospitals concerned (receptor tests)."
 

@@ -6,6 +6,7 @@ from html import escape
 import pytest
 import report_fixtures as fixtures
 from pypdf import PdfReader
+from report_registry import CATALOGUE
 
 from audit import pdf, report
 from audit.errors import UsageError
@@ -20,7 +21,7 @@ RULES = [*fixtures.RULES[:2], "trastuzumab-dose"]
 @pytest.fixture(scope="module")
 def page():
     manifest = fixtures.manifest() | {"verdicts": {rule_id: {} for rule_id in RULES}}
-    return present(fixtures.tables(), manifest, fixtures.CATALOGUE)
+    return present(fixtures.tables(), manifest, CATALOGUE)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE
 
 from audit import pages
 from audit.comparison import Place
@@ -10,7 +11,7 @@ from audit.present import present
 
 @pytest.fixture(scope="module")
 def page():
-    return present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+    return present(fixtures.tables(), fixtures.manifest(), CATALOGUE)
 
 
 @pytest.fixture(scope="module")

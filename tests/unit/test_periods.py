@@ -6,6 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE, SETTINGS
 
 from audit import pages
 from audit.figures import all_figures
@@ -76,8 +77,8 @@ def test_names_sort_by_time_and_cover_it(kind):
 def test_an_edition_is_marked_in_the_period_in_which_it_begins():
     tables = fixtures.tables(period="quarter")
     manifest = fixtures.manifest() | {"period": "quarter"}
-    views = pages.rule_views(present(tables, manifest, fixtures.CATALOGUE))
-    by_year = pages.rule_views(present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE))
+    views = pages.rule_views(present(tables, manifest, CATALOGUE))
+    by_year = pages.rule_views(present(fixtures.tables(), fixtures.manifest(), CATALOGUE))
     changed = [view for view in views if view.changes and view.trend]
     assert changed
     for view, same in zip(views, by_year, strict=True):
@@ -93,7 +94,7 @@ def test_pages_and_summary_count_by_the_period_and_say_so(tmp_path):
     rules = fixtures.RULES[:3]
     tables = fixtures.tables(period="half-year")
     verdicts = {"verdicts": {rule_id: {} for rule_id in rules}, "period": "half-year"}
-    page = present(tables, fixtures.manifest() | verdicts, fixtures.CATALOGUE)
+    page = present(tables, fixtures.manifest() | verdicts, CATALOGUE)
     render_report(page, tmp_path)
     texts = {path.name: path.read_text("utf-8") for path in (tmp_path / "report").rglob("*.*")}
     assert "By half-year of decision" in texts[f"{rules[0]}.html"]
@@ -102,9 +103,9 @@ def test_pages_and_summary_count_by_the_period_and_say_so(tmp_path):
     for name, text in texts.items():
         told = re.sub(r"By year of diagnosis|within the years|by years", "", text)
         assert not re.search(r"[Bb]y year|(?<!-)[Yy]ear of decision|Recent years", told), name
-    figures = all_figures(tables, rules, fixtures.SETTINGS.small_number)
+    figures = all_figures(tables, rules, SETTINGS.small_number)
     numbers = published((tmp_path / "report").rglob("*.html"))
-    rows = machine_readable(summary(figures.values(), fixtures.SETTINGS.small_number, numbers))
+    rows = machine_readable(summary(figures.values(), SETTINGS.small_number, numbers))
     shown = {row["id"]: row["shown"] for row in rows.to_dicts()}
     own = f"{rules[0]}/half-year/"
     counts = [id_ for id_ in numbers if re.fullmatch(rf"{own}[^/]+/conformant", id_)]

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 import report_fixtures as fixtures
 from attack import solved
+from report_registry import CATALOGUE
 
 from audit.disclosure import Cell, Mark, Sum
 from audit.figures import all_figures, rule_figures
@@ -16,7 +17,7 @@ RULE = "neoadj-dual-blockade"
 
 @pytest.fixture(scope="module")
 def page():
-    return present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE)
+    return present(fixtures.tables(), fixtures.manifest(), CATALOGUE)
 
 
 def rule_of(page, rule_id):
@@ -25,9 +26,7 @@ def rule_of(page, rule_id):
 
 def test_rules_come_in_the_order_of_their_numbers(page):
     numbers = [rule.card.number for rule in page.rules]
-    assert numbers == sorted(
-        card.number for card in (r.card for r in fixtures.CATALOGUE.rules.values())
-    )
+    assert numbers == sorted(card.number for card in (r.card for r in CATALOGUE.rules.values()))
 
 
 def test_the_headline_names_rules_by_their_cases_for_review(page):
@@ -74,7 +73,7 @@ def test_low_completeness_is_said_with_the_field_most_often_missing():
         .otherwise("not_evaluable")
         .alias("not_evaluable")
     )
-    page = present({**fixtures.tables(), "rates": rates}, fixtures.manifest(), fixtures.CATALOGUE)
+    page = present({**fixtures.tables(), "rates": rates}, fixtures.manifest(), CATALOGUE)
     said = [finding.says for finding in page.headline if finding.says.startswith("Rests on part")]
     assert len(said) == 1 and "most often missing: " in said[0]
 
@@ -126,7 +125,7 @@ def test_a_fact_that_is_a_sum_of_others_does_not_give_a_small_one_away(page):
 
 
 def test_a_reason_is_worded_by_the_card_before_the_common_words():
-    card = fixtures.CATALOGUE.rules["postneo-residual-tdm1"].card
+    card = CATALOGUE.rules["postneo-residual-tdm1"].card
     assert (
         sentence("drug-unavailable-fallback-met", card)
         == card.reasons["drug-unavailable-fallback-met"]
@@ -136,7 +135,7 @@ def test_a_reason_is_worded_by_the_card_before_the_common_words():
 
 
 def test_every_code_of_every_card_has_words():
-    for rule in fixtures.CATALOGUE.rules.values():
+    for rule in CATALOGUE.rules.values():
         assert rule.card.severity in words()["severity"]
         assert rule.card.kind in words()["kind"]
         for code in rule.card.exceptions.reasons:
@@ -251,7 +250,7 @@ def test_drug_texts_are_named_from_the_threshold_on_however_many_rows_they_have(
         }
     )
     page = present(
-        {**fixtures.tables(), "unrecognised_drugs": drugs}, fixtures.manifest(), fixtures.CATALOGUE
+        {**fixtures.tables(), "unrecognised_drugs": drugs}, fixtures.manifest(), CATALOGUE
     )
     assert [drug.text for drug in page.drugs] == ["of eleven", "of ten"]
     assert page.drugs_left_out == 1
@@ -274,6 +273,6 @@ def test_the_trend_of_an_expectation_on_people_leaves_out_runs_that_found_few():
         "quality_checks": checks,
         "quality_history": history.with_columns(rows_unexpected=found),
     }
-    page = present(tables, fixtures.manifest(), fixtures.CATALOGUE)
+    page = present(tables, fixtures.manifest(), CATALOGUE)
     past = {one.id: [run.rows for run in one.past] for one in page.quality.failed["warn"]}
     assert past == {"aged": [35, 25], "dosed": [35, 25], "placed": []}

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE
 
 from audit.errors import UsageError
 from audit.figures import all_figures
@@ -21,7 +22,7 @@ RULES = ("neoadj-dual-blockade", "early-her2-one-year", fixtures.GATED)
 def pages(tmp_path_factory):
     out = tmp_path_factory.mktemp("audit")
     manifest = fixtures.manifest() | {"verdicts": {rule_id: {} for rule_id in RULES}}
-    render_report(present(fixtures.tables(), manifest, fixtures.CATALOGUE), out)
+    render_report(present(fixtures.tables(), manifest, CATALOGUE), out)
     return sorted((out / "report").rglob("*.html"))
 
 

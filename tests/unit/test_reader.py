@@ -7,6 +7,7 @@ import pytest
 import report_fixtures as fixtures
 from reader import Reader
 from reading import Book, printed
+from report_registry import CATALOGUE
 
 from audit.disclosure import SPREAD
 from audit.evaluate import VARIANT_RATES
@@ -24,7 +25,7 @@ def book(tables, threshold, folder, rules=RULES, period="year"):
     }
     manifest = fixtures.manifest()
     manifest |= {"verdicts": {rule_id: {} for rule_id in rules}, "period": period}
-    hidden, openly = (present(tables, manifest, fixtures.CATALOGUE, at) for at in (threshold, 1))
+    hidden, openly = (present(tables, manifest, CATALOGUE, at) for at in (threshold, 1))
     return Book(
         hidden, printed(hidden, folder / "hidden"), openly, printed(openly, folder / "open"), tables
     )
@@ -37,7 +38,7 @@ def readings(rates):
     rows = []
     for rule_id in RULES:
         counts = [own[rule_id][name] for name in ("conformant", "non_conformant", "not_evaluable")]
-        for name, variant in fixtures.CATALOGUE.rules[rule_id].card.variants.items():
+        for name, variant in CATALOGUE.rules[rule_id].card.variants.items():
             for choice, move in zip(variant.choices, moves, strict=False):
                 other = (max(n + by, 0) for n, by in zip(counts, move, strict=True))
                 rows.append((rule_id, name, choice, *other))

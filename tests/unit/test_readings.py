@@ -5,6 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE
 
 from audit.evaluate import VARIANT_RATES
 from audit.figures import rule_figures
@@ -100,7 +101,7 @@ def test_two_readings_a_few_cases_apart_are_not_both_shown():
 
 
 def test_the_page_shows_the_readings_side_by_side(tmp_path):
-    page = present(with_readings((0, 50, 0), (3, 0, 0)), fixtures.manifest(), fixtures.CATALOGUE)
+    page = present(with_readings((0, 50, 0), (3, 0, 0)), fixtures.manifest(), CATALOGUE)
     render_report(page, tmp_path)
     html = (tmp_path / "report" / "rules" / f"{RULE}.html").read_text(encoding="utf-8")
     assert html.count("Readings side by side, one choice changed at a time") == 1

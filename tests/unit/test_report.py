@@ -8,6 +8,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE, SETTINGS
 
 from audit import worklist
 from audit.figures import all_figures
@@ -28,8 +29,8 @@ def audit(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "CASES_ON_PAGE", CASES_ON_PAGE)
         patch.setattr(worklist, "timeline", fixtures.timeline)
-        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.SETTINGS)
-    page = present(tables, fixtures.manifest(), fixtures.CATALOGUE)
+        worklist.write_worklists(con, CATALOGUE, folder, SETTINGS)
+    page = present(tables, fixtures.manifest(), CATALOGUE)
     render_report(page, folder)
     write_outputs(con, [rule.figures for rule in page.rules], folder, 10)
     write_findings(con, folder / "findings.parquet")
@@ -76,7 +77,7 @@ def test_a_page_stands_for_every_rule_and_hospital(audit):
 
 
 def test_the_same_tables_give_the_same_bytes(audit, tmp_path):
-    render_report(present(fixtures.tables(), fixtures.manifest(), fixtures.CATALOGUE), tmp_path)
+    render_report(present(fixtures.tables(), fixtures.manifest(), CATALOGUE), tmp_path)
     first, again = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("report/**/*.html")}
         for folder in (audit, tmp_path)
@@ -96,7 +97,7 @@ def test_what_comes_from_the_source_is_escaped(page, audit):
 def test_a_drug_text_of_few_patients_stands_in_nothing_to_share(tmp_path, kept):
     tables = fixtures.tables()
     drugs = tables["unrecognised_drugs"].filter(pl.col("drug").is_in(kept))
-    page = present({**tables, "unrecognised_drugs": drugs}, fixtures.manifest(), fixtures.CATALOGUE)
+    page = present({**tables, "unrecognised_drugs": drugs}, fixtures.manifest(), CATALOGUE)
     render_report(page, tmp_path)
     shared = [path.read_text("utf-8") for path in (tmp_path / "report").rglob("*.*")]
     assert not any("XYZ-1" in text for text in shared)

@@ -5,6 +5,7 @@ import re
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE
 
 from audit.adjudicate import reviewed_rates
 from audit.disclosure import Mark
@@ -78,7 +79,7 @@ def test_no_rate_before_review_stands_beside_a_hidden_number(tables):
 
 def test_page_summary_and_markdown_say_it_alike(tables, tmp_path):
     manifest = fixtures.manifest() | {"verdicts": {rule_id: {} for rule_id in RULES}}
-    page = present(tables, manifest, fixtures.CATALOGUE, THRESHOLD)
+    page = present(tables, manifest, CATALOGUE, THRESHOLD)
     render_report(page, tmp_path)
     rules = tmp_path / "report" / "rules"
     assert 'id="review"' not in (rules / f"{RULES[0]}.html").read_text("utf-8")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import report_fixtures as fixtures
+from report_registry import SETTINGS
 
 from audit.tell import audit_lines
 from audit.verdicts import VERDICTS
@@ -23,7 +24,7 @@ def test_the_verdicts_fit_on_a_terminal_whole(monkeypatch, columns):
         "gates": [],
         "history": {"same_as": None, "before": None},
     }
-    table, report = audit_lines(manifest, fixtures.SETTINGS, Path("audit"), quiet=False)
+    table, report = audit_lines(manifest, SETTINGS, Path("audit"), quiet=False)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", table)
     drawn = plain.splitlines()
     assert max(map(len, drawn)) <= columns
@@ -36,7 +37,7 @@ def test_the_verdicts_fit_on_a_terminal_whole(monkeypatch, columns):
 
 @pytest.mark.parametrize("keep", [0, 1])
 def test_a_diff_is_offered_only_where_an_earlier_audit_stays(keep):
-    settings = fixtures.SETTINGS.model_copy(update={"keep": keep})
+    settings = SETTINGS.model_copy(update={"keep": keep})
     history = {"same_as": None, "before": "r1", "changes": {"new": 12}}
     manifest = {"run_id": "r2", "verdicts": {}, "gates": [], "history": history}
     told = list(audit_lines(manifest, settings, Path("out"), quiet=True))

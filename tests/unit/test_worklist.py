@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 import report_fixtures as fixtures
+from report_registry import CATALOGUE, SETTINGS
 
 from audit import resources, worklist
 from audit.adjudicate import ANSWERS
@@ -64,7 +65,7 @@ def written(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "CASES_ON_PAGE", 3)
         patch.setattr(worklist, "timeline", fixtures.timeline)
-        worklist.write_worklists(con, fixtures.CATALOGUE, folder, fixtures.SETTINGS)
+        worklist.write_worklists(con, CATALOGUE, folder, SETTINGS)
     con.close()
     return folder / "worklist"
 
@@ -74,7 +75,7 @@ def test_a_row_says_what_the_record_shows_and_what_it_does_not(written):
         rows = list(csv.DictReader(file))
     first = rows[0]
     assert first["verdict"] == "For review"
-    card = fixtures.CATALOGUE.rules[first["rule_id"]].card
+    card = CATALOGUE.rules[first["rule_id"]].card
     assert first["record_does_not_show"].startswith(card.numerator)
     assert "reasons are not linked" in first["record_does_not_show"]
     assert "mastectomy" in first["timeline"]
@@ -102,7 +103,7 @@ def test_the_timelines_of_a_patient_under_several_rules_are_told_apart_by_ear(
     monkeypatch.setattr(worklist, "timeline", fixtures.timeline)
     found = fixtures.findings().with_columns(patient_id=pl.lit("patient-1"))
     con = fixtures.database(found)
-    worklist.write_worklists(con, fixtures.CATALOGUE, tmp_path, fixtures.SETTINGS)
+    worklist.write_worklists(con, CATALOGUE, tmp_path, SETTINGS)
     con.close()
     html = (tmp_path / "worklist/S1.html").read_text("utf-8")
     named = re.findall(r'role="region"[^>]* aria-label="([^"]*)"', html)

@@ -13,6 +13,7 @@ TOPICS = {"lvef", "her2", "her2-antibody", "her2-conjugate", "trastuzumab", "per
 TOPICS |= {TDM1, TDXD}
 OLDER_UNTIL = date(2017, 12, 19)
 ACTION, REPEAT, CONFIRM, PERSISTENT = 7, 28, 21, 56
+COURSE_GAP = 90
 KNOWN, UNKNOWN, OTHER = "known", "unknown", "other"
 
 
@@ -231,7 +232,8 @@ def r26_fall(context, episode, fall, number):
         case.missing.append("imprecise-date")
     if fall.basis == UNKNOWN and case.failure:
         case.missing.append("method-not-recorded")
-    if later and (later[0].derived or later[0].open) and not early:
+    room = fall.recovered is None or fall.recovered > after(start, ACTION + 1)
+    if later and (later[0].derived or later[0].open) and not early and (room or not repeated):
         case.missing.append("doses-not-dated")
     case.open, case.closed = not settled, settled
     case.due = after(start, ACTION + REPEAT)
@@ -276,14 +278,19 @@ def r27(context, episode):
     happened += repeated_falls(known, days)
     if not happened:
         return []
-    day, _, failure, certain = min(happened, key=lambda e: (not e[3], e[0], e[1]))
+    day, _, failure, certain, metastatic = min(happened, key=lambda e: (not e[3], e[0], e[1]))
     case = Case("R27", f"{key}/her2-stop", key, decision=day, failure=failure)
     if not context.in_force("R27", day):
         case.excluded.append("not-in-force")
-    metastatic = any(d.metastatic for d in days if d.date <= day)
     if m_unknown(episode) and not metastatic:
         case.excluded.append("m-unknown")
-    later = [d for d in days if d.date > after(day, ACTION)]
+    # In the other setting it is going on only where no long pause lies between.
+    later = [
+        d
+        for d in days
+        if d.date > after(day, ACTION)
+        and (d.metastatic == metastatic or between(day, d.date) <= COURSE_GAP)
+    ]
     case.due = after(day, ACTION)
     case.open = context.observable < case.due
     if later and not certain:
@@ -291,7 +298,7 @@ def r27(context, episode):
     if (later and all(d.derived for d in later)) or (not later and any(d.open for d in days)):
         case.missing.append("doses-not-dated")
     said = documented(context, episode, "R27", TOPICS)
-    decided = bool(later and metastatic and said)
+    decided = bool(any(d.metastatic for d in later) and said)
     exactly = any(not d.derived for d in later)
     if exactly and not decided and failure != "given-after-heart-failure" and imprecise(context):
         case.missing.append("imprecise-date")
@@ -309,7 +316,8 @@ def failures(context, episode, days, falls):
         if event["event"] != "heart_failure" or not event.get("event_date"):
             continue
         day, grade = event["event_date"], event.get("grade")
-        if not any(0 <= between(d.date, day) <= 42 for d in days):
+        treated = [d for d in days if 0 <= between(d.date, day) <= 42]
+        if not treated:
             continue
         acted = set((event.get("action") or "none").split(";")) - {"none", ""}
         beside = any(
@@ -318,7 +326,8 @@ def failures(context, episode, days, falls):
         )
         certain = (grade or 0) >= 3 or (grade is None and bool(acted)) or beside
         if certain or grade is None:
-            found.append((day, 0, "given-after-heart-failure", certain))
+            early = any(not d.metastatic for d in treated)
+            found.append((day, 0, "given-after-heart-failure", certain, not early))
     return found
 
 
@@ -329,9 +338,15 @@ def lasting(context, falls, days):
         for n in numbers(context):
             late = n.date > after(fall.first.date, PERSISTENT)
             first = next(d.date for d in days if d.metastatic == fall.metastatic)
-            known = baseline(numbers(context), first, n.method)[1] == KNOWN
-            if late and known and (fall.recovered is None or n.date < fall.recovered):
-                found.append((n.date, 1, "given-after-lasting-fall", True))
+            value, basis = baseline(numbers(context), first, n.method)
+            where = {"metastatic": fall.metastatic, "jurisdiction": context.jurisdiction}
+            points = None if value is None else value - n.value
+            low = basis == KNOWN and any(
+                meets_hold(drug, n.value, points, text="label", day=n.date, **where)
+                for drug in fall.drugs
+            )
+            if late and low and (fall.recovered is None or n.date < fall.recovered):
+                found.append((n.date, 1, "given-after-lasting-fall", True, fall.metastatic))
                 break
     return found
 
@@ -341,7 +356,7 @@ def repeated_falls(falls, days):
     held = 0
     for fall in falls:
         if held >= 3:
-            return [(fall.first.date, 2, "given-after-repeated-falls", True)]
+            return [(fall.first.date, 2, "given-after-repeated-falls", True, fall.metastatic)]
         start = after(fall.first.date, ACTION)
         end = fall.recovered
         held += not any(start < d.date and (end is None or d.date < end) for d in days)

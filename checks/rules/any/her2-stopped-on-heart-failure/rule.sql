@@ -145,6 +145,7 @@ subjects as (
     where t.is_index
 ),
 
+-- Metastases found meanwhile make no new treatment of what goes on within a course's gap.
 doses as (
     select
         s.episode_key,
@@ -152,9 +153,13 @@ doses as (
         min(case when h.dose_date > s.due_date then h.dose_date end) as next_dose_date,
         min(case when h.dose_date > s.due_date and not (h.derived or h.in_sequence) then h.dose_date end)
             as next_exact_date,
+        bool_or(h.dose_date > s.due_date and h.setting = 'metastatic') as resumed_in_metastatic,
         bool_or(h.open_course) as unended
     from subjects as s
-    inner join fct_her2_days as h on s.episode_key = h.episode_key and s.setting = h.setting
+    inner join fct_her2_days as h
+        on
+            s.episode_key = h.episode_key
+            and (s.setting = h.setting or h.dose_date <= s.event_date + $course_gap_days)
     group by s.episode_key
 ),
 
@@ -200,7 +205,7 @@ judged as (
         h.assessments,
         d.next_exact_date is not null as fails,
         s.kind = 'heart-failure' and coalesce(h.normal, false) and not coalesce(h.low, false) as heart_normal,
-        s.setting = 'metastatic' and d.next_dose_date is not null and x.episode_key is not null as decided
+        coalesce(d.resumed_in_metastatic, false) and x.episode_key is not null as decided
     from subjects as s
     left join doses as d on s.episode_key = d.episode_key
     left join hearts as h on s.episode_key = h.episode_key

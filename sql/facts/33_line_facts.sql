@@ -26,7 +26,8 @@ left join first_lines as f on m.episode_key = f.episode_key
 left join fct_recurrence_clock as c on m.episode_key = c.episode_key;
 
 -- line_her2: one row a line: HER2 by the newest sample of a metastasis taken by the end of its join window; with none,
--- the status before treatment. What is not known for certain is unknown.
+-- the status before treatment. What is not known for certain is unknown, and so is a positive status where a node
+-- sampled later, in metastatic disease, was negative.
 create or replace temp table line_her2 as
 with samples as (
     select
@@ -51,6 +52,27 @@ with samples as (
         m.specimen_date
 ),
 
+-- A node sampled once the disease is metastatic, and later than at diagnosis, may be a metastasis.
+negative_nodes as (
+    select
+        l.episode_key,
+        l.line_number,
+        max(n.specimen_date) as specimen_date
+    from line_spans as l
+    inner join fct_metastatic_episodes as m on l.episode_key = m.episode_key
+    inner join fct_episodes as e on l.episode_key = e.episode_key
+    inner join fct_specimens as n on e.patient_key = n.patient_key and e.tumour_id = n.tumour_id
+    where
+        n.specimen_site = 'node'
+        and n.result = 'negative'
+        and n.specimen_date
+        > m.metastatic_date + case when m.disease = 'de-novo' then $distant_at_diagnosis_days else -1 end
+        and n.specimen_date <= l.start_date + $line_join_days
+    group by
+        l.episode_key,
+        l.line_number
+),
+
 newest as (
     select
         episode_key,
@@ -68,12 +90,17 @@ select
     l.line_number,
     n.her2_specimen_date,
     case
-        when coalesce(n.result, m.her2_status) in ('positive', 'negative') then coalesce(n.result, m.her2_status)
+        when coalesce(n.result, m.her2_status) = 'negative' then 'negative'
+        when
+            coalesce(n.result, m.her2_status) = 'positive'
+            and coalesce(s.specimen_date <= n.her2_specimen_date, s.specimen_date is null)
+            then 'positive'
         else 'unknown'
     end as her2_at_line
 from line_spans as l
 inner join fct_metastatic_episodes as m on l.episode_key = m.episode_key
-left join newest as n on l.episode_key = n.episode_key and l.line_number = n.line_number;
+left join newest as n on l.episode_key = n.episode_key and l.line_number = n.line_number
+left join negative_nodes as s on l.episode_key = s.episode_key and l.line_number = s.line_number;
 
 -- fct_lines: one row a line of systemic treatment of metastatic disease, with all that a rule asks of it.
 -- counts_as: the line's number by the guideline, which takes the first line of an early relapse for the second.

@@ -36,6 +36,38 @@ from stg_events
 where event = 'heart_failure'
 group by patient_key;
 
+-- fct_weak_hearts: one row a line before or in whose join window the record speaks against HER2 drugs: heart failure,
+-- whenever it was, or a low LVEF no older than the one before treatment may be. weak_date: the first such day.
+create or replace table fct_weak_hearts as
+with signs as (
+    select
+        l.episode_key,
+        l.line_number,
+        h.first_date as seen_date
+    from fct_lines as l
+    inner join fct_heart_failure as h on l.patient_key = h.patient_key
+    where h.first_date <= l.start_date + $line_join_days
+    union all
+    select
+        l.episode_key,
+        l.line_number,
+        a.assessment_date as seen_date
+    from fct_lines as l
+    inner join stg_cardiac_assessments as a on l.patient_key = a.patient_key
+    where
+        a.lvef_percent < $lvef_low
+        and a.assessment_date between l.start_date - $lvef_baseline_days and l.start_date + $line_join_days
+)
+
+select
+    episode_key,
+    line_number,
+    min(seen_date) as weak_date
+from signs
+group by
+    episode_key,
+    line_number;
+
 -- fct_local_metastasis_treatment: one row a patient: the first day of radiotherapy of the brain or of a metastasectomy.
 create or replace table fct_local_metastasis_treatment as
 with treated as (

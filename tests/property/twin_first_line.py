@@ -16,8 +16,9 @@ from twin_metastatic import (
     endocrine_without_chemotherapy,
     heart_trouble,
     interrupted,
+    weak_heart,
 )
-from twin_record import FAMILIES, after
+from twin_record import FAMILIES, RULES, after
 
 METASTATIC_BIOPSY = {
     "US": date(2015, 7, 1),
@@ -134,7 +135,7 @@ def r36(context, episode):
         default=None,
     )
     case.met = bool(given and given <= case.due)
-    case.exceptions = documented(context, episode, "R36", HER2_TOPICS)
+    case.exceptions = documented(context, episode, "R36", HER2_TOPICS | {RULES["R44"]})
     if first.in_trial:
         case.exceptions.append("trial")
     if heart_trouble(context, case.due, low=50):
@@ -173,15 +174,15 @@ def r37(context, episode):
     dxd = line.begun_with("trastuzumab-deruxtecan") and line.begun_with("pertuzumab")
     case.met = not lacking or (dxd and line.start >= dxd_from)
     topics = {
-        "trastuzumab": {"trastuzumab", "her2-antibody", "her2"},
-        "pertuzumab": {"pertuzumab", "her2-antibody", "her2"},
+        "trastuzumab": {RULES["R36"], "trastuzumab", "her2-antibody", "her2"},
+        "pertuzumab": {RULES["R36"], "pertuzumab", "her2-antibody", "her2"},
         "taxane": {"taxane", "chemotherapy", *FAMILIES["taxane"]},
     }
     asked = set().union(*(topics[name] for name in lacking))
     case.exceptions = documented(context, episode, "R37", asked)
     if line.in_trial:
         case.exceptions.append("trial")
-    if heart_trouble(context, case.due) and set(lacking) & {"trastuzumab", "pertuzumab"}:
+    if weak_heart(context, line) and set(lacking) & {"trastuzumab", "pertuzumab"}:
         case.exceptions.append("heart")
     case.exceptions += interrupted(context, episode, line.start, case.due)
     spread = episode.metastatic_date

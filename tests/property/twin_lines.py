@@ -180,10 +180,28 @@ def her2_at(episode, line):
             taken, result = facts.specimen_day(rows[0]), facts.specimen_result(rows)
             if rows[0].get("specimen_site") == "metastasis" and result and taken and taken <= day:
                 found.setdefault(taken, set()).add(result)
-    if not found:
-        return episode.status[episode.index["tumour_id"]]
-    newest = found[max(found)]
-    return next((result for result in (POSITIVE, NEGATIVE) if result in newest), "unknown")
+    status = episode.status[episode.index["tumour_id"]]
+    if found:
+        newest = found[max(found)]
+        status = next((result for result in (POSITIVE, NEGATIVE) if result in newest), "unknown")
+    doubted = any(taken > max(found, default=date.min) for taken in negative_nodes(episode, day))
+    return "unknown" if status == POSITIVE and doubted else status
+
+
+def negative_nodes(episode, last):
+    """The days to the last one of HER2-negative nodes sampled once the disease was metastatic."""
+    if episode.metastatic_date == date.min:
+        return []
+    opens = after(episode.metastatic_date, 0 if is_recurrent(episode) else 121)
+    days = []
+    for tumour_id in episode.ids:
+        tests = [t for t in episode.tests.get(tumour_id, []) if t.get("invasive") is not False]
+        for rows in facts.specimens(tests):
+            taken, result = facts.specimen_day(rows[0]), facts.specimen_result(rows)
+            is_node = rows[0].get("specimen_site") == "node"
+            if is_node and result == NEGATIVE and taken and opens <= taken <= last:
+                days.append(taken)
+    return days
 
 
 def hr_status(episode):

@@ -4,7 +4,7 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import PALLIATIVE, interruptions, not_invasive
+from twin_case import PALLIATIVE, documented, interruptions, not_invasive
 from twin_record import RULES, after, read_topic
 
 JOIN = 42
@@ -42,6 +42,32 @@ def heart_trouble(context, due, low=None):
         and row.get("assessment_date")
         and row["assessment_date"] <= due
         for row in context.patient.tables.get("cardiac_assessments", [])
+    )
+
+
+def weak_heart(context, line):
+    """Whether the record speaks against HER2 drugs by the end of the line's join window."""
+    last = after(line.start, JOIN)
+    return heart_trouble(context, last) or any(
+        row.get("lvef_percent") is not None
+        and row["lvef_percent"] < 50
+        and row.get("assessment_date")
+        and after(line.start, -120) <= row["assessment_date"] <= last
+        for row in context.patient.tables.get("cardiac_assessments", [])
+    )
+
+
+def documented_cardiac(context, episode, rule_id):
+    """A cardiac contraindication to an antibody, where any HER2 drug was asked for."""
+    topics = {"trastuzumab", "pertuzumab", "her2-antibody", "lvef"}
+    found = documented(context, episode, rule_id, topics)
+    return ["contraindication-cardiac"] if "contraindication-cardiac" in found else []
+
+
+def ild_before(context, line):
+    return any(
+        event["event"] == "ild" and event.get("event_date") and event["event_date"] <= line.start
+        for event in context.patient.events
     )
 
 

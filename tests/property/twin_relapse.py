@@ -16,10 +16,11 @@ from twin_metastatic import (
     brain_alone_treated_locally,
     endocrine_without_chemotherapy,
     heart_trouble,
+    ild_before,
     interrupted,
     unavailable,
 )
-from twin_record import FAMILIES, after
+from twin_record import FAMILIES, RULES, after
 
 INTERVAL_RULE = {
     "US": date(2014, 5, 1),
@@ -84,7 +85,7 @@ def r40(context, episode):
         place = context.jurisdiction
         tdxd, tdm1 = given_in(line, TDXD), given_in(line, TDM1)
         historic = line.start < TDXD_FROM[place]
-        fallback = historic or unavailable(context, episode, "R40", TDXD_TOPICS)
+        fallback = historic or unavailable(context, episode, "R40", TDXD_TOPICS | {RULES["R41"]})
         brain = lines.brain_date(context, episode)
         tucatinib = given_in(line, "tucatinib")
         case.met = bool(
@@ -109,7 +110,9 @@ def r40(context, episode):
                 case.missing.append("line-uncertain")
         if line.in_trial:
             case.exceptions.append("trial")
-        case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1})
+        case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1, RULES["R41"]})
+        if ild_before(context, line):
+            case.exceptions.append("previous-ild")
         if brain_alone_treated_locally(context, episode, case.due):
             case.exceptions.append("cns-only-local")
         case.exceptions += interrupted(context, episode, line.start, case.due)

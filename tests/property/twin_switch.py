@@ -12,11 +12,14 @@ from twin_metastatic import (
     TUCATINIB_FROM,
     add_status,
     brain_alone_treated_locally,
+    documented_cardiac,
     endocrine_without_chemotherapy,
+    ild_before,
     interrupted,
     unavailable,
+    weak_heart,
 )
-from twin_record import FAMILIES, after, between
+from twin_record import FAMILIES, RULES, after, between
 
 EVERYWHERE = ("US", "EU", "ENGLAND")
 REASONS = {
@@ -27,7 +30,7 @@ REASONS = {
 TDXD_LATE = {"US": date(2019, 12, 20), "EU": date(2021, 1, 1), "ENGLAND": date(2021, 5, 1)}
 MARGETUXIMAB = {"US": date(2020, 12, 16)}
 NERATINIB = {"US": date(2020, 2, 25)}
-TDXD_TOPICS = {TDXD, "her2-conjugate", "her2"}
+TDXD_TOPICS = {TDXD, "her2-conjugate", "her2", RULES["R40"]}
 
 
 def counts_as(episode, line):
@@ -95,11 +98,11 @@ def second_line(context, episode, found, line):
     fallback = not tdxd_came or unavailable(context, episode, "R41", TDXD_TOPICS)
     case.met = (
         line.begun_with(TDXD)
-        or (tucatinib and line.begun_with("tucatinib") and bool(brain) and brain <= line.start)
+        or (tucatinib and line.begun_with("tucatinib") and bool(brain) and brain <= case.due)
         or (line.begun_with(TDM1) and fallback)
     )
     wanted = [TDXD]
-    wanted += ["tucatinib"] if tucatinib and brain and brain <= line.start else []
+    wanted += ["tucatinib"] if tucatinib and brain and brain <= case.due else []
     wanted += [TDM1] if unavailable(context, episode, "R41", TDXD_TOPICS) else []
     if not case.met and line.has(*wanted):
         case.met = after(line.first_day(*wanted), JOIN) <= context.observable
@@ -124,8 +127,9 @@ def second_line(context, episode, found, line):
         case.missing.append("brain-unknown")
     if line.in_trial:
         case.exceptions.append("trial")
-    lungs = [e for e in context.patient.events if e["event"] == "ild" and e.get("event_date")]
-    if any(event["event_date"] <= line.start for event in lungs):
+    if weak_heart(context, line) and not line.has("her2"):
+        case.exceptions.append("heart")
+    if ild_before(context, line):
         case.exceptions.append("previous-ild")
     case.exceptions += documented(context, episode, "R41", TDXD_TOPICS)
     if line.number == 1 and brain_alone_treated_locally(context, episode, case.due):
@@ -217,6 +221,9 @@ def later_line(context, episode, found, line):
         if following and listed(context, episode, following, following.drugs)[0]:
             case.missing.append("line-uncertain")
     case.exceptions = documented(context, episode, "R42", {"her2"})
+    case.exceptions += documented_cardiac(context, episode, "R42")
+    if weak_heart(context, line) and not line.has("her2"):
+        case.exceptions.append("heart")
     case.exceptions += interrupted(context, episode, line.start, case.due)
     add_doubts(case, context, episode, ["her2", "chemotherapy", "endocrine"], line)
     case.failure = "outside-every-option"
@@ -233,12 +240,12 @@ def r43(context, episode):
     found = lines.lines(context, episode)
     following = [*found[1:], None][: len(found)]
     return [
-        change(context, episode, line, after_it)
+        change(context, episode, found, line, after_it)
         for line, after_it in zip(found, following, strict=True)
     ]
 
 
-def change(context, episode, line, following):
+def change(context, episode, found, line, following):
     tumour_id, death = episode.index["tumour_id"], context.patient.row.get("death_date")
     case = Case("R43", f"{tumour_id}/after-line-{line.number}", tumour_id)
     until = line.next_start or facts.LATE
@@ -254,8 +261,9 @@ def change(context, episode, line, following):
     if not last and not following:
         case.excluded.append("no-progression")
         return case
-    if following and lines.her2_at(episode, following) == facts.NEGATIVE:
-        case.excluded.append("her2-negative")
+    next_status = lines.her2_at(episode, following) if following else facts.POSITIVE
+    if next_status != facts.POSITIVE:
+        case.excluded.append(f"her2-{next_status}")
     if last and death and death <= after(last, 60):
         case.excluded.append("death-soon-after")
     if last and following and line.next_start > after(last, 180):
@@ -268,15 +276,27 @@ def change(context, episode, line, following):
     case.due = after(following.start, JOIN) if following else after(last, 180)
     begun = following.first_drugs & FAMILIES["her2"] if following else set()
     case.met = bool(begun - line.drugs)
+    newer = following.drugs & FAMILIES["her2"] - line.drugs if following else set()
+    if not case.met and newer:
+        joined = after(min(following.first_day(drug) for drug in newer), JOIN)
+        case.met = joined <= context.observable
+        case.open = not case.met
     if not last:
         case.missing.append("progression-not-recorded")
-    elif line.low and not case.met and case.due <= context.observable:
-        case.missing.append("line-uncertain")
+    elif not case.met and not newer and case.due <= context.observable:
+        replaced = following and following.ended_by == "drug-change" and found[following.number]
+        changed = replaced and replaced.drugs & FAMILIES["her2"] - line.drugs
+        if line.low or changed:
+            case.missing.append("line-uncertain")
     if last and following:
         case.margin = between(line.next_start, after(last, 180))
     if following and following.in_trial:
         case.exceptions.append("trial")
     case.exceptions += documented(context, episode, "R43", {"her2"})
+    if not begun:
+        case.exceptions += documented_cardiac(context, episode, "R43")
+        if following and weak_heart(context, following):
+            case.exceptions.append("heart")
     if last and death and last <= death < case.due:
         case.exceptions.append("death-before-due")
     if not context.linked("events"):

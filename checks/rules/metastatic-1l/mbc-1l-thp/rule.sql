@@ -37,7 +37,7 @@ judged as (
         l.start_date + $component_days as due_date,
         l.start_date + $component_days <= l.observable_through as is_closed,
         not $conjugates_told_apart and p.trastuzumab_may_be_deruxtecan as drug_ambiguous,
-        coalesce(h.first_date <= l.start_date + $component_days, false) as heart_failed,
+        h.weak_date is not null as heart_weak,
         -- A HER2-targeted dose since then, if one is lacking on the record, would make the relapse an early one.
         coalesce(
             cast(case when l.clock = 'de-novo' then l.metastatic_date else l.metastatic_date - $clock_days end as date),
@@ -45,7 +45,7 @@ judged as (
         ) as history_from
     from fct_lines as l
     inner join parts as p on l.episode_key = p.episode_key
-    left join fct_heart_failure as h on l.patient_key = h.patient_key
+    left join fct_weak_hearts as h on l.episode_key = h.episode_key and l.line_number = h.line_number
     where l.line_number = 1
 )
 
@@ -78,7 +78,7 @@ select
     case
         when in_trial then 'trial'
         when death_date = start_date then 'death-before-due'
-        when heart_failed and not (has_trastuzumab and has_pertuzumab) then 'heart'
+        when heart_weak and not (has_trastuzumab and has_pertuzumab) then 'heart'
     end as excepted,
     list_concat(
         case when has_trastuzumab then [] else ['trastuzumab'] end,

@@ -26,7 +26,7 @@ lacks as (
     left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
     where
         x.reason in ('drug-unavailable', 'funding-restriction')
-        and x.topic_name in ('mbc-2l-tdxd', 'trastuzumab-deruxtecan', 'her2-conjugate', 'her2')
+        and x.topic_name in ('mbc-2l-tdxd', 'mbc-early-relapse-second-line', 'trastuzumab-deruxtecan', 'her2-conjugate', 'her2')
         and (x.tumour_id is null or l.episode_key = o.episode_key)
 ),
 
@@ -52,6 +52,7 @@ judged as (
         n.has_endocrine and not n.has_chemotherapy as is_endocrine_based,
         c.cns_date,
         i.ild_date,
+        w.weak_date,
         k.episode_key is not null as deruxtecan_unavailable,
         least(
             n.deruxtecan_date,
@@ -79,7 +80,8 @@ judged as (
             l.episode_key = h.episode_key
             and l.line_number = h.line_number
             and h.ingredient = 'trastuzumab-deruxtecan'
-    left join fct_cns as c on l.patient_key = c.patient_key and l.start_date >= c.cns_date
+    left join fct_cns as c on l.patient_key = c.patient_key and l.start_date + $component_days >= c.cns_date
+    left join fct_weak_hearts as w on l.episode_key = w.episode_key and l.line_number = w.line_number
     left join lungs as i on l.patient_key = i.patient_key and l.start_date >= i.ild_date
     left join lacks as k on l.episode_key = k.episode_key
     left join drugs as f on l.episode_key = f.episode_key and l.line_number + 1 = f.line_number
@@ -143,6 +145,7 @@ select
     case
         when in_trial then 'trial'
         when ild_date is not null then 'previous-ild'
+        when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
         when brain_treated then 'cns-only-local'
     end as excepted,
@@ -160,6 +163,7 @@ select
         months_to_relapse := interval_months,
         disease_in_the_brain_since := cns_date,
         interstitial_lung_disease_on := ild_date,
+        heart_failure_or_low_lvef_on := weak_date,
         line_certainty := certainty
     )) as evidence
 from answered

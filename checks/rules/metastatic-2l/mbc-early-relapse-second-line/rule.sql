@@ -117,9 +117,19 @@ unavailable as (
         and (x.tumour_id is null or o.episode_key = r.episode_key)
 ),
 
+lungs as (
+    select
+        patient_key,
+        min(event_date) as ild_date
+    from stg_events
+    where event = 'ild'
+    group by patient_key
+),
+
 judged as (
     select
         r.*,
+        i.ild_date,
         p.trastuzumab_day,
         case
             when p.deruxtecan_day is not null then 'deruxtecan'
@@ -147,6 +157,7 @@ judged as (
     left join fct_spread_of_metastases as b on r.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
     left join fct_cns as n on r.patient_key = n.patient_key
+    left join lungs as i on r.patient_key = i.patient_key and r.start_date >= i.ild_date
 )
 
 select
@@ -183,6 +194,7 @@ select
     met,
     case
         when in_trial then 'trial'
+        when ild_date is not null then 'previous-ild'
         when death_date = start_date then 'death-before-due'
         when brain_treated then 'cns-only-local'
     end as excepted,
@@ -203,6 +215,7 @@ select
         deruxtecan_on_day := deruxtecan_day,
         drugs_of_the_line := drugs,
         first_sign_of_brain_metastases := cns_date,
+        interstitial_lung_disease_on := ild_date,
         line_certainty := certainty,
         her2_at_line := her2_at_line,
         her2_specimen_date := her2_specimen_date

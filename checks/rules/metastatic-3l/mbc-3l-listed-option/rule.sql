@@ -109,12 +109,14 @@ answered as (
         case
             when o.option_met is null and w.option_met is not null then w.last_begun_date + $component_days
         end as joined_by,
-        o.ended_by = 'drug-change' and n.option_met is not null as may_go_on
+        o.ended_by = 'drug-change' and n.option_met is not null as may_go_on,
+        h.weak_date
     from options as o
     inner join options as w
         on o.episode_key = w.episode_key and o.line_number = w.line_number and w.reading = 'whole line'
     left join options as n
         on o.episode_key = n.episode_key and o.line_number + 1 = n.line_number and n.reading = 'whole line'
+    left join fct_weak_hearts as h on o.episode_key = h.episode_key and o.line_number = h.line_number
     where o.reading = 'begun in time'
 )
 
@@ -151,7 +153,10 @@ select
         else ['events.event_date']
     end as missing,
     met,
-    case when death_date = start_date then 'death-before-due' end as excepted,
+    case
+        when death_date = start_date then 'death-before-due'
+        when weak_date is not null and not has_her2 then 'heart'
+    end as excepted,
     ['her2'] as lacking,
     'outside-every-option' as failed,
     to_json(struct_pack(
@@ -161,6 +166,7 @@ select
         drugs_of_the_line := drugs,
         her2_drugs_before := prior_her2,
         hormone_receptors := hr_status,
+        heart_failure_or_low_lvef_on := weak_date,
         began_by := began_by,
         line_certainty := certainty
     )) as evidence

@@ -36,6 +36,15 @@ from stg_events
 where event = 'heart_failure'
 group by patient_key;
 
+-- fct_lung_disease: one row a patient with interstitial lung disease on record: the day of the first one.
+create or replace table fct_lung_disease as
+select
+    patient_key,
+    min(event_date) as first_date
+from stg_events
+where event = 'ild'
+group by patient_key;
+
 -- fct_weak_hearts: one row a line before or in whose join window the record speaks against HER2 drugs: heart failure,
 -- whenever it was, or a low LVEF no older than the one before treatment may be. weak_date: the first such day.
 create or replace table fct_weak_hearts as

@@ -26,17 +26,10 @@ lacks as (
     left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
     where
         x.reason in ('drug-unavailable', 'funding-restriction')
-        and x.topic_name in ('mbc-2l-tdxd', 'mbc-early-relapse-second-line', 'trastuzumab-deruxtecan', 'her2-conjugate', 'her2')
+        and x.topic_name in (
+            'mbc-2l-tdxd', 'mbc-early-relapse-second-line', 'trastuzumab-deruxtecan', 'her2-conjugate', 'her2'
+        )
         and (x.tumour_id is null or l.episode_key = o.episode_key)
-),
-
-lungs as (
-    select
-        patient_key,
-        min(event_date) as ild_date
-    from stg_events
-    where event = 'ild'
-    group by patient_key
 ),
 
 judged as (
@@ -51,7 +44,7 @@ judged as (
         n.has_tucatinib,
         n.has_endocrine and not n.has_chemotherapy as is_endocrine_based,
         c.cns_date,
-        i.ild_date,
+        i.first_date as ild_date,
         w.weak_date,
         k.episode_key is not null as deruxtecan_unavailable,
         least(
@@ -82,7 +75,7 @@ judged as (
             and h.ingredient = 'trastuzumab-deruxtecan'
     left join fct_cns as c on l.patient_key = c.patient_key and l.start_date + $component_days >= c.cns_date
     left join fct_weak_hearts as w on l.episode_key = w.episode_key and l.line_number = w.line_number
-    left join lungs as i on l.patient_key = i.patient_key and l.start_date >= i.ild_date
+    left join fct_lung_disease as i on l.patient_key = i.patient_key and l.start_date >= i.first_date
     left join lacks as k on l.episode_key = k.episode_key
     left join drugs as f on l.episode_key = f.episode_key and l.line_number + 1 = f.line_number
     left join fct_spread_of_metastases as a on l.episode_key = a.episode_key

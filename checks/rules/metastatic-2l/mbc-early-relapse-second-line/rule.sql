@@ -117,19 +117,10 @@ unavailable as (
         and (x.tumour_id is null or o.episode_key = r.episode_key)
 ),
 
-lungs as (
-    select
-        patient_key,
-        min(event_date) as ild_date
-    from stg_events
-    where event = 'ild'
-    group by patient_key
-),
-
 judged as (
     select
         r.*,
-        i.ild_date,
+        i.first_date as ild_date,
         p.trastuzumab_day,
         case
             when p.deruxtecan_day is not null then 'deruxtecan'
@@ -157,7 +148,7 @@ judged as (
     left join fct_spread_of_metastases as b on r.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
     left join fct_cns as n on r.patient_key = n.patient_key
-    left join lungs as i on r.patient_key = i.patient_key and r.start_date >= i.ild_date
+    left join fct_lung_disease as i on r.patient_key = i.patient_key and r.start_date >= i.first_date
 )
 
 select

@@ -22,7 +22,7 @@ changed_to as (
     from fct_line_drugs as d
     inner join fct_lines as l on d.episode_key = l.episode_key and d.line_number = l.line_number
     left join fct_line_drugs as b
-        on d.episode_key = b.episode_key and d.line_number = b.line_number + 2 and d.ingredient = b.ingredient
+        on d.episode_key = b.episode_key and d.line_number = b.line_number + 1 + 1 and d.ingredient = b.ingredient
     where l.began_by = 'drug-change' and d.is_her2 and b.ingredient is null
 ),
 

@@ -6,6 +6,7 @@ import twin_facts as facts
 from twin_amounts import days_of, measure, plausible
 from twin_antibody_doses import in_trial
 from twin_case import Case, documented, doubts, interruptions, not_invasive, rule, stops
+from twin_maintained import low_lvef
 from twin_record import FAMILIES, RULES, after, amount, between, is_course
 
 FROM = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 16))
@@ -212,7 +213,7 @@ def judge(context, episode, case, course, own, drugs, *, metastatic):
             case.met_reason = "judged-doses-in-range"
     case.open = first > context.observable if case.closed else not over
     if lacking or capped:
-        excuse(context, episode, case, course, lacking, first, capped=capped, over=over)
+        excuse(context, episode, case, course, own, lacking, capped=capped, over=over)
     if not case.met and not case.closed:
         case.exceptions += interruptions(context, episode, first, case.due)
     window = (date.min, case.due)
@@ -227,7 +228,7 @@ def known_m(episode):
     return facts.m_status(episode, episode.index) is not None
 
 
-def excuse(context, episode, case, course, lacking, first, *, capped, over):
+def excuse(context, episode, case, course, own, lacking, *, capped, over):
     if not over and not case.closed:
         return
     if capped and not lacking:
@@ -240,6 +241,28 @@ def excuse(context, episode, case, course, lacking, first, *, capped, over):
     case.exceptions += documented(context, episode, "R22", topics)
     if not case.closed:
         case.exceptions += stops([dose for day in course for dose in day.doses])
+        case.exceptions += harms(context, [day.date for day in own["paclitaxel"]])
+        ac_dates = [day.date for day in own["doxorubicin"]]
+        case.exceptions += harms(context, ac_dates)
+        if ac_dates and low_lvef(context, after(max(ac_dates), -7), after(max(ac_dates), 63)):
+            case.exceptions.append("contraindication-cardiac")
+
+
+def harms(context, dates):
+    """What the record shows around the last of the days that stops a drug."""
+    if not dates:
+        return []
+    found, first, last = [], after(max(dates), -7), after(max(dates), 63)
+    for event in context.patient.events:
+        day = event.get("event_date")
+        if not (day and first <= day <= last):
+            continue
+        if event["event"] == "heart_failure":
+            found.append("contraindication-cardiac")
+        elif event["event"] in ("ild", "anaphylaxis", "infusion_reaction"):
+            stopped = "stopped" in (event.get("action") or "").split(";")
+            found += ["toxicity"] if stopped else []
+    return found
 
 
 def counted(days):

@@ -266,6 +266,45 @@ counts as (
         f.course_number
 ),
 
+-- What stops a drug, around its last dose: a reaction that stopped treatment, heart failure, a low LVEF amid AC.
+signs as (
+    select
+        patient_key,
+        event_date as seen_date,
+        case event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end as reason,
+        false as ac_alone
+    from stg_events
+    where
+        event = 'heart_failure'
+        or (event in ('ild', 'anaphylaxis', 'infusion_reaction') and action like '%stopped%')
+    union all
+    select
+        patient_key,
+        assessment_date as seen_date,
+        'contraindication-cardiac' as reason,
+        true as ac_alone
+    from stg_cardiac_assessments
+    where lvef_percent < $lvef_low
+),
+
+harms as (
+    select
+        f.episode_key,
+        f.setting,
+        f.course_number,
+        min(s.reason) as reason
+    from firsts as f
+    inner join signs as s on f.patient_key = s.patient_key
+    where
+        f.regimen <> 'docetaxel'
+        and (f.regimen = 'ac' or not s.ac_alone)
+        and s.seen_date between f.last_date - $lvef_action_days and f.last_date + $stop_lookahead_days
+    group by
+        f.episode_key,
+        f.setting,
+        f.course_number
+),
+
 courses as (
     select
         patient_key,
@@ -339,7 +378,7 @@ population as (
         n.many_ac as too_many,
         n.few_paclitaxel,
         n.few_ac or n.many_ac as wrong_ac_count,
-        n.stop_reason,
+        coalesce(n.stop_reason, w.reason) as stop_reason,
         n.given,
         c.last_date + $open_course_days as due_date,
         p.death_date is not null or c.last_date + $open_course_days <= p.observable_through as closed
@@ -351,6 +390,8 @@ population as (
         on b.episode_key = c.episode_key and b.setting = c.setting and b.course_number = c.course_number
     left join counts as n
         on c.episode_key = n.episode_key and c.setting = n.setting and c.course_number = n.course_number
+    left join harms as w
+        on c.episode_key = w.episode_key and c.setting = w.setting and c.course_number = w.course_number
     left join documented_trials as x on t.patient_key = x.patient_key
     where t.is_index
 ),

@@ -19,7 +19,7 @@ BESIDE, SURFACE_CAP = 90, 2.0
     "R22",
     since=FROM,
     accepts={
-        *("contraindication-medical", "toxicity", "frailty-documented"),
+        *("contraindication-medical", "contraindication-cardiac", "toxicity", "frailty-documented"),
         *("mdt-documented-deviation", "patient-refusal", "progression"),
     },
 )

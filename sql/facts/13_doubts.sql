@@ -19,38 +19,6 @@ from dose_places as p
 inner join dose_tumours as v on p.patient_key = v.patient_key and p.episode_key <> v.episode_key
 inner join episode_starts as e on p.episode_key = e.episode_key;
 
--- recurrence_traces: one row a record of a tumour that shows or treats a metastasis, whatever the events say.
-create or replace temp table recurrence_traces as
-select
-    patient_key,
-    tumour_id,
-    'receptor_tests' as table_name,
-    row_number,
-    'specimen_site' as column_name,
-    specimen_date as trace_date
-from stg_receptor_tests
-where specimen_site = 'metastasis'
-union all
-select
-    patient_key,
-    tumour_id,
-    'surgeries' as table_name,
-    row_number,
-    'procedure' as column_name,
-    surgery_date as trace_date
-from stg_surgeries
-where procedure = 'metastasectomy'
-union all
-select
-    patient_key,
-    tumour_id,
-    'radiotherapy' as table_name,
-    row_number,
-    'target' as column_name,
-    start_date as trace_date
-from stg_radiotherapy
-where target in ('brain', 'bone');
-
 create or replace table fct_doubts as
 with vague_drugs as (
     select
@@ -372,19 +340,16 @@ union all
 -- A sample or an operation of a metastasis, radiotherapy where only metastases are treated, or a drug stopped for
 -- progression or death: the same.
 select
-    s.patient_key,
-    v.table_name,
-    v.row_number,
-    v.column_name,
+    patient_key,
+    table_name,
+    row_number,
+    column_name,
     'unrecorded-recurrence' as reason,
     cast(null as varchar) as ingredient,
-    v.trace_date as start_date,
-    v.trace_date as end_date,
-    f.episode_key
-from fct_spread as s
-inner join fct_episodes as f on s.patient_key = f.patient_key and s.tumour_id = f.tumour_id
-inner join recurrence_traces as v on s.patient_key = v.patient_key and s.tumour_id = v.tumour_id
-where v.trace_date < coalesce(s.metastatic_date, date '9999-12-31')
+    trace_date as start_date,
+    trace_date as end_date,
+    episode_key
+from fct_recurrence_traces
 union all
 select
     t.patient_key,

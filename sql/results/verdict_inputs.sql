@@ -1,6 +1,7 @@
 -- verdict_inputs: what a rule's SQL says of one subject and placement; it may leave columns out, which then are null.
 -- observed_from: care before this day may not be on record for a patient transferred in. drugs_from (observed_from
 -- where it is null) to drugs_through: an unrecognised drug in these days could be the one that is lacking.
+-- localised_through: a metastasis shown up to this day would explain what is held against the case.
 -- gate_expected: the stream of the card's gate is expected for this subject; gate_seen: the record carries any of it.
 create or replace temp table verdict_inputs (
     subject_part varchar,
@@ -16,6 +17,7 @@ create or replace temp table verdict_inputs (
     observed_from date,
     drugs_from date,
     drugs_through date,
+    localised_through date,
     excluded varchar,
     missing_reason varchar,
     missing varchar[],

@@ -50,7 +50,8 @@ unsettled as (
         due_date,
         observed_from,
         drugs_from,
-        drugs_through
+        drugs_through,
+        localised_through
     from considered
     where
         not_applicable is null
@@ -133,8 +134,19 @@ doubts as (
                 )
             )
             or (
-                d.reason in ('palliative-treatment', 'unrecorded-recurrence')
-                and d.start_date >= s.clock_start
+                d.reason = 'unrecorded-recurrence'
+                and d.table_name <> 'treatments'
+                and d.start_date <= s.localised_through
+            )
+            or (
+                -- What shows a metastasis before the clock starts shows that the disease was never localised.
+                (
+                    (d.reason = 'unrecorded-recurrence' and d.table_name <> 'treatments')
+                    or (
+                        d.reason in ('palliative-treatment', 'unrecorded-recurrence') and d.start_date >= s.clock_start
+                    )
+                )
+                and s.clock_start is not null
                 and d.start_date < s.due_date
                 and 'recurrence' in (select i.kind from rule_interruptions as i)
             )

@@ -15,12 +15,14 @@ from twin_case import (
     interruptions,
     named_once,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
     stops,
     together,
 )
 from twin_facts import LATE
+from twin_holds import pertuzumab_stops, weak_heart
 from twin_record import after, days_in_sequence
 
 
@@ -80,9 +82,14 @@ def r14(context, episode):
     case.met = in_time and len(counted) >= 15
     case.exceptions += documented(context, episode, "R14", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
+    days = [dose.date for dose in pertuzumab]
+    case.exceptions += pertuzumab_stops(context, episode, days)
+    if not days:
+        case.exceptions += weak_heart(context, episode, after(case.decision, 42))
     if in_trial(episode, date.min, LATE):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
+    case.exceptions += other_ends(context, episode, case.decision, case.due)
     partner_open = any(d.open for d in partners) or sequence
     partner_open = partner_open and len({d.date for d in pertuzumab}) >= 15
     unknown = any(d.open for d in pertuzumab) or named_once(episode, pertuzumab)

@@ -51,9 +51,15 @@ TRACE = "unrecorded-recurrence"
 IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
 ACCEPTED = {}  # rule -> the documented reasons it accepts
 READS = {  # the streams that a rule reads, itself or through what it asks, beside those of STREAMS
+    "R03": {"cardiac_assessments"},
+    "R04": {"cardiac_assessments"},
+    "R05": {"cardiac_assessments"},
     "R07": {"cardiac_assessments"},
+    "R10": {"cardiac_assessments"},
     "R11": {"cardiac_assessments"},
     "R12": {"cardiac_assessments"},
+    "R14": {"cardiac_assessments"},
+    "R15": {"cardiac_assessments"},
     "R17": {"cardiac_assessments"},
     "R18": {"cardiac_assessments", "observations"},
     "R20": {"observations"},
@@ -199,8 +205,10 @@ def interruptions(context, episode, anchor, due, before=LATE, *, targets=True):
     happened += [(day, 2, "progression") for day in episode.days_of("progression")]
     # Palliative treatment without a recorded recurrence is no exception, only a doubt: see verdict.
     happened += [(day, 3, PALLIATIVE) for day in unexplained_palliative_days(context, episode)]
-    happened += [(day, 4, TRACE) for day in traces_of_recurrence(context, episode, targets)]
-    return [r for day, _, r in sorted(happened) if anchor <= day < min(due, before)]
+    happened += [(day, 4, TRACE) for day in stops_for_spread(context, episode)]
+    traces = traces_of_recurrence(context, episode, targets)
+    happened = [one for one in happened if anchor <= one[0]] + [(day, 4, TRACE) for day in traces]
+    return [r for day, _, r in sorted(happened) if day < min(due, before)]
 
 
 def unexplained_palliative_days(context, episode):
@@ -215,7 +223,14 @@ def unexplained_palliative_days(context, episode):
     ]
 
 
-def traces_of_recurrence(context, episode, targets):
+def other_ends(context, episode, anchor, due, *, second=True):
+    """A pregnancy, or by default a second primary, from the anchor to before the due date."""
+    kinds = [(days_of_pregnancy(context), "pregnancy")]
+    kinds += [(episode.days_of("second_primary"), "second-primary")] if second else []
+    return [reason for days, reason in kinds if any(anchor <= day < due for day in days)]
+
+
+def traces_of_recurrence(context, episode, targets=True):
     """The days before any recorded spread on which a record shows one, or a death."""
     shown = [
         row.get("specimen_date") or row.get("report_date")
@@ -237,14 +252,20 @@ def traces_of_recurrence(context, episode, targets):
         and row.get("target") in ("brain", "bone")
         and (row.get("tumour_id") in episode.ids or (only and not row.get("tumour_id")))
     ]
-    shown += [
+    first = after(episode.first_diagnosis, -30) if episode.first_diagnosis else date.min
+    return [day for day in shown if day and first <= day < episode.metastatic_date]
+
+
+def stops_for_spread(context, episode):
+    """The last days of drugs stopped for progression or death before any recorded spread."""
+    last = [
         row.get("end_date") or row["start_date"]
         for row in episode.rows
         if row.get("start_date")
         and row.get("stop_reason") in ("progression", "death")
         and is_systemic(row, context)
     ]
-    return [day for day in shown if day and day < episode.metastatic_date]
+    return [day for day in last if day < episode.metastatic_date]
 
 
 def in_trial(episode, first, last, *names):

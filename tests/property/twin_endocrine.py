@@ -16,13 +16,13 @@ from twin_case import (
     SHARED_REASONS,
     TRACE,
     Case,
-    days_of_pregnancy,
     documented,
     doubts,
     in_trial,
     interruptions,
     is_systemic,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
 )
@@ -109,6 +109,7 @@ def r33(context, episode):
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
+    case.exceptions += other_ends(context, episode, diagnosis, case.due, second=False)
     case.failure = "not-recorded-in-time"
     window = (date.min, case.due)
     case.doubts = doubts(context, episode, "R33", ["endocrine"], window, diagnosis)
@@ -274,10 +275,5 @@ def r35_documented(context, episode, due):
 
 def r35_interruptions(context, episode, first, due):
     """What ends the need for endocrine therapy before its five years are over."""
-    others = (
-        (episode.days_of("second_primary"), "second-primary"),
-        (days_of_pregnancy(context), "pregnancy"),
-    )
-    return interruptions(context, episode, first, due) + [
-        reason for days, reason in others if any(first <= day < due for day in days)
-    ]
+    found = interruptions(context, episode, first, due)
+    return found + other_ends(context, episode, first, due)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from twin_cardiac import assessments, her2_days
+from twin_case import stopping_events
 from twin_lvef import baseline, meets_hold, numbers
 from twin_record import after, between
 
@@ -87,6 +88,27 @@ def cardiac_stops(context, episode, first, last, last_dose=date.min):
         first <= one.start <= last and last_dose <= after(one.start, ACTION) for one in found
     )
     return ["contraindication-cardiac"] if explains else []
+
+
+def weak_heart(context, episode, through):
+    """The reason for no HER2-targeted drug: a weak heart from 120 days before diagnosis on."""
+    diagnosis = episode.first_diagnosis
+    first = after(diagnosis, -120) if diagnosis else date.min
+    days = failing(context) + [
+        a.date
+        for a in assessments(context)
+        if (a.lvef is None and a.result == "abnormal") or (a.lvef is not None and a.lvef < LOW)
+    ]
+    return ["contraindication-cardiac"] if any(first <= d <= through for d in days) else []
+
+
+def pertuzumab_stops(context, episode, days):
+    """Why pertuzumab, given on these days, was stopped, as events and the heart say."""
+    if not days:
+        return []
+    first, last = min(days), after(max(days), LOOK_AHEAD)
+    found = stopping_events(context, first, last) + cardiac_stops(context, episode, first, last)
+    return found + weak_heart(context, episode, last)
 
 
 def paused_days(context, episode, first, end):

@@ -10,7 +10,7 @@ from twin_aftercare import (
     postmastectomy,
     same_side,
 )
-from twin_case import SHARED_REASONS, documented, doubts, interruptions, rule
+from twin_case import SHARED_REASONS, documented, doubts, interruptions, other_ends, rule
 from twin_radiotherapy import GATE, SINCE, opening
 from twin_record import after, between
 
@@ -89,6 +89,7 @@ def r32_tumour(context, episode, tumour):
         case.missing.append("target-not-recorded")
     case.exceptions += documented(context, episode, "R32", {"radiotherapy"})
     case.exceptions += interruptions(context, episode, anchor, case.due, targets=False)
+    case.exceptions += other_ends(context, episode, anchor, case.due, second=False)
     case.failure = "not-recorded-in-time"
     if not context.linked("treatments"):  # treatment before surgery would move the window
         case.doubts = ["stream-not-linked"]

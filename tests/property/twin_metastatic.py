@@ -4,7 +4,7 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import PALLIATIVE, documented, interruptions, not_invasive
+from twin_case import PALLIATIVE, TRACE, documented, interruptions, not_invasive
 from twin_record import RULES, after, read_topic
 
 JOIN = 42
@@ -26,7 +26,9 @@ def interrupted(context, episode, start, due):
     reasons = interruptions(context, episode, after(start, 1), due)
     if context.patient.row.get("death_date") == start:
         reasons.append("death-before-due")
-    return [reason for reason in reasons if reason not in ("recurrence-before-due", PALLIATIVE)]
+    return [
+        reason for reason in reasons if reason not in ("recurrence-before-due", PALLIATIVE, TRACE)
+    ]
 
 
 def heart_trouble(context, due, low=None):

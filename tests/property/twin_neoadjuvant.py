@@ -20,6 +20,7 @@ from twin_case import (
     together,
 )
 from twin_facts import LATE
+from twin_holds import pertuzumab_stops, weak_heart
 from twin_record import after, days_in_sequence
 
 
@@ -75,6 +76,10 @@ def r05(context, episode):
         case.met, case.met_reason = True, "regimen-name"
     case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
     case.exceptions += stops(pertuzumab)
+    days = [dose.date for dose in pertuzumab]
+    case.exceptions += pertuzumab_stops(context, episode, days)
+    if not days:
+        case.exceptions += weak_heart(context, episode, case.due)
     if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, given[0], case.due)

@@ -6,11 +6,13 @@ import twin_facts as facts
 from twin_case import (
     CYTOTOXIC,
     NEOADJUVANT_PERTUZUMAB,
+    TRACE,
     documented,
     doubts,
     in_trial,
     not_invasive,
     rule,
+    traces_of_recurrence,
 )
 from twin_chemotherapy import equivalents
 from twin_facts import LATE
@@ -109,6 +111,8 @@ def r13_window(context, episode, tumour, case, surgery):
         if in_trial(episode, after(case.decision, 1), case.due):
             case.exceptions.append("trial")
     case.doubts = doubts(context, episode, "R13", ["taxane"], None, None)  # what is there is there
+    if any(day <= given[0] for day in traces_of_recurrence(context, episode) if given):
+        case.doubts.append(TRACE)
 
 
 def found_meanwhile(context, episode, tumour, through):

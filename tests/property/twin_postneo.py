@@ -19,6 +19,7 @@ from twin_case import (
     interruptions,
     named_once,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
     stops,
@@ -135,8 +136,7 @@ def r11(context, episode):
     if in_trial(episode, first, LATE, TDM1, TDXD):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, first, case.due)
-    if any(first <= day < case.due for day in episode.days_of("second_primary")):
-        case.exceptions.append("second-primary")
+    case.exceptions += other_ends(context, episode, first, case.due)
     case.failure = "too-few-cycles"
     window, opened = (first, LATE), facts.last_surgery(episode, tumour)
     case.doubts = doubts(context, episode, "R11", [TDM1, TDXD], window, opened)
@@ -217,6 +217,7 @@ def r12(context, episode):
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, surgery, case.due)
+    case.exceptions += other_ends(context, episode, surgery, case.due)
     if restricted:
         case.exceptions.append("funding-restriction")
     case.failure = (

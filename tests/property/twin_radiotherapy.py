@@ -15,15 +15,18 @@ from twin_aftercare import (
 )
 from twin_case import (
     ANTIBODY,
+    TRACE,
     Case,
     documented,
     doubts,
     in_trial,
     interruptions,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
     stops,
+    traces_of_recurrence,
 )
 from twin_facts import LATE
 from twin_holds import holds
@@ -96,6 +99,8 @@ def r30(context, episode):
         topics |= {"capecitabine"}
     case.exceptions += documented(context, episode, "R30", topics)
     case.doubts = doubts(context, episode, "R30", ["chemotherapy"], None, doses[0].date)
+    if any(day <= last for day in traces_of_recurrence(context, episode, targets=False)):
+        case.doubts.append(TRACE)
     return [case]
 
 
@@ -322,3 +327,4 @@ def r31_exceptions(context, episode, case, last, end, start):
         case.exceptions.append("trial")
     if case.due:
         case.exceptions += interruptions(context, episode, last, case.due, targets=False)
+        case.exceptions += other_ends(context, episode, last, case.due)

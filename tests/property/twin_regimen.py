@@ -15,11 +15,14 @@ from twin_case import (
     in_trial,
     interruptions,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
+    stopping_events,
     stops,
 )
 from twin_chemotherapy import equivalents, weights
+from twin_holds import cardiac_stops
 from twin_record import EITHER_TAXANE, FAMILIES, after, days_in_sequence
 
 DOCETAXEL_CARBOPLATIN_FROM = date(2008, 5, 1)
@@ -66,7 +69,10 @@ def r15(context, episode):
     case.exceptions += stops(cytotoxic)
     if in_trial(episode, date.min, after(facts.recurrence_date(episode, tumour), -1)):
         case.exceptions.append("trial")
+    case.exceptions += stopping_events(context, case.decision, case.due)
+    case.exceptions += cardiac_stops(context, episode, case.decision, case.due)
     case.exceptions += interruptions(context, episode, case.decision, case.due)
+    case.exceptions += other_ends(context, episode, case.decision, case.due, second=False)
     opened = tumour.get("diagnosis_date") or surgery
     case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), opened)
     return [case]

@@ -14,10 +14,12 @@ from twin_case import (
     first_day,
     interruptions,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
 )
 from twin_facts import LATE, NEGATIVE
+from twin_holds import weak_heart
 from twin_record import after
 
 
@@ -97,6 +99,8 @@ def r10_tumour(context, episode, tumour):
     case.exceptions += interruptions(
         context, episode, case.decision, case.due, before=after(started, 1) if started else LATE
     )
+    case.exceptions += other_ends(context, episode, case.decision, case.due, second=False)
+    case.exceptions += weak_heart(context, episode, case.due)
     window = (case.decision, case.due)
     case.doubts = doubts(context, episode, "R10", [TDM1, TDXD], window, case.decision)
     return case

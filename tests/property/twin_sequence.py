@@ -20,6 +20,7 @@ from twin_case import (
     systemic_intents,
 )
 from twin_facts import LATE, POSITIVE
+from twin_holds import weak_heart
 from twin_record import after, days_in_sequence
 
 NEOADJUVANT_TOPICS = {"surgery", "chemotherapy", "taxane", "trastuzumab", "her2-antibody", "her2"}
@@ -89,6 +90,8 @@ def r04_tumour(context, episode, tumour):
         case.exceptions = []
     elif opened and case.due:
         case.exceptions += interruptions(context, episode, opened, case.due)
+    if case.due and (surgery or treated):
+        case.exceptions += weak_heart(context, episode, case.due)
     # a drug that can't be told may also have come before the first positive report
     positive = sorted(
         max(row.get("report_date") or facts.specimen_day(row) for row in rows)

@@ -22,6 +22,7 @@ from twin_case import (
     status_reasons,
     systemic_intents,
 )
+from twin_holds import weak_heart
 from twin_record import after, between
 
 
@@ -83,6 +84,8 @@ def r03(context, episode):
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)
+    if lacking & TRASTUZUMAB_TOPICS:
+        case.exceptions += weak_heart(context, episode, case.due)
     case.doubts = doubts(
         context, episode, "R03", [ANTIBODY, CYTOTOXIC], (date.min, case.due), diagnosis
     )

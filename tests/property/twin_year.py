@@ -11,12 +11,12 @@ from twin_case import (
     TDXD,
     TRASTUZUMAB_TOPICS,
     Case,
-    days_of_pregnancy,
     documented,
     doubts,
     in_trial,
     interruptions,
     not_invasive,
+    other_ends,
     rule,
     status_reasons,
     stopping_events,
@@ -119,12 +119,7 @@ def r17_exceptions(context, episode, first, last, end):
     found += stopping_events(context, first, after(last, 63))
     found += cardiac_stops(context, episode, first, after(last, 63), last)
     found += interruptions(context, episode, first, end)
-    others = (
-        (episode.days_of("second_primary"), "second-primary"),
-        (days_of_pregnancy(context), "pregnancy"),
-    )
-    found += [reason for days, reason in others if any(first <= day < end for day in days)]
-    return found
+    return found + other_ends(context, episode, first, end)
 
 
 def covered_days(doses, end):

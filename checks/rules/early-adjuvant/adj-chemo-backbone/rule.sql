@@ -78,14 +78,24 @@ judged as (
         or paclitaxel_option <> 'none' as is_begun,
         paclitaxel_option is null and (paclitaxel_enough or is_open or named_once) as stage_decides
     from staged
+),
+
+toxicities as (
+    select
+        j.episode_key,
+        min(e.reason) as reason
+    from judged as j
+    inner join fct_toxicity_stops as e on j.episode_key = e.episode_key
+    where e.event_date between j.decision_date and j.closed_date
+    group by j.episode_key
 )
 
 select
     'adjuvant' as subject_part,
-    patient_key,
-    tumour_id,
-    site_id,
-    episode_key,
+    j.patient_key,
+    j.tumour_id,
+    j.site_id,
+    j.episode_key,
     case
         when $backbone <> 'any-listed' or anthracycline > 0 then 'default'
         when docetaxel_carboplatin > 0 then 'docetaxel-carboplatin'
@@ -127,7 +137,7 @@ select
                 end
     end as missing,
     coalesce(backbone, case when is_begun and named_once then 'regimen-name' end) as met,
-    case when in_trial then 'trial' else stop_reason end as excepted,
+    case when in_trial then 'trial' else coalesce(stop_reason, x.reason) end as excepted,
     ['chemotherapy'] as lacking,
     case
         when not has_chemotherapy then 'no-chemotherapy'
@@ -146,4 +156,5 @@ select
         size_mm := size_mm,
         her2_basis := her2_basis
     )) end as evidence
-from judged
+from judged as j
+left join toxicities as x on j.episode_key = x.episode_key

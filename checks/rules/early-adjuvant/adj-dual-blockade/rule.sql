@@ -38,6 +38,7 @@ doses as (
         s.first_trastuzumab_date,
         s.latest_start_date,
         min(a.dose_date) filter (where a.has_pertuzumab) as first_pertuzumab_date,
+        max(a.dose_date) filter (where a.has_pertuzumab) as last_pertuzumab_date,
         count(*) filter (
             where a.together and a.dose_date <= s.first_trastuzumab_date + $observed_days
         ) as dual_dates,
@@ -62,6 +63,7 @@ judged as (
         d.first_trastuzumab_date,
         d.latest_start_date,
         d.first_pertuzumab_date,
+        d.last_pertuzumab_date,
         coalesce(d.dual_dates, 0) as dual_dates,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
         d.pertuzumab_not_counted
@@ -82,13 +84,33 @@ judged as (
         end as in_scope
     from operated as o
     left join doses as d on o.episode_key = d.episode_key
+),
+
+-- Why pertuzumab that had begun was stopped, as dated events and hearts say.
+toxicities as (
+    select
+        j.episode_key,
+        min(e.reason) as reason
+    from judged as j
+    inner join fct_toxicity_stops as e on j.episode_key = e.episode_key
+    where e.event_date between j.first_pertuzumab_date and j.last_pertuzumab_date + $stop_lookahead_days
+    group by j.episode_key
+),
+
+hearts as (
+    select distinct j.episode_key
+    from judged as j
+    inner join fct_weak_hearts as w on j.episode_key = w.episode_key
+    where w.weak_date <= coalesce(
+        j.last_pertuzumab_date + $stop_lookahead_days, j.first_trastuzumab_date + $start_window_days
+    )
 )
 
 select
-    patient_key,
-    tumour_id,
-    site_id,
-    episode_key,
+    j.patient_key,
+    j.tumour_id,
+    j.site_id,
+    j.episode_key,
     first_trastuzumab_date as decision_date,
     case when coalesce(pathological_node_positive, true) then 'default' else 'node-negative' end as edition,
     case
@@ -125,7 +147,11 @@ select
         else ['tumours.pathological_t']
     end as missing,
     case when started_in_time and dual_dates >= $min_doses then 'dual-blockade' end as met,
-    case when first_trial_date is not null then 'trial' else pertuzumab_stop end as excepted,
+    case
+        when first_trial_date is not null then 'trial'
+        when h.episode_key is not null then coalesce(pertuzumab_stop, x.reason, 'contraindication-cardiac')
+        else coalesce(pertuzumab_stop, x.reason)
+    end as excepted,
     ['pertuzumab'] as lacking,
     case
         when pertuzumab_dates = 0 then 'pertuzumab-not-recorded'
@@ -147,4 +173,6 @@ select
         first_chemotherapy_date := first_cytotoxic_date,
         her2_basis := her2_basis
     )) end as evidence
-from judged
+from judged as j
+left join toxicities as x on j.episode_key = x.episode_key
+left join hearts as h on j.episode_key = h.episode_key

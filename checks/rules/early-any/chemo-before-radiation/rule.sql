@@ -150,6 +150,7 @@ select
     coalesce(radiotherapy_date, last_counted_date) as decision_date,
     case when radiotherapy_date is null then last_counted_date + $max_gap_days end as due_date,
     first_chemotherapy_date as observed_from,
+    last_sequence_date as localised_through,
     case
         when outside_early_her2 is not null then outside_early_her2
         when first_chemotherapy_date is null then 'no-chemotherapy'

@@ -47,11 +47,20 @@ clocked as (
         diagnosis_date
         + case when chemotherapy_met then $her2_due_days else $chemo_due_days end as settled_date
     from judged
+),
+
+hearts as (
+    select distinct
+        c.patient_key,
+        c.tumour_id
+    from clocked as c
+    inner join fct_weak_hearts as w on c.episode_key = w.episode_key
+    where w.weak_date <= c.settled_date
 )
 
 select
-    patient_key,
-    tumour_id,
+    c.patient_key,
+    c.tumour_id,
     site_id,
     episode_key,
     coalesce(first_treatment_date, diagnosis_date) as decision_date,
@@ -87,7 +96,10 @@ select
         else ['tumours.clinical_n']
     end as missing,
     case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
-    case when first_trial_date <= settled_date then 'trial' end as excepted,
+    case
+        when first_trial_date <= settled_date then 'trial'
+        when not antibody_met and h.tumour_id is not null then 'contraindication-cardiac'
+    end as excepted,
     case
         when antibody_met then ['chemotherapy']
         when chemotherapy_met then ['antibody']
@@ -112,4 +124,5 @@ select
         first_antibody_date := first_antibody_date,
         first_chemotherapy_date := first_cytotoxic_date
     )) end as evidence
-from clocked
+from clocked as c
+left join hearts as h on c.patient_key = h.patient_key and c.tumour_id = h.tumour_id

@@ -104,11 +104,20 @@ decided as (
         g.pregnancy_date
     from judged as j
     left join pregnancies as g on j.patient_key = g.patient_key and j.tumour_id = g.tumour_id
+),
+
+hearts as (
+    select distinct
+        d.patient_key,
+        d.tumour_id
+    from decided as d
+    inner join fct_weak_hearts as w on d.episode_key = w.episode_key
+    where w.weak_date <= d.settled_date
 )
 
 select
-    patient_key,
-    tumour_id,
+    d.patient_key,
+    d.tumour_id,
     site_id,
     episode_key,
     coalesce(first_surgery_date, first_curative_date, diagnosis_date) as decision_date,
@@ -147,6 +156,7 @@ select
     case
         when first_trial_date < coalesce(first_surgery_date, date '9999-12-31') then 'trial'
         when not untreated and pregnancy_date is not null then 'pregnancy'
+        when not untreated and h.tumour_id is not null then 'contraindication-cardiac'
     end as excepted,
     case when untreated then cast([] as varchar[]) else ['neoadjuvant'] end as lacking,
     case
@@ -168,4 +178,5 @@ select
         pregnancy_date := pregnancy_date,
         her2_basis := her2_basis
     )) end as evidence
-from decided
+from decided as d
+left join hearts as h on d.patient_key = h.patient_key and d.tumour_id = h.tumour_id

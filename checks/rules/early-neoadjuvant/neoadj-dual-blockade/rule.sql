@@ -27,6 +27,8 @@ doses as (
         n.episode_key,
         min(a.dose_date) filter (where a.has_trastuzumab) as first_trastuzumab_date,
         max(a.dose_date) as last_antibody_date,
+        min(a.dose_date) filter (where a.has_pertuzumab) as first_pertuzumab_date,
+        max(a.dose_date) filter (where a.has_pertuzumab) as last_pertuzumab_date,
         count(*) filter (where a.has_trastuzumab) as trastuzumab_dates,
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
         count(*) filter (where a.together) as dual_dates,
@@ -71,6 +73,8 @@ judged as (
         n.*,
         d.first_trastuzumab_date,
         d.trastuzumab_dates,
+        d.first_pertuzumab_date,
+        d.last_pertuzumab_date,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
         coalesce(d.dual_dates, 0) as dual_dates,
         d.pertuzumab_days,
@@ -90,14 +94,32 @@ judged as (
     left join progressions as p on n.episode_key = p.episode_key
     left join before_surgery as b on n.episode_key = b.episode_key
     left join fct_first_trials as y on n.episode_key = y.episode_key
+),
+
+-- Why pertuzumab that had begun was stopped, as dated events and hearts say.
+toxicities as (
+    select
+        j.episode_key,
+        min(e.reason) as reason
+    from judged as j
+    inner join fct_toxicity_stops as e on j.episode_key = e.episode_key
+    where e.event_date between j.first_pertuzumab_date and j.last_pertuzumab_date + $stop_lookahead_days
+    group by j.episode_key
+),
+
+hearts as (
+    select distinct j.episode_key
+    from judged as j
+    inner join fct_weak_hearts as w on j.episode_key = w.episode_key
+    where w.weak_date <= coalesce(j.last_pertuzumab_date + $stop_lookahead_days, j.course_end)
 )
 
 select
     'neoadjuvant' as subject_part,
-    patient_key,
-    tumour_id,
-    site_id,
-    episode_key,
+    j.patient_key,
+    j.tumour_id,
+    j.site_id,
+    j.episode_key,
     first_trastuzumab_date as decision_date,
     course_end as due_date,
     first_trastuzumab_date as clock_start,
@@ -128,7 +150,8 @@ select
     end as met,
     case
         when in_trial then 'trial'
-        else pertuzumab_stop
+        when h.episode_key is not null then coalesce(pertuzumab_stop, x.reason, 'contraindication-cardiac')
+        else coalesce(pertuzumab_stop, x.reason)
     end as excepted,
     ['pertuzumab'] as lacking,
     case when pertuzumab_dates = 0 then 'pertuzumab-not-recorded' else 'too-few-pertuzumab-doses' end as failed,
@@ -142,4 +165,6 @@ select
         n := n,
         her2_basis := her2_basis
     )) end as evidence
-from judged
+from judged as j
+left join toxicities as x on j.episode_key = x.episode_key
+left join hearts as h on j.episode_key = h.episode_key

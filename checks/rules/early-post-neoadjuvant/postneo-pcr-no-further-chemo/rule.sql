@@ -209,6 +209,7 @@ select
     decision_date,
     window_end as due_date,
     case when chemotherapy_given then chemotherapy_date else settled_date end as open_until,
+    chemotherapy_date as localised_through,
     case
         when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'neoadjuvant' then 'not-neoadjuvant'

@@ -59,11 +59,20 @@ judged as (
     from operated as o
     left join after_surgery as a on o.patient_key = a.patient_key and o.tumour_id = a.tumour_id
     left join trials as y on o.patient_key = y.patient_key and o.tumour_id = y.tumour_id
+),
+
+hearts as (
+    select distinct
+        j.patient_key,
+        j.tumour_id
+    from judged as j
+    inner join fct_weak_hearts as w on j.episode_key = w.episode_key
+    where w.weak_date <= j.last_surgery_date + $late_days
 )
 
 select
-    patient_key,
-    tumour_id,
+    j.patient_key,
+    j.tumour_id,
     site_id,
     episode_key,
     decision_date,
@@ -93,7 +102,10 @@ select
         when days_to_conjugate <= $due_days then 'on-time'
         when days_to_conjugate <= $late_days then 'late'
     end as met,
-    case when in_trial then 'trial' end as excepted,
+    case
+        when in_trial then 'trial'
+        when h.tumour_id is not null then 'contraindication-cardiac'
+    end as excepted,
     case
         when fallback_met then 'drug-unavailable-fallback-met'
         else 'drug-unavailable'
@@ -114,4 +126,5 @@ select
         first_trastuzumab_date_after_surgery := trastuzumab_date,
         her2_basis := her2_basis
     )) end as evidence
-from judged
+from judged as j
+left join hearts as h on j.patient_key = h.patient_key and j.tumour_id = h.tumour_id

@@ -88,14 +88,22 @@ toxicities as (
     inner join fct_toxicity_stops as e on j.episode_key = e.episode_key
     where e.event_date between j.decision_date and j.closed_date
     group by j.episode_key
+),
+
+weighed as (
+    select
+        j.*,
+        x.reason as event_reason
+    from judged as j
+    left join toxicities as x on j.episode_key = x.episode_key
 )
 
 select
     'adjuvant' as subject_part,
-    j.patient_key,
-    j.tumour_id,
-    j.site_id,
-    j.episode_key,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
     case
         when $backbone <> 'any-listed' or anthracycline > 0 then 'default'
         when docetaxel_carboplatin > 0 then 'docetaxel-carboplatin'
@@ -137,7 +145,7 @@ select
                 end
     end as missing,
     coalesce(backbone, case when is_begun and named_once then 'regimen-name' end) as met,
-    case when in_trial then 'trial' else coalesce(stop_reason, x.reason) end as excepted,
+    case when in_trial then 'trial' else coalesce(stop_reason, event_reason) end as excepted,
     ['chemotherapy'] as lacking,
     case
         when not has_chemotherapy then 'no-chemotherapy'
@@ -156,5 +164,4 @@ select
         size_mm := size_mm,
         her2_basis := her2_basis
     )) end as evidence
-from judged as j
-left join toxicities as x on j.episode_key = x.episode_key
+from weighed

@@ -100,17 +100,28 @@ toxicities as (
 hearts as (
     select distinct j.episode_key
     from judged as j
-    inner join fct_weak_hearts as w on j.episode_key = w.episode_key
+    inner join fct_early_weak_hearts as w on j.episode_key = w.episode_key
     where w.weak_date <= coalesce(
         j.last_pertuzumab_date + $stop_lookahead_days, j.first_trastuzumab_date + $start_window_days
     )
+),
+
+weighed as (
+    select
+        j.*,
+        coalesce(
+            j.pertuzumab_stop, x.reason, case when h.episode_key is not null then 'contraindication-cardiac' end
+        ) as stop_reason
+    from judged as j
+    left join toxicities as x on j.episode_key = x.episode_key
+    left join hearts as h on j.episode_key = h.episode_key
 )
 
 select
-    j.patient_key,
-    j.tumour_id,
-    j.site_id,
-    j.episode_key,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
     first_trastuzumab_date as decision_date,
     case when coalesce(pathological_node_positive, true) then 'default' else 'node-negative' end as edition,
     case
@@ -147,11 +158,7 @@ select
         else ['tumours.pathological_t']
     end as missing,
     case when started_in_time and dual_dates >= $min_doses then 'dual-blockade' end as met,
-    case
-        when first_trial_date is not null then 'trial'
-        when h.episode_key is not null then coalesce(pertuzumab_stop, x.reason, 'contraindication-cardiac')
-        else coalesce(pertuzumab_stop, x.reason)
-    end as excepted,
+    case when first_trial_date is not null then 'trial' else stop_reason end as excepted,
     ['pertuzumab'] as lacking,
     case
         when pertuzumab_dates = 0 then 'pertuzumab-not-recorded'
@@ -173,6 +180,4 @@ select
         first_chemotherapy_date := first_cytotoxic_date,
         her2_basis := her2_basis
     )) end as evidence
-from judged as j
-left join toxicities as x on j.episode_key = x.episode_key
-left join hearts as h on j.episode_key = h.episode_key
+from weighed

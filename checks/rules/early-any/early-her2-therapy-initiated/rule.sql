@@ -54,13 +54,21 @@ hearts as (
         c.patient_key,
         c.tumour_id
     from clocked as c
-    inner join fct_weak_hearts as w on c.episode_key = w.episode_key
+    inner join fct_early_weak_hearts as w on c.episode_key = w.episode_key
     where w.weak_date <= c.settled_date
+),
+
+weighed as (
+    select
+        c.*,
+        h.tumour_id is not null as weak_heart
+    from clocked as c
+    left join hearts as h on c.patient_key = h.patient_key and c.tumour_id = h.tumour_id
 )
 
 select
-    c.patient_key,
-    c.tumour_id,
+    patient_key,
+    tumour_id,
     site_id,
     episode_key,
     coalesce(first_treatment_date, diagnosis_date) as decision_date,
@@ -98,7 +106,7 @@ select
     case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
     case
         when first_trial_date <= settled_date then 'trial'
-        when not antibody_met and h.tumour_id is not null then 'contraindication-cardiac'
+        when not antibody_met and weak_heart then 'contraindication-cardiac'
     end as excepted,
     case
         when antibody_met then ['chemotherapy']
@@ -124,5 +132,4 @@ select
         first_antibody_date := first_antibody_date,
         first_chemotherapy_date := first_cytotoxic_date
     )) end as evidence
-from clocked as c
-left join hearts as h on c.patient_key = h.patient_key and c.tumour_id = h.tumour_id
+from weighed

@@ -111,13 +111,21 @@ hearts as (
         d.patient_key,
         d.tumour_id
     from decided as d
-    inner join fct_weak_hearts as w on d.episode_key = w.episode_key
+    inner join fct_early_weak_hearts as w on d.episode_key = w.episode_key
     where w.weak_date <= d.settled_date
+),
+
+weighed as (
+    select
+        d.*,
+        h.tumour_id is not null as weak_heart
+    from decided as d
+    left join hearts as h on d.patient_key = h.patient_key and d.tumour_id = h.tumour_id
 )
 
 select
-    d.patient_key,
-    d.tumour_id,
+    patient_key,
+    tumour_id,
     site_id,
     episode_key,
     coalesce(first_surgery_date, first_curative_date, diagnosis_date) as decision_date,
@@ -156,7 +164,7 @@ select
     case
         when first_trial_date < coalesce(first_surgery_date, date '9999-12-31') then 'trial'
         when not untreated and pregnancy_date is not null then 'pregnancy'
-        when not untreated and h.tumour_id is not null then 'contraindication-cardiac'
+        when not untreated and weak_heart then 'contraindication-cardiac'
     end as excepted,
     case when untreated then cast([] as varchar[]) else ['neoadjuvant'] end as lacking,
     case
@@ -178,5 +186,4 @@ select
         pregnancy_date := pregnancy_date,
         her2_basis := her2_basis
     )) end as evidence
-from decided as d
-left join hearts as h on d.patient_key = h.patient_key and d.tumour_id = h.tumour_id
+from weighed

@@ -110,16 +110,27 @@ toxicities as (
 hearts as (
     select distinct j.episode_key
     from judged as j
-    inner join fct_weak_hearts as w on j.episode_key = w.episode_key
+    inner join fct_early_weak_hearts as w on j.episode_key = w.episode_key
     where w.weak_date <= coalesce(j.last_pertuzumab_date + $stop_lookahead_days, j.course_end)
+),
+
+weighed as (
+    select
+        j.*,
+        coalesce(
+            j.pertuzumab_stop, x.reason, case when h.episode_key is not null then 'contraindication-cardiac' end
+        ) as stop_reason
+    from judged as j
+    left join toxicities as x on j.episode_key = x.episode_key
+    left join hearts as h on j.episode_key = h.episode_key
 )
 
 select
     'neoadjuvant' as subject_part,
-    j.patient_key,
-    j.tumour_id,
-    j.site_id,
-    j.episode_key,
+    patient_key,
+    tumour_id,
+    site_id,
+    episode_key,
     first_trastuzumab_date as decision_date,
     course_end as due_date,
     first_trastuzumab_date as clock_start,
@@ -150,8 +161,7 @@ select
     end as met,
     case
         when in_trial then 'trial'
-        when h.episode_key is not null then coalesce(pertuzumab_stop, x.reason, 'contraindication-cardiac')
-        else coalesce(pertuzumab_stop, x.reason)
+        else stop_reason
     end as excepted,
     ['pertuzumab'] as lacking,
     case when pertuzumab_dates = 0 then 'pertuzumab-not-recorded' else 'too-few-pertuzumab-doses' end as failed,
@@ -165,6 +175,4 @@ select
         n := n,
         her2_basis := her2_basis
     )) end as evidence
-from judged as j
-left join toxicities as x on j.episode_key = x.episode_key
-left join hearts as h on j.episode_key = h.episode_key
+from weighed

@@ -66,13 +66,21 @@ hearts as (
         j.patient_key,
         j.tumour_id
     from judged as j
-    inner join fct_weak_hearts as w on j.episode_key = w.episode_key
+    inner join fct_early_weak_hearts as w on j.episode_key = w.episode_key
     where w.weak_date <= j.last_surgery_date + $late_days
+),
+
+weighed as (
+    select
+        j.*,
+        h.tumour_id is not null as weak_heart
+    from judged as j
+    left join hearts as h on j.patient_key = h.patient_key and j.tumour_id = h.tumour_id
 )
 
 select
-    j.patient_key,
-    j.tumour_id,
+    patient_key,
+    tumour_id,
     site_id,
     episode_key,
     decision_date,
@@ -104,7 +112,7 @@ select
     end as met,
     case
         when in_trial then 'trial'
-        when h.tumour_id is not null then 'contraindication-cardiac'
+        when weak_heart then 'contraindication-cardiac'
     end as excepted,
     case
         when fallback_met then 'drug-unavailable-fallback-met'
@@ -126,5 +134,4 @@ select
         first_trastuzumab_date_after_surgery := trastuzumab_date,
         her2_basis := her2_basis
     )) end as evidence
-from judged as j
-left join hearts as h on j.patient_key = h.patient_key and j.tumour_id = h.tumour_id
+from weighed

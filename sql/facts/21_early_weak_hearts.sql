@@ -1,6 +1,6 @@
--- fct_weak_hearts: one row an episode and a day on which the record shows heart failure, an LVEF that is low or an
--- abnormal heart without a number: a reason not to begin a HER2-targeted drug. It only ever excuses.
-create or replace table fct_weak_hearts as
+-- fct_early_weak_hearts: one row an episode and a day on which the record shows heart failure, an LVEF that is low or
+-- an abnormal heart without a number: a reason not to begin a HER2-targeted drug. It only ever excuses.
+create or replace table fct_early_weak_hearts as
 with weak as (
     select
         patient_key,

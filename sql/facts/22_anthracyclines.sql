@@ -30,6 +30,14 @@ create or replace temp table anthracycline_patients as
 select distinct patient_key
 from anthracycline_rows;
 
+-- taxane_rows: rows under a regimen's name that holds a taxane.
+create or replace temp table taxane_rows as
+select distinct d.row_number
+from fct_doses as d
+inner join anthracycline_patients as p on d.patient_key = p.patient_key
+inner join ingredients as i on d.ingredient = i.ingredient
+where d.is_regimen and i.is_taxane;
+
 -- antibody_days: one row a day of an episode with trastuzumab or pertuzumab. A conjugate is neither.
 create or replace temp table antibody_days as
 select
@@ -66,7 +74,11 @@ create or replace table fct_anthracyclines as
 with placed as (
     select
         *,
-        min(start_date) over (partition by patient_key) = max(start_date) over (partition by patient_key) as once
+        min(start_date) over (partition by patient_key) = max(start_date) over (partition by patient_key) as once,
+        -- FEC-D and AC-T begin with the anthracycline; on which of their later days it was given they don't tell.
+        is_regimen
+        and row_number in (select t.row_number from taxane_rows as t)
+        and start_date > min(start_date) over (partition by patient_key) as perhaps_taxane
     from anthracycline_rows
 )
 
@@ -78,7 +90,7 @@ select
         when a.end_date is null or (a.once and a.is_regimen and a.end_date = a.start_date) then date '9999-12-31'
         else a.end_date
     end as through_date,
-    i.row_number is null and not a.in_sequence as proven,
+    i.row_number is null and not a.in_sequence and not a.perhaps_taxane as proven,
     a.in_trial
 from placed as a
 left join imprecise_treatments as i on a.row_number = i.row_number;

@@ -8,6 +8,7 @@ from twin_record import FAMILIES, after, between
 
 HEART_ANTIBODIES = {"trastuzumab", "pertuzumab"}
 ANTHRACYCLINES = FAMILIES["anthracycline"]
+TAXANES = FAMILIES["taxane"]
 METASTATIC = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
 EARLY = {"US": date(2006, 11, 16), "EU": date(2006, 5, 1), "ENGLAND": date(2006, 8, 1)}
 NEVER = date.max
@@ -81,6 +82,7 @@ def both_given(case, context, episode, anthracyclines, antibodies):
     exposed = exposures(context, episode, doses, anthracyclines)
     proven = {day: said for day, said in exposed.items() if said["exact"]}
     alone = len({row["start_date"] for row in anthracyclines}) == 1
+    opened = min(row["start_date"] for row in anthracyclines)
     spans, exact_days = [], set()
     for row in anthracyclines:
         start, label = row["start_date"], is_regimen(row, context)
@@ -88,7 +90,8 @@ def both_given(case, context, episode, anthracyclines, antibodies):
         if alone and label and last == start:
             last = NEVER
         spans.append((start, last))
-        if not row.get("placed") and not is_sequence(row, context):
+        turned = is_regimen(row, context) and of(row, context, TAXANES) and start > opened
+        if not row.get("placed") and not is_sequence(row, context) and not turned:
             exact_days.add(start)
 
     possible = courses({day: said["longest"] for day, said in exposed.items()})

@@ -124,6 +124,9 @@ def reload(context, name, later):
     return NOT_RELOADED if known and single else UNKNOWN
 
 
+EXPLAINS = ("progression", "ild", "anaphylaxis")
+
+
 def explained(context, episode, name, earlier, later, metastatic):
     """Whether a reason for the gap is on record."""
     first, last = earlier.date, later.date
@@ -136,7 +139,7 @@ def explained(context, episode, name, earlier, later, metastatic):
     for event in context.patient.events:
         acted = set((event.get("action") or "").split(";")) & {"stopped", "interrupted"}
         day = event.get("event_date")
-        if day and first <= day <= last and (acted or event["event"] == "progression"):
+        if day and first <= day <= last and (acted or event["event"] in EXPLAINS):
             return True
     if any(first <= day <= last for day in days_of_pregnancy(context)):
         return True

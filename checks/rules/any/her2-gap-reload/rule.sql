@@ -94,7 +94,10 @@ recorded_causes as (
         event_date as through_date,
         cast(null as varchar) as ingredient
     from stg_events
-    where event in ('pregnancy', 'progression', 'ild', 'anaphylaxis') or action like '%stopped%' or action like '%interrupted%'
+    where
+        event in ('pregnancy', 'progression', 'ild', 'anaphylaxis')
+        or action like '%stopped%'
+        or action like '%interrupted%'
     union all
     select
         patient_key,

@@ -26,7 +26,7 @@ antibodies as (
         episode_key,
         bool_or(has_trastuzumab) as has_trastuzumab,
         min(pertuzumab_date) as first_pertuzumab_date,
-        coalesce(bool_or(pertuzumab_open or pertuzumab_in_sequence), false)
+        bool_or(pertuzumab_open or pertuzumab_in_sequence)
         or count(*) filter (where has_pertuzumab and is_regimen) = 1 as cycles_not_counted,
         bool_or(pertuzumab_derived) as derived,
         min(dose_date) filter (where pertuzumab_derived) as first_derived_date,
@@ -174,9 +174,9 @@ select
         when cycles_not_counted then 'no-end-date'
         when perhaps_fewer then 'recorded-twice'
     end as missing_reason,
-    case
-        when first_surgery_date is null then unclear_columns
-        when perhaps_fewer and not cycles_not_counted then ['treatments.record_kind']
+    case missing_reason
+        when 'surgery-unclear' then unclear_columns
+        when 'recorded-twice' then ['treatments.record_kind']
         else ['treatments.end_date']
     end as missing,
     case when cycles between $min_cycles and $max_cycles then 'three-to-six-cycles' end as met,

@@ -26,6 +26,8 @@ _AMOUNT = re.compile(
     r"(?:auc|q|x)?(?:\d{1,4}|\d{2}000)(?:mg|mcg|g|ml|w|wk|d|x|m2)?"
     r"|(?:c|cycle|cyc|cy|wk|week)\d{1,2}(?:d\d{1,2})?|(?:d|day)\d{1,2}"
 )
+_DOSES = re.compile(r"x(?:[3-9]|[1-9]\d)")  # x17: of doses, unless an amount makes it vials
+_WEIGHED = re.compile(r"\d*mg")
 _NUMBER_SPELLINGS = ("{0}{1:02}", "{0}{1}", "rule{0}{1}", "rule{0}{1:02}")  # R07, r7, rule R7
 _BARE_SPELLINGS = ("{1}", "{1:02}", "rule{1}", "rule{1:02}")  # 7, rule 7: a shipped rule's alone
 _LONGEST_NAME = 8  # words; no name has more
@@ -230,6 +232,8 @@ class Vocabulary:
             complete = False  # beside a conjugate nobody can say that the antibody was given
             del found["trastuzumab"]
         several = "combination" if len(found) > 1 else "name"
+        if any(map(_DOSES.fullmatch, everything)) and not any(map(_WEIGHED.match, everything)):
+            ways += ["regimen"] if found and "billing-code" not in ways else []
         telling = [way for way in ("regimen", "billing-code") if way in ways]
         via = telling[0] if telling else ways[0] if len(ways) == 1 else several
         return found, via, complete

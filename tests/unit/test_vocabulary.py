@@ -213,6 +213,10 @@ def test_what_is_not_known_is_not_guessed(drug: str) -> None:
         ("docetaxel/carboplatin", "combination"),
         ("TCHP", "regimen"),
         ("TCH + pertuzumab", "regimen"),
+        ("herceptin adj q3w x17", "regimen"),
+        ("Herceptin x 3", "regimen"),
+        ("Herceptin x 2", "name"),
+        ("trastuzumab 150 mg x 3", "name"),
         ("Poly E", "unrecognised"),
     ],
 )

@@ -29,7 +29,7 @@ from twin_record import after, days_in_sequence
 @rule(
     "R14",
     since={"US": date(2017, 12, 20), "EU": date(2018, 5, 1), "ENGLAND": date(2019, 3, 1)},
-    accepts=SHARED_REASONS,
+    accepts=SHARED_REASONS | {"pregnancy"},
 )
 def r14(context, episode):
     tumour = episode.index

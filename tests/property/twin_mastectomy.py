@@ -18,7 +18,7 @@ from twin_record import after, between
 @rule(
     "R32",
     since=SINCE,
-    accepts=SHARED_REASONS - {"toxicity"} | {"mdt-documented-deviation"},
+    accepts=SHARED_REASONS - {"toxicity"} | {"mdt-documented-deviation", "pregnancy"},
     gate=GATE,
 )
 def r32(context, episode):

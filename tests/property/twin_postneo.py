@@ -149,7 +149,7 @@ def r11(context, episode):
 @rule(
     "R12",
     since={"US": date(2017, 12, 20), "EU": date(2018, 5, 1), "ENGLAND": date(2019, 3, 1)},
-    accepts=SHARED_REASONS,
+    accepts=SHARED_REASONS | {"pregnancy"},
 )
 def r12(context, episode):
     tumour = episode.index

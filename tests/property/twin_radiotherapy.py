@@ -165,7 +165,7 @@ def maybe_partial(row, first):
     since=SINCE,
     accepts={
         *("toxicity", "contraindication-cardiac", "contraindication-medical", "patient-refusal"),
-        *("trial", "death-before-due", "recurrence-before-due", "progression"),
+        *("trial", "death-before-due", "recurrence-before-due", "progression", "pregnancy"),
     },
     gate=GATE,
 )

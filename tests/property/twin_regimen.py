@@ -35,7 +35,9 @@ LARGEST_MM = 30
 SURE, UNKNOWN, SHORT = "sure", "unknown", "short"
 
 
-@rule("R15", since=ADJUVANT_TRASTUZUMAB, accepts=SHARED_REASONS | {"frailty-documented"})
+@rule(
+    "R15", since=ADJUVANT_TRASTUZUMAB, accepts=SHARED_REASONS | {"frailty-documented", "pregnancy"}
+)
 def r15(context, episode):
     tumour, key = episode.index, episode.index["tumour_id"]
     case = Case("R15", f"{key}/adjuvant", key)

@@ -26,7 +26,7 @@ from twin_record import after
 @rule(
     "R10",
     since={"US": date(2019, 5, 3), "EU": date(2019, 12, 18), "ENGLAND": date(2020, 6, 1)},
-    accepts=SHARED_REASONS | {"mdt-documented-deviation"},
+    accepts=SHARED_REASONS | {"mdt-documented-deviation", "pregnancy"},
 )
 def r10(context, episode):
     return [

@@ -188,6 +188,8 @@ def r08(context, episode):
     if not surgery and (adjuvant or shown(context, episode, tumour)):
         case.missing.append("surgery-unclear")
     case.exceptions += documented(context, episode, "R08", {"surgery"})
+    end = min(after(case.due, 1), surgery or facts.recurrence_date(episode, tumour))
+    case.exceptions += complications(context, her2[0].date, end)
     if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, her2[0].date, case.due)
@@ -195,6 +197,18 @@ def r08(context, episode):
     opened = tumour.get("diagnosis_date") or case.decision
     case.doubts = doubts(context, episode, "R08", [CYTOTOXIC, "her2"], window, opened)
     return [case]
+
+
+def complications(context, first, end):
+    """Heart failure or lung disease from the first day to before the end, as reasons."""
+    reasons = {"heart_failure": "contraindication-cardiac", "ild": "toxicity"}
+    return [
+        reasons[event["event"]]
+        for event in context.patient.events
+        if event["event"] in reasons
+        and event.get("event_date")
+        and first <= event["event_date"] < end
+    ]
 
 
 def chemotherapy_open(course):

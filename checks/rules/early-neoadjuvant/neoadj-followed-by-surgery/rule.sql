@@ -68,6 +68,28 @@ judged as (
         date_diff('day', last_dose_date, first_surgery_date) as days_to_surgery,
         coalesce(first_trial_date < before_date, false) as in_trial
     from clocked
+),
+
+-- A complication of treatment that can put surgery off, on record from its first dose to the outer limit.
+complications as (
+    select
+        j.episode_key,
+        min(case e.event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end) as reason
+    from judged as j
+    inner join stg_events as e on j.patient_key = e.patient_key
+    where
+        e.event in ('heart_failure', 'ild')
+        and e.event_date between j.first_her2_date and j.outer_limit
+        and e.event_date < j.before_date
+    group by j.episode_key
+),
+
+weighed as (
+    select
+        j.*,
+        c.reason as complication
+    from judged as j
+    left join complications as c on j.episode_key = c.episode_key
 )
 
 select
@@ -100,7 +122,7 @@ select
         when days_to_surgery <= $due_days then 'on-time'
         when days_to_surgery <= $tolerance_days then 'late'
     end as met,
-    case when in_trial then 'trial' end as excepted,
+    case when in_trial then 'trial' else complication end as excepted,
     ['surgery'] as lacking,
     case when first_surgery_date is null then 'surgery-not-recorded' else 'surgery-too-late' end as failed,
     case
@@ -115,4 +137,4 @@ select
         first_surgery_date := first_surgery_date,
         her2_basis := her2_basis
     )) end as evidence
-from judged
+from weighed

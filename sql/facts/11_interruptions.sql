@@ -33,4 +33,14 @@ where
         'local_recurrence', 'regional_recurrence', 'distant_metastasis', 'progression', 'second_primary', 'pregnancy'
     )
     -- A pregnancy is the patient's, whichever tumour the row names.
-    and (v.tumour_id is null or o.episode_key = e.episode_key or v.event = 'pregnancy');
+    and (v.tumour_id is null or o.episode_key = e.episode_key or v.event = 'pregnancy')
+union all
+-- An invasive cancer diagnosed in a later episode is a second primary, whether or not an event says so.
+select distinct
+    e.patient_key,
+    e.episode_key,
+    'later-primary' as kind,
+    o.diagnosis_date as event_date
+from fct_episodes as e
+inner join fct_tumours as o on e.patient_key = o.patient_key and e.episode_key <> o.episode_key
+where o.invasive and o.diagnosis_date > e.diagnosis_date;

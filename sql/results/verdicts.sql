@@ -90,7 +90,7 @@ interruptions as (
         ) as position
     from unsettled as s
     inner join fct_interruptions as i on s.episode_key = i.episode_key
-    inner join rule_interruptions as k on i.kind = k.kind
+    inner join rule_interruptions as k on replace(i.kind, 'later-primary', 'second-primary') = k.kind
     where i.event_date >= s.clock_start and i.event_date < s.due_date
 ),
 
@@ -171,6 +171,7 @@ weighed as (
         case i.kind
             when 'death' then 'death-before-due'
             when 'recurrence' then 'recurrence-before-due'
+            when 'later-primary' then 'second-primary'
             else i.kind
         end as interruption,
         d.reason as doubt,

@@ -226,7 +226,8 @@ def unexplained_palliative_days(context, episode):
 def other_ends(context, episode, anchor, due, *, second=True):
     """A pregnancy, or by default a second primary, from the anchor to before the due date."""
     kinds = [(days_of_pregnancy(context), "pregnancy")]
-    kinds += [(episode.days_of("second_primary"), "second-primary")] if second else []
+    seconds = episode.days_of("second_primary") + later_primaries(context, episode)
+    kinds += [(seconds, "second-primary")] if second else []
     return [reason for days, reason in kinds if any(anchor <= day < due for day in days)]
 
 
@@ -254,6 +255,18 @@ def traces_of_recurrence(context, episode, targets=True):
     ]
     first = after(episode.first_diagnosis, -30) if episode.first_diagnosis else date.min
     return [day for day in shown if day and first <= day < episode.metastatic_date]
+
+
+def later_primaries(context, episode):
+    """The days on which invasive tumours of other episodes were diagnosed after this one."""
+    first = episode.first_diagnosis or LATE
+    return [
+        tumour["diagnosis_date"]
+        for other in facts.episodes(context.patient, context.drugs)
+        for tumour in other.tumours
+        if tumour["tumour_id"] not in episode.ids and facts.is_invasive(other, tumour)
+        if tumour.get("diagnosis_date") and tumour["diagnosis_date"] > first
+    ]
 
 
 def stops_for_spread(context, episode):

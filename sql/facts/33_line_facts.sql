@@ -73,6 +73,16 @@ negative_nodes as (
         l.line_number
 ),
 
+-- M1 stands on a HER2-negative tumour of the episode and not on its index tumour: of which one they are is not known.
+other_origins as (
+    select distinct m.episode_key
+    from fct_metastatic_episodes as m
+    inner join stg_tumours as i on m.patient_key = i.patient_key and m.tumour_id = i.tumour_id
+    inner join fct_tumours as t on m.episode_key = t.episode_key
+    inner join stg_tumours as o on t.patient_key = o.patient_key and t.tumour_id = o.tumour_id
+    where coalesce(i.clinical_m, '0') <> '1' and o.clinical_m = '1' and t.her2_status = 'negative'
+),
+
 newest as (
     select
         episode_key,
@@ -94,13 +104,15 @@ select
         when
             coalesce(n.result, m.her2_status) = 'positive'
             and coalesce(s.specimen_date <= n.her2_specimen_date, s.specimen_date is null)
+            and (n.result is not null or x.episode_key is null)
             then 'positive'
         else 'unknown'
     end as her2_at_line
 from line_spans as l
 inner join fct_metastatic_episodes as m on l.episode_key = m.episode_key
 left join newest as n on l.episode_key = n.episode_key and l.line_number = n.line_number
-left join negative_nodes as s on l.episode_key = s.episode_key and l.line_number = s.line_number;
+left join negative_nodes as s on l.episode_key = s.episode_key and l.line_number = s.line_number
+left join other_origins as x on l.episode_key = x.episode_key;
 
 -- fct_lines: one row a line of systemic treatment of metastatic disease, with all that a rule asks of it.
 -- counts_as: the line's number by the guideline, which takes the first line of an early relapse for the second.

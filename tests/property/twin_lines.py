@@ -12,6 +12,7 @@ import twin_facts as facts
 from twin_aftercare import hormone_receptors
 from twin_facts import LATE, NEGATIVE, POSITIVE
 from twin_record import EITHER_TAXANE, FAMILIES, SYSTEMIC, after, between, doses_of_row
+from twin_staging import read_m
 
 JOIN, GAP = 42, 90
 ENDOCRINE = FAMILIES["endocrine"]
@@ -185,7 +186,20 @@ def her2_at(episode, line):
         newest = found[max(found)]
         status = next((result for result in (POSITIVE, NEGATIVE) if result in newest), "unknown")
     doubted = any(taken > max(found, default=date.min) for taken in negative_nodes(episode, day))
+    doubted = doubted or (not found and other_origin(episode))
     return "unknown" if status == POSITIVE and doubted else status
+
+
+def other_origin(episode):
+    """Whether M1 stands on a HER2-negative tumour, and not on the index tumour."""
+    return not says_m1(episode.index) and any(
+        says_m1(tumour) and episode.status[tumour["tumour_id"]] == NEGATIVE
+        for tumour in episode.tumours
+    )
+
+
+def says_m1(tumour):
+    return read_m(tumour) == "M1"
 
 
 def negative_nodes(episode, last):

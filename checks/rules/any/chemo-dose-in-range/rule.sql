@@ -434,7 +434,7 @@ select
     case
         when judged = 0 then left_out
         -- In metastatic disease numbers are not judged, and it may be that.
-        when setting = 'curative' and m_status = 'unknown' and wrong = 0 and (too_many or too_few) then 'm-unknown'
+        when m_status = 'unknown' and wrong = 0 and (too_many or too_few) then 'm-unknown'
     end as missing_reason,
     case
         when judged > 0 then ['tumours.clinical_m']

@@ -64,7 +64,7 @@ READS = {  # the streams that a rule reads, itself or through what it asks, besi
     "R18": {"cardiac_assessments", "observations"},
     "R20": {"observations"},
     "R21": {"observations"},
-    "R22": {"observations"},
+    "R22": {"cardiac_assessments", "observations"},
     "R24": {"cardiac_assessments"},
     "R25": {"cardiac_assessments"},
     "R26": {"cardiac_assessments"},

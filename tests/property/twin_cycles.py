@@ -7,6 +7,7 @@ from twin_case import (
     ANTIBODY,
     NEOADJUVANT_PERTUZUMAB,
     PERTUZUMAB_TOPICS,
+    TRACE,
     TRASTUZUMAB_TOPICS,
     Case,
     documented,
@@ -19,6 +20,7 @@ from twin_case import (
     status_reasons,
     stopping_events,
     stops,
+    traces_of_recurrence,
 )
 from twin_facts import LATE
 from twin_holds import cardiac_stops
@@ -92,6 +94,8 @@ def r07(context, episode):
     window = (date.min, surgery) if count < 3 else None  # one more drug makes no fewer cycles
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts = doubts(context, episode, "R07", needs, window, opened)
+    if any(day < surgery for day in traces_of_recurrence(context, episode)):
+        case.doubts.append(TRACE)
     return [case]
 
 

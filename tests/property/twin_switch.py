@@ -292,10 +292,11 @@ def change(context, episode, found, line, following):
         case.margin = between(line.next_start, after(last, 180))
     if following and following.in_trial:
         case.exceptions.append("trial")
-    case.exceptions += documented(context, episode, "R43", {"her2"})
-    if not begun:
+    if following:
+        case.exceptions += documented(context, episode, "R43", {"her2"})
+    if following and not begun:
         case.exceptions += documented_cardiac(context, episode, "R43")
-        if following and weak_heart(context, following):
+        if weak_heart(context, following):
             case.exceptions.append("heart")
     if last and death and last <= death < case.due:
         case.exceptions.append("death-before-due")

@@ -162,6 +162,7 @@ select
     coalesce(diagnosis_date, first_pertuzumab_date) as observed_from,
     date '0001-01-01' as drugs_from,
     case when too_few then first_surgery_date end as drugs_through,
+    first_surgery_date - 1 as localised_through,
     case
         when outside_early_her2 is not null then outside_early_her2
         when pathway <> 'neoadjuvant' then 'not-neoadjuvant'

@@ -90,7 +90,8 @@ select
         when next_in_trial then 'trial'
         when weak_date is not null and not any_her2 then 'heart'
     end as excepted,
-    case when any_her2 then ['her2'] else ['her2', 'dropped'] end as lacking,
+    -- Until another line begins nothing is lacking that a reason could excuse.
+    case when next_start_date is null then [] when any_her2 then ['her2'] else ['her2', 'dropped'] end as lacking,
     case when any_her2 then 'same-her2-drugs' else 'her2-dropped' end as failed,
     date_diff('day', next_start_date, last_progression_date + $next_line_days) as margin_days,
     has_her2 as gate_expected,

@@ -31,17 +31,6 @@ with traces as (
         start_date as trace_date
     from stg_radiotherapy
     where target in ('brain', 'bone')
-),
-
-starts as (
-    select
-        patient_key,
-        episode_key,
-        min(diagnosis_date) as diagnosis_date
-    from fct_episodes
-    group by
-        patient_key,
-        episode_key
 )
 
 select
@@ -54,7 +43,7 @@ select
     t.trace_date
 from traces as t
 inner join fct_episodes as f on t.patient_key = f.patient_key and t.tumour_id = f.tumour_id
-inner join starts as d on f.episode_key = d.episode_key
+inner join episode_starts as d on f.episode_key = d.episode_key
 inner join fct_spread as s on t.patient_key = s.patient_key and t.tumour_id = s.tumour_id
 where
     t.trace_date < coalesce(s.metastatic_date, date '9999-12-31')

@@ -34,11 +34,13 @@ judged as (
     select
         n.*,
         g.patient_key is not null as pregnant,
+        w.first_weak_date,
         coalesce(date_diff('day', n.diagnosis_date, n.first_antibody_date) <= $her2_due_days, false) as antibody_met,
         coalesce(date_diff('day', n.diagnosis_date, n.first_cytotoxic_date) <= $chemo_due_days, false)
             as chemotherapy_met
     from population as n
     left join pregnancies as g on n.patient_key = g.patient_key and n.tumour_id = g.tumour_id
+    left join fct_early_weak_hearts as w on n.episode_key = w.episode_key
 ),
 
 clocked as (
@@ -47,23 +49,6 @@ clocked as (
         diagnosis_date
         + case when chemotherapy_met then $her2_due_days else $chemo_due_days end as settled_date
     from judged
-),
-
-hearts as (
-    select distinct
-        c.patient_key,
-        c.tumour_id
-    from clocked as c
-    inner join fct_early_weak_hearts as w on c.episode_key = w.episode_key
-    where w.weak_date <= c.settled_date
-),
-
-weighed as (
-    select
-        c.*,
-        h.tumour_id is not null as weak_heart
-    from clocked as c
-    left join hearts as h on c.patient_key = h.patient_key and c.tumour_id = h.tumour_id
 )
 
 select
@@ -106,7 +91,7 @@ select
     case when antibody_met and chemotherapy_met then 'both-in-time' end as met,
     case
         when first_trial_date <= settled_date then 'trial'
-        when not antibody_met and weak_heart then 'contraindication-cardiac'
+        when not antibody_met and first_weak_date <= settled_date then 'contraindication-cardiac'
     end as excepted,
     case
         when antibody_met then ['chemotherapy']
@@ -132,4 +117,4 @@ select
         first_antibody_date := first_antibody_date,
         first_chemotherapy_date := first_cytotoxic_date
     )) end as evidence
-from weighed
+from clocked

@@ -101,26 +101,11 @@ pregnancies as (
 decided as (
     select
         j.*,
-        g.pregnancy_date
+        g.pregnancy_date,
+        w.first_weak_date <= j.settled_date as weak_heart
     from judged as j
     left join pregnancies as g on j.patient_key = g.patient_key and j.tumour_id = g.tumour_id
-),
-
-hearts as (
-    select distinct
-        d.patient_key,
-        d.tumour_id
-    from decided as d
-    inner join fct_early_weak_hearts as w on d.episode_key = w.episode_key
-    where w.weak_date <= d.settled_date
-),
-
-weighed as (
-    select
-        d.*,
-        h.tumour_id is not null as weak_heart
-    from decided as d
-    left join hearts as h on d.patient_key = h.patient_key and d.tumour_id = h.tumour_id
+    left join fct_early_weak_hearts as w on j.episode_key = w.episode_key
 )
 
 select
@@ -186,4 +171,4 @@ select
         pregnancy_date := pregnancy_date,
         her2_basis := her2_basis
     )) end as evidence
-from weighed
+from decided

@@ -107,22 +107,22 @@ toxicities as (
     group by j.episode_key
 ),
 
-hearts as (
-    select distinct j.episode_key
-    from judged as j
-    inner join fct_early_weak_hearts as w on j.episode_key = w.episode_key
-    where w.weak_date <= coalesce(j.last_pertuzumab_date + $stop_lookahead_days, j.course_end)
-),
-
 weighed as (
     select
         j.*,
         coalesce(
-            j.pertuzumab_stop, x.reason, case when h.episode_key is not null then 'contraindication-cardiac' end
+            j.pertuzumab_stop,
+            x.reason,
+            case
+                when
+                    w.first_weak_date
+                    <= coalesce(j.last_pertuzumab_date + $stop_lookahead_days, j.course_end)
+                    then 'contraindication-cardiac'
+            end
         ) as stop_reason
     from judged as j
     left join toxicities as x on j.episode_key = x.episode_key
-    left join hearts as h on j.episode_key = h.episode_key
+    left join fct_early_weak_hearts as w on j.episode_key = w.episode_key
 )
 
 select

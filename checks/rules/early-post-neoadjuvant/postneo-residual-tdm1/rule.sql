@@ -54,28 +54,13 @@ judged as (
         date_diff('day', o.last_surgery_date, a.conjugate_date) as days_to_conjugate,
         coalesce(date_diff('day', o.last_surgery_date, a.trastuzumab_date) <= $fallback_days, false) as fallback_met,
         y.patient_key is not null as in_trial,
+        w.first_weak_date <= o.last_surgery_date + $late_days as weak_heart,
         not $conjugates_told_apart
         and coalesce(a.trastuzumab_date <= o.last_surgery_date + $late_days, false) as drug_ambiguous
     from operated as o
     left join after_surgery as a on o.patient_key = a.patient_key and o.tumour_id = a.tumour_id
     left join trials as y on o.patient_key = y.patient_key and o.tumour_id = y.tumour_id
-),
-
-hearts as (
-    select distinct
-        j.patient_key,
-        j.tumour_id
-    from judged as j
-    inner join fct_early_weak_hearts as w on j.episode_key = w.episode_key
-    where w.weak_date <= j.last_surgery_date + $late_days
-),
-
-weighed as (
-    select
-        j.*,
-        h.tumour_id is not null as weak_heart
-    from judged as j
-    left join hearts as h on j.patient_key = h.patient_key and j.tumour_id = h.tumour_id
+    left join fct_early_weak_hearts as w on o.episode_key = w.episode_key
 )
 
 select
@@ -134,4 +119,4 @@ select
         first_trastuzumab_date_after_surgery := trastuzumab_date,
         her2_basis := her2_basis
     )) end as evidence
-from weighed
+from judged

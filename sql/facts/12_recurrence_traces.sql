@@ -1,5 +1,5 @@
 -- fct_recurrence_traces: one row a record of a tumour that shows or treats a metastasis before any is on record: a
--- sample or an operation of one, or radiotherapy where only metastases are treated.
+-- sample or an operation of one. Radiotherapy is none: where it is not linked, nobody may be worse off for it.
 create or replace table fct_recurrence_traces as
 with traces as (
     select
@@ -21,16 +21,6 @@ with traces as (
         surgery_date as trace_date
     from stg_surgeries
     where procedure = 'metastasectomy'
-    union all
-    select
-        patient_key,
-        tumour_id,
-        'radiotherapy' as table_name,
-        row_number,
-        'target' as column_name,
-        start_date as trace_date
-    from stg_radiotherapy
-    where target in ('brain', 'bone')
 )
 
 select

@@ -337,8 +337,7 @@ where
     and t.drug in (select d.drug from dose_drugs as d)
     and t.start_date < coalesce(t.metastatic_date, date '9999-12-31')
 union all
--- A sample or an operation of a metastasis, radiotherapy where only metastases are treated, or a drug stopped for
--- progression or death: the same.
+-- A sample or an operation of a metastasis, or a drug stopped for progression or death: the same.
 select
     patient_key,
     table_name,

@@ -111,14 +111,11 @@ doubts as (
     inner join fct_doubts as d on s.patient_key = d.patient_key
     where
         coalesce(d.episode_key, s.episode_key) = s.episode_key
-        -- A recurrence matters to a rule that it interrupts, whichever table shows it; only a rule that judges
-        -- radiotherapy by its target takes the target at its word.
-        and case
-            when d.reason = 'unrecorded-recurrence' and d.table_name = 'radiotherapy'
-                then d.table_name not in (select t.table_name from rule_tables as t)
-            when d.reason = 'unrecorded-recurrence' then true
-            else d.table_name in (select t.table_name from rule_tables as t)
-        end
+        -- A recurrence matters to a rule that it interrupts, whichever table shows it.
+        and (
+            d.reason = 'unrecorded-recurrence'
+            or d.table_name in (select t.table_name from rule_tables as t)
+        )
         and (
             d.reason in (
                 'quarantined-row', 'unlinked-row', 'unrecognised-topic', 'unspecified-surgery', 'unspecified-event'

@@ -194,11 +194,8 @@ def documented(context, episode, rule, topics):
     return sorted(found)
 
 
-def interruptions(context, episode, anchor, due, before=LATE, *, targets=True):
-    """Death, recurrence or progression from the anchor to before the due date, earliest first.
-
-    Unless `targets`, the target of radiotherapy is no trace of a recurrence.
-    """
+def interruptions(context, episode, anchor, due, before=LATE):
+    """Death, recurrence or progression from the anchor to before the due date, earliest first."""
     death = context.patient.row.get("death_date")
     happened = [(death, 0, "death-before-due")] if death else []
     happened += [(day, 1, "recurrence-before-due") for day in episode.days_of(*facts.RECURRENCES)]
@@ -206,7 +203,7 @@ def interruptions(context, episode, anchor, due, before=LATE, *, targets=True):
     # Palliative treatment without a recorded recurrence is no exception, only a doubt: see verdict.
     happened += [(day, 3, PALLIATIVE) for day in unexplained_palliative_days(context, episode)]
     happened += [(day, 4, TRACE) for day in stops_for_spread(context, episode)]
-    traces = traces_of_recurrence(context, episode, targets)
+    traces = traces_of_recurrence(episode)
     happened = [one for one in happened if anchor <= one[0]] + [(day, 4, TRACE) for day in traces]
     return [r for day, _, r in sorted(happened) if day < min(due, before)]
 
@@ -231,7 +228,7 @@ def other_ends(context, episode, anchor, due, *, second=True):
     return [reason for days, reason in kinds if any(anchor <= day < due for day in days)]
 
 
-def traces_of_recurrence(context, episode, targets=True):
+def traces_of_recurrence(episode):
     """The days before any recorded spread on which a record shows one, or a death."""
     shown = [
         row.get("specimen_date") or row.get("report_date")
@@ -244,14 +241,6 @@ def traces_of_recurrence(context, episode, targets=True):
         for rows in episode.surgeries.values()
         for row in rows
         if row.get("procedure") == "metastasectomy"
-    ]
-    only = len(context.patient.tumours) == 1
-    shown += [
-        row.get("start_date")
-        for row in context.patient.radiotherapy
-        if targets
-        and row.get("target") in ("brain", "bone")
-        and (row.get("tumour_id") in episode.ids or (only and not row.get("tumour_id")))
     ]
     first = after(episode.first_diagnosis, -30) if episode.first_diagnosis else date.min
     return [day for day in shown if day and first <= day < episode.metastatic_date]

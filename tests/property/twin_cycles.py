@@ -94,7 +94,7 @@ def r07(context, episode):
     window = (date.min, surgery) if count < 3 else None  # one more drug makes no fewer cycles
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts = doubts(context, episode, "R07", needs, window, opened)
-    if any(day < surgery for day in traces_of_recurrence(context, episode)):
+    if any(day < surgery for day in traces_of_recurrence(episode)):
         case.doubts.append(TRACE)
     return [case]
 

@@ -88,7 +88,7 @@ def r32_tumour(context, episode, tumour):
     elif any(row.get("target") in (None, "regional_nodes") for row in timely):
         case.missing.append("target-not-recorded")
     case.exceptions += documented(context, episode, "R32", {"radiotherapy"})
-    case.exceptions += interruptions(context, episode, anchor, case.due, targets=False)
+    case.exceptions += interruptions(context, episode, anchor, case.due)
     case.exceptions += other_ends(context, episode, anchor, case.due, second=False)
     case.failure = "not-recorded-in-time"
     if not context.linked("treatments"):  # treatment before surgery would move the window

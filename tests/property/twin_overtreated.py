@@ -111,7 +111,7 @@ def r13_window(context, episode, tumour, case, surgery):
         if in_trial(episode, after(case.decision, 1), case.due):
             case.exceptions.append("trial")
     case.doubts = doubts(context, episode, "R13", ["taxane"], None, None)  # what is there is there
-    if any(day <= given[0] for day in traces_of_recurrence(context, episode) if given):
+    if any(day <= given[0] for day in traces_of_recurrence(episode) if given):
         case.doubts.append(TRACE)
 
 

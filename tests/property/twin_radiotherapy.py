@@ -99,7 +99,7 @@ def r30(context, episode):
         topics |= {"capecitabine"}
     case.exceptions += documented(context, episode, "R30", topics)
     case.doubts = doubts(context, episode, "R30", ["chemotherapy"], None, doses[0].date)
-    if any(day <= last for day in traces_of_recurrence(context, episode, targets=False)):
+    if any(day <= last for day in traces_of_recurrence(episode)):
         case.doubts.append(TRACE)
     return [case]
 
@@ -326,5 +326,5 @@ def r31_exceptions(context, episode, case, last, end, start):
     if in_trial(episode, date.min, after(limit, -1), "her2"):
         case.exceptions.append("trial")
     if case.due:
-        case.exceptions += interruptions(context, episode, last, case.due, targets=False)
+        case.exceptions += interruptions(context, episode, last, case.due)
         case.exceptions += other_ends(context, episode, last, case.due)

@@ -12,15 +12,14 @@ from twin_case import (
     doubts,
     first_day,
     in_trial,
-    interruptions,
     named_once,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
     stops,
     together,
 )
+from twin_ends import interruptions, other_ends
 from twin_facts import LATE
 from twin_holds import pertuzumab_stops, weak_heart
 from twin_record import after, days_in_sequence

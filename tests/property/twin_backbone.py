@@ -14,11 +14,11 @@ from twin_case import (
     doubts,
     first_day,
     in_trial,
-    interruptions,
     not_invasive,
     rule,
     status_reasons,
 )
+from twin_ends import interruptions
 from twin_facts import LATE
 from twin_record import FAMILIES, after, between
 

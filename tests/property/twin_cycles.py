@@ -13,15 +13,13 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     named_once,
     not_invasive,
     rule,
     status_reasons,
-    stopping_events,
     stops,
-    traces_of_recurrence,
 )
+from twin_ends import interruptions, stopping_events, traces_of_recurrence
 from twin_facts import LATE
 from twin_holds import cardiac_stops
 from twin_record import after, between, days_in_sequence, is_course

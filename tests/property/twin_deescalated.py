@@ -11,13 +11,13 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     not_invasive,
     rule,
     status_reasons,
     stops,
 )
 from twin_chemotherapy import weights
+from twin_ends import interruptions
 from twin_record import EITHER_TAXANE, after
 from twin_regimen import PACLITAXEL, PACLITAXEL_DOSES, adjuvant, named_once
 

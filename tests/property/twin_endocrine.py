@@ -19,14 +19,13 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     is_systemic,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
 )
 from twin_chemotherapy import exposure
+from twin_ends import interruptions, other_ends
 from twin_record import FAMILIES, RULES, after, between, read_topic
 
 SINCE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from twin_cardiac import assessments, her2_days
-from twin_case import stopping_events
+from twin_ends import stopping_events
 from twin_lvef import baseline, meets_hold, numbers
 from twin_record import after, between
 

@@ -3,7 +3,8 @@
 from datetime import date
 
 import twin_lines as lines
-from twin_case import Case, documented, doubts, rule, stopping_events
+from twin_case import Case, documented, doubts, rule
+from twin_ends import stopping_events
 from twin_metastatic import TRASTUZUMAB, add_status
 from twin_record import FAMILIES, after, between, is_course
 

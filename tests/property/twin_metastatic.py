@@ -4,7 +4,8 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import PALLIATIVE, TRACE, documented, interruptions, not_invasive
+from twin_case import PALLIATIVE, TRACE, documented, not_invasive
+from twin_ends import interruptions
 from twin_record import RULES, after, read_topic
 
 JOIN = 42

@@ -11,7 +11,6 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     named_once,
     not_invasive,
     rule,
@@ -19,6 +18,7 @@ from twin_case import (
     stops,
     together,
 )
+from twin_ends import interruptions
 from twin_facts import LATE
 from twin_holds import pertuzumab_stops, weak_heart
 from twin_record import after, days_in_sequence

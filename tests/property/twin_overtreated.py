@@ -12,9 +12,9 @@ from twin_case import (
     in_trial,
     not_invasive,
     rule,
-    traces_of_recurrence,
 )
 from twin_chemotherapy import equivalents
+from twin_ends import traces_of_recurrence
 from twin_facts import LATE
 from twin_operated import leave_unclear, opening
 from twin_record import FAMILIES, after

@@ -16,14 +16,13 @@ from twin_case import (
     doubts,
     first_day,
     in_trial,
-    interruptions,
     named_once,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
     stops,
 )
+from twin_ends import interruptions, other_ends
 from twin_facts import LATE
 from twin_holds import cardiac_stops
 from twin_record import after, between

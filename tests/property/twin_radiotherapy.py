@@ -20,14 +20,12 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
     stops,
-    traces_of_recurrence,
 )
+from twin_ends import interruptions, other_ends, traces_of_recurrence
 from twin_facts import LATE
 from twin_holds import holds
 from twin_record import FAMILIES, after, between, days_in_sequence

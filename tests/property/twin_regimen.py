@@ -13,15 +13,13 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
-    stopping_events,
     stops,
 )
 from twin_chemotherapy import equivalents, weights
+from twin_ends import interruptions, other_ends, stopping_events
 from twin_holds import cardiac_stops
 from twin_record import EITHER_TAXANE, FAMILIES, after, days_in_sequence
 

@@ -12,12 +12,11 @@ from twin_case import (
     documented,
     doubts,
     first_day,
-    interruptions,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
 )
+from twin_ends import interruptions, other_ends
 from twin_facts import LATE, NEGATIVE
 from twin_holds import weak_heart
 from twin_record import after

@@ -8,17 +8,16 @@ from twin_case import (
     NEOADJUVANT_PERTUZUMAB,
     SHARED_REASONS,
     Case,
-    days_of_pregnancy,
     documented,
     doubts,
     first_day,
     in_trial,
-    interruptions,
     not_invasive,
     rule,
     status_reasons,
     systemic_intents,
 )
+from twin_ends import days_of_pregnancy, interruptions
 from twin_facts import LATE, POSITIVE
 from twin_holds import weak_heart
 from twin_record import after, days_in_sequence

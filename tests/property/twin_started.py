@@ -11,17 +11,16 @@ from twin_case import (
     SHARED_REASONS,
     TRASTUZUMAB_TOPICS,
     Case,
-    days_of_pregnancy,
     documented,
     doubts,
     first_day,
     in_trial,
-    interruptions,
     not_invasive,
     rule,
     status_reasons,
     systemic_intents,
 )
+from twin_ends import days_of_pregnancy, interruptions
 from twin_holds import weak_heart
 from twin_record import after, between
 

@@ -14,13 +14,11 @@ from twin_case import (
     documented,
     doubts,
     in_trial,
-    interruptions,
     not_invasive,
-    other_ends,
     rule,
     status_reasons,
-    stopping_events,
 )
+from twin_ends import interruptions, other_ends, stopping_events
 from twin_facts import LATE
 from twin_holds import cardiac_stops, paused_days
 from twin_record import FAMILIES, RULES, after, between, days_in_sequence, read_topic

@@ -101,7 +101,7 @@ def _wanted(catalogue: Catalogue, settings: Settings) -> frozenset[str]:
     """The facts that the selected rules rest on, those of every audit, and what these come from."""
     shared = [
         path.read_text(encoding="utf-8")
-        for layer in ("quality", "results", "results/tables", "history")
+        for layer in ("quality", "results", "results/findings", "results/tables", "history")
         for path in (root("sql") / layer).glob("*.sql")
     ]
     rules = (rule.sql for rule in catalogue.select(settings.rules))

@@ -281,8 +281,7 @@ def prepare(
 
 def settle(con: Connection, shared: Mapping[str, object]) -> None:
     """From judgements of every placement to `findings`: imprecise dates, reviewers' answers."""
-    for name in ("00_judgements", "01_case_hashes", "01_findings"):
-        run_sql(con, _read(f"results/tables/{name}.sql"), shared)
+    build(con, "results/findings", shared)
 
 
 def _read(name: str) -> str:

@@ -108,7 +108,7 @@ def published_verdicts(facts: PatientFacts, rule_id: str) -> dict[str, dict[str,
     if "judgements" not in facts.copied:
         facts.copy(["placed_judgements", "placed_exclusions", "cases", "imprecise_dates"])
         facts.copy(["stg_patients", "applied_answers"])
-        settling = root("sql") / "results/tables/00_judgements.sql"
+        settling = root("sql") / "results/findings/00_judgements.sql"
         run_sql(facts.con, settling.read_text(encoding="utf-8"), {})
         facts.copied.add("judgements")
     asked = (

@@ -26,7 +26,7 @@ from sqlglot import exp
 from test_twin import RULE_VARIANTS, RUNS
 
 from audit.building import Stages
-from audit.evaluate import RuleFailed, judge, shared_values
+from audit.evaluate import RuleFailed, judge, settle, shared_values
 from audit.guideline import Catalogue, Rule
 from audit.pipeline import judge_extract
 from audit.resources import root
@@ -79,9 +79,7 @@ class Bench:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
         except (RuleFailed, duckdb.Error):
             return True
-        for name in ("00_judgements", "01_case_hashes", "01_findings"):
-            settled = (results / "tables" / f"{name}.sql").read_text(encoding="utf-8")
-            run_sql(self.con, settled, self.shared)
+        settle(self.con, self.shared)
         if not self.vignettes:
             now, was = f"select {COMPARED} from findings", "from as_it_stands"
             differ = f"({now} except {was}) union all ({was} except {now})"

@@ -182,7 +182,7 @@ def answered(late, tmp_path_factory):
             " 'on holiday', 'Dr <i>B</i>', date '2026-01-07', 'letter'"
             " from case_hashes where subject_id in ('late', 'never')"
         )
-        con.execute((root("sql") / "results/tables/01_findings.sql").read_text("utf-8"))
+        con.execute((root("sql") / "results/findings/02_findings.sql").read_text("utf-8"))
         assert con.sql("select subject_id from applied_answers").fetchall() == [("late",)]
     return Finished.read(folder)
 

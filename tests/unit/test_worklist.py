@@ -111,7 +111,7 @@ def test_the_timelines_of_a_patient_under_several_rules_are_told_apart_by_ear(
 
 
 def test_a_hash_changes_with_the_facts_and_not_with_the_end_of_observation():
-    sql = resources.root("sql") / "results" / "tables" / "01_case_hashes.sql"
+    sql = resources.root("sql") / "results" / "findings" / "01_case_hashes.sql"
     con = duckdb.connect()
     rows = {
         "one": '{"observable_through":"2024-01-01","first_dose":"2020-01-01"}',

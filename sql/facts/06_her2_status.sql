@@ -2,6 +2,7 @@
 -- A later sample never overwrites an earlier one; with no earlier one a later positive counts and a later negative
 -- leaves the status unknown. The registry's summary decides only where no assay was made at all.
 -- her2_basis: assay, later-assay, summary or none.
+-- her2_positive_date: the first positive result; her2_positive_specimen_date: when the first such sample was taken.
 create or replace table fct_her2_status as
 with placed as (
     select
@@ -9,6 +10,7 @@ with placed as (
         e.tumour_id,
         s.result,
         s.result_date,
+        s.specimen_date,
         s.ihc,
         s.ish_negative,
         s.ish_positive,
@@ -34,6 +36,7 @@ weighed as (
         end as assay_status,
         bool_or(before_treatment and of_the_primary) as assayed_before,
         min(result_date) filter (where of_the_primary and result = 'positive') as positive_date,
+        min(specimen_date) filter (where of_the_primary and result = 'positive') as positive_specimen_date,
         bool_or(of_the_primary and ihc = '3+' and ish_negative and not ish_positive) as ihc_ish_discordant
     from placed
     group by
@@ -56,6 +59,7 @@ select
         else 'none'
     end as her2_basis,
     w.positive_date as her2_positive_date,
+    w.positive_specimen_date as her2_positive_specimen_date,
     coalesce(w.ihc_ish_discordant, false) as ihc_ish_discordant
 from stg_tumours as t
 left join weighed as w on t.patient_key = w.patient_key and t.tumour_id = w.tumour_id;

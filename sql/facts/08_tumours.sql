@@ -47,6 +47,7 @@ routed as (
         h.her2_status,
         h.her2_basis,
         h.her2_positive_date,
+        h.her2_positive_specimen_date,
         h.ihc_ish_discordant,
         p.m_status,
         p.m_certainty,

@@ -1,6 +1,7 @@
 -- stg_surgeries: one row an operation of a case; definitive where the row says so, or by procedure where it is silent.
 -- unclear: what keeps an operation that may be a definitive one from being known as one: a column, null where nothing.
--- Where a patient has no definitive one, any other procedure whose report tells what was left in the breast may be it.
+-- Where a patient has no definitive one, any other procedure whose report tells what was left in the breast may be it,
+-- and so may an axillary one where no tumour was found in the breast (T0): there may be nothing else to take out.
 create or replace table stg_surgeries as
 with moved as (
     select
@@ -34,8 +35,13 @@ written as (
         coalesce(s.definitive, coalesce(s.procedure in ('breast_conserving', 'mastectomy'), false)) as definitive,
         s.definitive is null and s.procedure is null as unspecified,
         s.definitive is null
-        and s.procedure = 'other'
-        and (s.yp_t is not null or s.rcb_class is not null or s.residual_invasive is not null) as reported_other,
+        and (
+            (
+                s.procedure = 'other'
+                and (s.yp_t is not null or s.rcb_class is not null or s.residual_invasive is not null)
+            )
+            or (s.procedure = 'axillary' and t.clinical_t = '0')
+        ) as stands_alone,
         s.yp_t,
         s.yp_n,
         s.rcb_class,
@@ -43,6 +49,7 @@ written as (
     from surgeries as s
     inner join cases as c on s.patient_id = c.patient_id
     left join only_tumours as o on c.patient_key = o.patient_key
+    left join stg_tumours as t on c.patient_key = t.patient_key and coalesce(s.tumour_id, o.tumour_id) = t.tumour_id
     left join moved as m on c.patient_key = m.patient_key and s.row_number = m.row_number
 ),
 
@@ -50,7 +57,7 @@ compared as (
     select
         *,
         unspecified
-        or (reported_other and not bool_or(definitive) over (partition by patient_key)) as may_be_definitive
+        or (stands_alone and not bool_or(definitive) over (partition by patient_key)) as may_be_definitive
     from written
 )
 

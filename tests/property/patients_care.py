@@ -175,6 +175,8 @@ class Care(Chemotherapy):
         definitive = self.pick(None, None, None, True)
         if self.chance(0.08):
             procedure, definitive = self.pick("re_excision", procedure), self.pick(None, False)
+        if tumour.get("clinical_t") == "T0" and day.toordinal() % 2:  # nothing else to take out
+            procedure, definitive = "axillary", None
         if self.chance(0.03):
             return day
         sentinel = self.chance(0.1)

@@ -91,6 +91,8 @@ def r04_tumour(context, episode, tumour):
         case.exceptions += interruptions(context, episode, opened, case.due)
     if case.due and (surgery or treated):
         case.exceptions += weak_heart(context, episode, case.due)
+    if surgery and not case.met and her2_told_later(episode, tumour, surgery):
+        case.missing.append("her2-known-later")
     # a drug that can't be told may also have come before the first positive report
     positive = sorted(
         max(row.get("report_date") or facts.specimen_day(row) for row in rows)
@@ -100,6 +102,21 @@ def r04_tumour(context, episode, tumour):
     window = (date.min, max([case.due or LATE, *positive[:1]]))
     case.doubts = doubts(context, episode, "R04", ["her2"], window, opened)
     return case
+
+
+def her2_told_later(episode, tumour, surgery):
+    """Whether there are positive samples and none of them is known to be from before surgery."""
+    tests = [
+        test
+        for test in episode.tests.get(tumour["tumour_id"], [])
+        if test.get("specimen_site") != "metastasis" and test.get("invasive") is not False
+    ]
+    days = [
+        facts.specimen_day(rows[0]) or LATE
+        for rows in facts.specimens(tests)
+        if facts.specimen_result(rows) == POSITIVE
+    ]
+    return bool(days) and min(days) >= surgery
 
 
 def r04_stage(context, episode, case, tumour):

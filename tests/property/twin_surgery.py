@@ -49,9 +49,16 @@ def may_be_definitive(row, patient):
     """Whether the operation is definitive, or may be as far as its row says."""
     if is_definitive(row) or row.get("definitive") is not None:
         return is_definitive(row)
-    if row.get("procedure") == "other" and not any(map(is_definitive, patient.surgeries)):
+    if not any(map(is_definitive, patient.surgeries)):
         told = ("yp_t", "rcb_class", "residual_invasive")
-        return any(row.get(name) is not None for name in told)
+        if row.get("procedure") == "other":
+            return any(row.get(name) is not None for name in told)
+        if row.get("procedure") == "axillary":  # nothing else to take out of the breast
+            return any(
+                tumour["tumour_id"] == tumour_of(row, patient)
+                and read_t(tumour.get("clinical_t")) == "T0"
+                for tumour in patient.tumours
+            )
     return row.get("procedure") is None
 
 

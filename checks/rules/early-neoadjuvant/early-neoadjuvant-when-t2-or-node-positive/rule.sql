@@ -62,6 +62,17 @@ judged as (
         or ($size = '20-mm-or-more' and clinically_20_mm) as in_scope,
         coalesce(clinically_over_20_mm, node_positive_before_treatment) is null as stage_unknown,
         coalesce(first_surgery_date, first_curative_date) is null as untreated,
+        -- Whoever operated could not know what only the removed tumour, or a later sample, told.
+        her2_basis <> 'summary'
+        and coalesce(her2_positive_specimen_date >= first_surgery_date, true) as her2_known_later,
+        case
+            when first_her2_date < first_surgery_date then 'her2-therapy-before-surgery'
+            when first_surgery_date is null and first_her2_date is not null then 'her2-therapy-no-surgery-yet'
+            when
+                $route = 'surgery-first-accepted'
+                and first_surgery_date <= coalesce(first_curative_date, first_surgery_date)
+                then 'surgery-first-accepted'
+        end as met,
         first_surgery_date is null
         and (
             unclear_columns is not null
@@ -134,18 +145,14 @@ select
     case
         when not in_scope then 'stage-unknown'
         when surgery_unclear then 'surgery-unclear'
+        when met is null and first_surgery_date is not null and her2_known_later then 'her2-known-later'
     end as missing_reason,
     case
         when not in_scope then ['tumours.clinical_t', 'tumours.clinical_n']
+        when not surgery_unclear then ['receptor_tests.specimen_date']
         else coalesce(unclear_columns, ['surgeries.surgery_date'])
     end as missing,
-    case
-        when first_her2_date < first_surgery_date then 'her2-therapy-before-surgery'
-        when first_surgery_date is null and first_her2_date is not null then 'her2-therapy-no-surgery-yet'
-        when
-            $route = 'surgery-first-accepted'
-            and first_surgery_date <= coalesce(first_curative_date, first_surgery_date) then 'surgery-first-accepted'
-    end as met,
+    met,
     case
         when first_trial_date < coalesce(first_surgery_date, date '9999-12-31') then 'trial'
         when not untreated and pregnancy_date is not null then 'pregnancy'

@@ -78,6 +78,7 @@ READS = {  # the streams that a rule reads, itself or through what it asks, besi
     "R39": {"cardiac_assessments"},
     "R40": {"radiotherapy"},
     "R41": {"radiotherapy"},
+    "R45": {"radiotherapy"},
 }
 GATES = {}  # rule -> the least share of cases in which its stream is seen where expected
 JUDGES = []

@@ -60,13 +60,17 @@ def begun(line, agent):
 def regimens(context, episode, line, agent, day):
     """(HER2-directed regimens for metastatic disease before the day, those and early ones)."""
     metastatic, every = lines.prior_regimens(context, episode, line.number)
-    earlier = [
-        one.day
-        for one in line.given
-        if one.drug in FAMILIES["her2"] - {agent} and after(one.day, JOIN) < day
-    ]
-    here = 1 if earlier else 0
+    first = min((one.day for one in others_before(line, agent, day)), default=day)
+    progressed = first < day and line.progression and first <= line.progression <= day
+    here = 1 if after(first, JOIN) < day or progressed else 0
     return metastatic + here, every + here
+
+
+def others_before(line, agent, day):
+    """The doses of the other HER2-directed drugs of the line that were begun before the day."""
+    begun_before = {one.drug for one in line.given if one.day < day}
+    others = begun_before & FAMILIES["her2"] - {agent}
+    return [one for one in line.given if one.drug in others]
 
 
 def agent_case(context, episode, line, agent, day):
@@ -84,6 +88,7 @@ def agent_case(context, episode, line, agent, day):
         case.met = every >= 2 and metastatic >= 1
     elif agent == "tucatinib":
         case.met = metastatic >= 1
+        tucatinib(context, case, episode, line, clock)
     elif agent == "lapatinib":
         lapatinib(context, case, episode, line, day)
     else:
@@ -103,7 +108,9 @@ def agent_case(context, episode, line, agent, day):
             case.due = after(day, JOIN)
     case.exceptions = documented(context, episode, "R45", TOPICS[agent])
     settled = case.due <= context.observable
-    uncertain = line.uncertain_number or day > after(line.start, JOIN)
+    others = others_before(line, agent, day)
+    replaced = others and all(one.day < day for one in others)
+    uncertain = line.uncertain_number or replaced or day > after(line.start, JOIN)
     if uncertain and settled and not case.met:
         case.missing.append("line-uncertain")
     opened = episode.index.get("diagnosis_date") or day
@@ -111,6 +118,20 @@ def agent_case(context, episode, line, agent, day):
     case.doubts = doubts(context, episode, "R45", needs, (date.min, case.due), opened)
     case.failure = "prior-therapy-not-recorded"
     return case
+
+
+def tucatinib(context, case, episode, line, clock):
+    """After an early relapse with disease in the brain, adjuvant treatment is the first line."""
+    brain = lines.brain_date(context, episode)
+    in_brain = brain and brain <= after(line.start, JOIN)
+    if clock in ("early", "grey-zone") and in_brain:
+        case.met = True
+    elif clock == "unclear" and in_brain and not case.met:
+        case.missing.append("interval-unclear")
+    elif clock in ("early", "grey-zone", "unclear") and not (
+        case.met or context.linked("radiotherapy")
+    ):
+        case.missing.append("brain-unknown")
 
 
 def lapatinib(context, case, episode, line, day):

@@ -16,14 +16,19 @@ with agents as (
         or (d.ingredient = 'neratinib' and c.ingredient is not null)
 ),
 
--- Other HER2-directed drugs of the same line, begun well before the agent, are a regimen before it.
+-- Other HER2-directed drugs of the same line are a regimen before the agent where they were begun well before it, or
+-- the disease progressed on them.
 beside as (
     select
         a.episode_key,
         a.line_number,
         a.agent,
-        bool_or(d.is_her2 and d.ingredient <> a.agent and d.first_date + $same_line_days < a.agent_date)
-            as same_line_before,
+        min(d.first_date) filter (
+            where d.is_her2 and d.ingredient <> a.agent and d.first_date < a.agent_date
+        ) as others_from,
+        max(d.last_date) filter (
+            where d.is_her2 and d.ingredient <> a.agent and d.first_date < a.agent_date
+        ) as others_until,
         bool_or(d.is_pertuzumab and d.first_date <= a.agent_date + $same_line_days) as with_pertuzumab,
         bool_or(d.ingredient = 'letrozole' and d.first_date <= a.agent_date + $same_line_days) as with_letrozole
     from agents as a
@@ -67,25 +72,33 @@ counted as (
         l.*,
         a.agent,
         a.agent_date,
+        coalesce(b.others_until < a.agent_date, false) as others_replaced,
         cast(a.agent_date + $same_line_days as date) as companions_by,
         b.with_pertuzumab,
         b.with_letrozole,
         coalesce(e.all_three, false) as all_three_before,
-        l.prior_metastatic_regimens + case when b.same_line_before then 1 else 0 end as metastatic_regimens,
-        l.prior_her2_regimens + case when b.same_line_before then 1 else 0 end as all_regimens,
+        case
+            when b.others_from + $same_line_days < a.agent_date then 1
+            when l.progression_date between b.others_from and a.agent_date then 1
+            else 0
+        end as regimens_of_the_line,
+        l.prior_metastatic_regimens + regimens_of_the_line as metastatic_regimens,
+        l.prior_her2_regimens + regimens_of_the_line as all_regimens,
         a.agent = 'lapatinib'
         or (
             a.agent = 'trastuzumab-deruxtecan'
             and l.line_number = 1
             and a.agent_date >= $deruxtecan_pertuzumab_from
         ) as companion_may_come,
-        p.earlier_her2_drugs
+        p.earlier_her2_drugs,
+        n.cns_date is not null as in_the_brain
     from agents as a
     inner join fct_lines as l on a.episode_key = l.episode_key and a.line_number = l.line_number
     inner join beside as b
         on a.episode_key = b.episode_key and a.line_number = b.line_number and a.agent = b.agent
     left join ever_before as e on a.episode_key = e.episode_key and a.line_number = e.line_number
     left join earlier_drugs as p on a.episode_key = p.episode_key and a.line_number = p.line_number
+    left join fct_cns as n on a.patient_key = n.patient_key and l.start_date + $same_line_days >= n.cns_date
     -- A drug begun after the join window may still turn out to begin the next line.
     where
         a.agent_date <= l.start_date + $same_line_days
@@ -105,6 +118,7 @@ judged as (
                 and all_regimens >= $neratinib_prior
                 and metastatic_regimens >= $metastatic_prior then 'after-prior-therapy'
             when agent = 'tucatinib' and metastatic_regimens >= $tucatinib_prior then 'after-prior-therapy'
+            when agent = 'tucatinib' and clock in ('early', 'grey-zone') and in_the_brain then 'early-relapse'
             when agent = 'lapatinib' and all_three_before then 'after-prior-therapy'
             when agent = 'lapatinib' and with_letrozole and hr_status = 'positive' then 'with-letrozole'
             when agent <> 'trastuzumab-deruxtecan' then null
@@ -139,15 +153,21 @@ select
     case
         when met is not null then null
         when
-            agent = 'trastuzumab-deruxtecan'
-            and clock = 'unclear'
-            and agent_date >= $deruxtecan_second_line_from then 'interval-unclear'
+            clock = 'unclear'
+            and (
+                (agent = 'tucatinib' and in_the_brain)
+                or (agent = 'trastuzumab-deruxtecan' and agent_date >= $deruxtecan_second_line_from)
+            ) then 'interval-unclear'
+        when
+            agent = 'tucatinib' and clock in ('early', 'grey-zone', 'unclear') and not $radiotherapy_linked
+            then 'brain-unknown'
         when agent = 'lapatinib' and with_letrozole and hr_status = 'unknown' then 'hr-unknown'
         when companion_may_come and companions_by > observable_through then null
-        when not number_certain or agent_date > start_date + $same_line_days then 'line-uncertain'
+        when not number_certain or others_replaced or agent_date > start_date + $same_line_days then 'line-uncertain'
     end as missing_reason,
     case missing_reason
         when 'interval-unclear' then ['treatments.end_date']
+        when 'brain-unknown' then ['radiotherapy']
         when 'hr-unknown' then ['tumours.er_status', 'tumours.pr_status']
         else ['events.event_date']
     end as missing,

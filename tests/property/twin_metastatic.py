@@ -14,7 +14,7 @@ TDXD_PERTUZUMAB = {"US": date(2025, 12, 15)}
 REASONS = {
     *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
     *("drug-unavailable", "funding-restriction", "death-before-due", "progression", "toxicity"),
-    *("transfer-out", "frailty-documented", "mdt-documented-deviation"),
+    *("transfer-out", "frailty-documented", "pregnancy", "mdt-documented-deviation"),
 }
 HER2_TOPICS = {"her2", "her2-antibody", "her2-conjugate", "her2-tki", "trastuzumab", "pertuzumab"}
 TDM1_FROM = {"US": date(2013, 2, 22), "EU": date(2013, 11, 1), "ENGLAND": date(2017, 7, 1)}

@@ -55,8 +55,11 @@ def r33(context, episode):
     case = opening(context, episode, "R33")
     diagnosis, surgery = tumour.get("diagnosis_date"), facts.first_surgery(episode, tumour)
     treated = [*[dose.date for dose in episode.systemic[:1]], *([surgery] if surgery else [])]
-    case.decision = min(treated, default=diagnosis)
     way = facts.pathway(episode, tumour)
+    window = 365 + (120 if way == "neoadjuvant" else 0)
+    case.decision = min(treated, default=diagnosis)
+    if diagnosis and case.decision > after(diagnosis, window):
+        case.decision = diagnosis
     t, n = facts.stage_by_pathway(tumour, way)
     if not (facts.at_least(t, "T1c") or facts.node_positive(n)):
         if t is None or n is None or facts.at_least(t, "T1"):
@@ -85,7 +88,7 @@ def r33(context, episode):
     case.seen = any(start < recurrence for start, _, _, _ in rows)
     if diagnosis is None or not context.linked("treatments"):
         return [case]
-    case.due = after(diagnosis, 365 + (120 if way == "neoadjuvant" else 0))
+    case.due = after(diagnosis, window)
     begun = [
         start
         for start, last, _, ended in rows

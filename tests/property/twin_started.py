@@ -36,6 +36,8 @@ def r03(context, episode):
     surgery = facts.first_surgery(episode, tumour)
     systemic = [dose.date for dose in episode.systemic]
     decision = min([*systemic[:1], *([surgery] if surgery else [])], default=diagnosis)
+    if diagnosis and decision > after(diagnosis, 365):
+        decision = diagnosis
     case = Case("R03", tumour["tumour_id"], tumour["tumour_id"], decision=decision)
     t, n = facts.stage_by_pathway(tumour, facts.pathway(episode, tumour))
     large, small = facts.at_least(t, "T1c"), t is not None and not facts.at_least(t, "T1")

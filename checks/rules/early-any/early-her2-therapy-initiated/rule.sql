@@ -56,7 +56,11 @@ select
     tumour_id,
     site_id,
     episode_key,
-    coalesce(first_treatment_date, diagnosis_date) as decision_date,
+    -- Treatment begun after the window, of a relapse years later as a rule, does not tell when this one was decided.
+    case
+        when first_treatment_date > diagnosis_date + $her2_due_days then diagnosis_date
+        else coalesce(first_treatment_date, diagnosis_date)
+    end as decision_date,
     settled_date as due_date,
     diagnosis_date as clock_start,
     diagnosis_date as observed_from,

@@ -107,7 +107,11 @@ select
     tumour_id,
     site_id,
     episode_key,
-    coalesce(least(first_surgery_date, first_systemic_date), diagnosis_date) as decision_date,
+    -- Treatment begun after the window, of a relapse years later as a rule, does not tell when this one was decided.
+    case
+        when least(first_surgery_date, first_systemic_date) > due_date then diagnosis_date
+        else coalesce(least(first_surgery_date, first_systemic_date), diagnosis_date)
+    end as decision_date,
     due_date,
     diagnosis_date as clock_start,
     diagnosis_date as observed_from,

@@ -144,7 +144,7 @@ def r24_setting(context, episode, days, metastatic):
         )
     if case.failure:
         r24_start(case, days, heart, anthracyclines)
-    if case.failure and (metastatic or (not in_time and late)):
+    if case.failure and (metastatic or late) and case.failure != "low-without-decision":
         case.exceptions += documented(context, episode, "R24", {"lvef"})
     case.doubts = doubts(
         context, episode, "R24", [ANTIBODY, CONJUGATE], (date.min, first), after(first, -LOOK_BACK)

@@ -24,22 +24,16 @@ assessments as (
         s.setting,
         max(a.assessment_date) filter (where a.assessment_date <= s.first_dose_date) as last_before_date,
         min(a.assessment_date) filter (where a.assessment_date > s.first_dose_date) as first_after_date,
-        coalesce(
-            bool_or(a.assessment_date between s.last_anthracycline_date and s.first_pertuzumab_date), false
+        bool_or(
+            a.assessment_date between s.last_anthracycline_date and s.first_pertuzumab_date
         ) as after_anthracycline,
-        coalesce(
-            bool_or(
-                a.assessment_date between s.first_dose_date - $lvef_baseline_days
-                and coalesce(s.first_known_date, date '9999-12-31')
-            ),
-            false
+        bool_or(
+            a.assessment_date between s.first_dose_date - $lvef_baseline_days
+            and coalesce(s.first_known_date, date '9999-12-31')
         ) as perhaps_before,
-        coalesce(
-            bool_or(
-                a.assessment_date between s.last_anthracycline_date
-                and coalesce(s.known_pertuzumab_date, date '9999-12-31')
-            ),
-            false
+        bool_or(
+            a.assessment_date between s.last_anthracycline_date
+            and coalesce(s.known_pertuzumab_date, date '9999-12-31')
         ) as perhaps_after_anthracycline
     from subjects as s
     inner join stg_cardiac_assessments as a on s.patient_key = a.patient_key
@@ -110,9 +104,7 @@ judged as (
         -- A regimen's name that holds them after an anthracycline does not tell when they began.
         coalesce(s.first_known_date > s.first_dose_date, true)
         and (coalesce(a.perhaps_before, false) or s.first_known_date is null) as began_later,
-        coalesce(s.known_pertuzumab_date > s.first_pertuzumab_date, true)
-        and (coalesce(a.perhaps_after_anthracycline, false) or s.known_pertuzumab_date is null)
-            as pertuzumab_began_later,
+        coalesce(a.perhaps_after_anthracycline, false) or s.known_pertuzumab_date is null as pertuzumab_began_later,
         coalesce(b.lvef_percent < $lvef_low, false) as low,
         b.lvef_percent is null and coalesce(b.result <> 'normal', true) as untold,
         d.episode_key is not null as decided
@@ -164,8 +156,8 @@ select
     end as met,
     case
         when in_time and after_anthracycline then cast([] as varchar[])
-        when setting = 'metastatic' then ['metastatic', case when late and not in_time then 'late' end]
-        when late and not in_time then ['late']
+        when setting = 'metastatic' then ['metastatic']
+        when late then ['late']
         else cast([] as varchar[])
     end as lacking,
     case

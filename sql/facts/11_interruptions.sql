@@ -32,8 +32,8 @@ where
     v.event in (
         'local_recurrence', 'regional_recurrence', 'distant_metastasis', 'progression', 'second_primary', 'pregnancy'
     )
-    -- A pregnancy is the patient's, whichever tumour the row names.
-    and (v.tumour_id is null or o.episode_key = e.episode_key or v.event = 'pregnancy')
+    -- A pregnancy and a metastasis are the patient's, whichever tumour the row names: both change every treatment.
+    and (v.tumour_id is null or o.episode_key = e.episode_key or v.event in ('pregnancy', 'distant_metastasis'))
 union all
 -- An invasive cancer diagnosed in a later episode is a second primary, whether or not an event says so.
 select distinct

@@ -34,7 +34,6 @@ FEWER_TOPICS = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS | {"chemotherapy", "taxane
     accepts={
         *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
         *("progression", "toxicity", "frailty-documented", "mdt-documented-deviation"),
-        "recurrence-before-due",
     },
 )
 def r07(context, episode):

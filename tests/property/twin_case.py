@@ -74,10 +74,13 @@ READS = {  # the streams that a rule reads, itself or through what it asks, besi
     "R31": {"cardiac_assessments", "radiotherapy"},
     "R32": {"radiotherapy"},
     "R36": {"cardiac_assessments", "radiotherapy"},
+    "R37": {"cardiac_assessments"},
     "R38": {"cardiac_assessments"},
-    "R39": {"cardiac_assessments"},
+    "R39": {"cardiac_assessments", "radiotherapy"},
     "R40": {"radiotherapy"},
-    "R41": {"radiotherapy"},
+    "R41": {"cardiac_assessments", "radiotherapy"},
+    "R42": {"cardiac_assessments"},
+    "R43": {"cardiac_assessments"},
     "R45": {"radiotherapy"},
 }
 GATES = {}  # rule -> the least share of cases in which its stream is seen where expected

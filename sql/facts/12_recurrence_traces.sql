@@ -1,6 +1,6 @@
--- fct_recurrence_traces: one row an episode and a record that shows or treats a metastasis before any of this episode is
--- on record: a sample or an operation of one, whichever of the patient's tumours it names. Radiotherapy is none: where
--- it is not linked, nobody may be worse off for it.
+-- fct_recurrence_traces: one row an episode and a record that shows or treats a metastasis before any of it is known: a
+-- sample or an operation of one, whichever of the patient's tumours it names. Radiotherapy is none: where it is not
+-- linked, nobody may be worse off for it.
 create or replace table fct_recurrence_traces as
 with traces as (
     select

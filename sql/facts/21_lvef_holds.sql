@@ -94,7 +94,7 @@ group by
 -- fct_toxicity_stops: one row an episode and a dated toxicity for which a drug was stopped, with the exception code it
 -- is: recorded as such, or a cardiac reason to pause in curative setting.
 -- last_dose_through: the latest last dose of a drug that it explains: a drug given on after a pause was not stopped for
--- it.
+-- it. After anaphylaxis or interstitial lung disease nobody has to write that what was not given again was stopped.
 create or replace table fct_toxicity_stops as
 with episodes as (
     select distinct
@@ -106,11 +106,13 @@ with episodes as (
 select
     p.episode_key,
     e.event_date,
-    date '9999-12-31' as last_dose_through,
+    case when e.action like '%stopped%' then date '9999-12-31' else e.event_date end as last_dose_through,
     case e.event when 'heart_failure' then 'contraindication-cardiac' else 'toxicity' end as reason
 from stg_events as e
 inner join episodes as p on e.patient_key = p.patient_key
-where e.event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction') and e.action like '%stopped%'
+where
+    e.event in ('ild', 'anaphylaxis')
+    or (e.event in ('heart_failure', 'infusion_reaction') and e.action like '%stopped%')
 union all
 select
     episode_key,

@@ -85,16 +85,22 @@ def stops_for_spread(context, episode):
     return [day for day in last if day < episode.metastatic_date]
 
 
-def stopping_events(context, first, last):
-    """What the patient suffered from first to last that stopped treatment, as reasons."""
+def stopping_events(context, first, last, last_dose=date.min):
+    """What the patient suffered from first to last that stopped treatment, as reasons.
+
+    Lung disease and anaphylaxis do so unsaid where the drug was not given after them.
+    """
     found = []
     for event in context.patient.events:  # whichever tumour it names
         kind, day = event["event"], event.get("event_date")
         if (
             kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
-            and "stopped" in (event.get("action") or "").split(";")
             and day
             and first <= day <= last
+            and (
+                "stopped" in (event.get("action") or "").split(";")
+                or (kind in ("ild", "anaphylaxis") and last_dose <= day)
+            )
         ):
             found.append("contraindication-cardiac" if kind == "heart_failure" else "toxicity")
     return found

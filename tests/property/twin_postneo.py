@@ -22,13 +22,12 @@ from twin_case import (
     status_reasons,
     stops,
 )
-from twin_ends import interruptions, other_ends
+from twin_ends import interruptions, other_ends, stopping_events
 from twin_facts import LATE
 from twin_holds import cardiac_stops
 from twin_record import after, between
 from twin_year import covered_days
 
-HARMS = ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
 CONJUGATE_TOPICS = {TDM1, TDXD, "her2-conjugate", "her2"}
 
 
@@ -59,17 +58,6 @@ def opening(context, episode, number, subject):
 
 
 TOXIC = {"toxicity", "contraindication-medical", "contraindication-cardiac"}
-
-
-def hurt(context, first, last):
-    """Why drugs were stopped, as events from the first day to 63 days after the last say."""
-    found = []
-    for event in context.patient.events:
-        kind, day = event["event"], event.get("event_date")
-        stopped = "stopped" in (event.get("action") or "").split(";")
-        if kind in HARMS and stopped and day and first <= day <= after(last, 63):
-            found.append("contraindication-cardiac" if kind == "heart_failure" else "toxicity")
-    return found
 
 
 # --- R11 -------------------------------------------------------------------------------------
@@ -110,7 +98,7 @@ def r11(context, episode):
 
     count = len({dose.date for dose in doses})
     said = documented(context, episode, "R11", CONJUGATE_TOPICS) + stops(doses)
-    said += hurt(context, first, last)
+    said += stopping_events(context, first, after(last, 63), last)
     said += cardiac_stops(context, episode, first, after(last, 63), last)
     substitutes = [d for d in episode.curative("trastuzumab") if last < d.date < end]
     _, three_weekly, weekly = covered_days(substitutes, LATE)
@@ -212,7 +200,7 @@ def r12(context, episode):
     topics = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS
     case.exceptions += documented(context, episode, "R12", topics)
     drugs = [d for d in episode.curative("pertuzumab", "trastuzumab") if d.date <= case.due]
-    case.exceptions += stops(drugs) + hurt(context, drugs[0].date, after(case.due, -63))
+    case.exceptions += stops(drugs) + stopping_events(context, drugs[0].date, case.due)
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, surgery, case.due)

@@ -310,7 +310,8 @@ def r31_exceptions(context, episode, case, last, end, start):
         kind, day = event["event"], event.get("event_date")
         actions = set((event.get("action") or "").split(";"))
         hurt = kind in ("heart_failure", "ild", "anaphylaxis", "infusion_reaction")
-        if hurt and day and since <= day <= through and actions & {"stopped", "interrupted"}:
+        grave = kind in ("ild", "anaphylaxis") or actions & {"stopped", "interrupted"}
+        if hurt and day and since <= day <= through and grave:
             heart = kind == "heart_failure"
             case.exceptions.append("contraindication-cardiac" if heart else "toxicity")
     held = holds(context, episode) + holds(context, episode, metastatic=True)

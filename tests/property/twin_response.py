@@ -100,6 +100,13 @@ def r10_tumour(context, episode, tumour):
     )
     case.exceptions += other_ends(context, episode, case.decision, case.due, second=False)
     case.exceptions += weak_heart(context, episode, case.due)
+    last = max((dose.date for dose in episode.curative("her2")), default=LATE)
+    first = first_day(episode.curative("trastuzumab")) or LATE
+    for event in context.patient.events:
+        day, kind = event.get("event_date"), event["event"]
+        grave = kind == "ild" or (kind == "anaphylaxis" and day and last <= day)
+        if grave and day and first <= day <= case.due:
+            case.exceptions.append("toxicity")
     window = (case.decision, case.due)
     case.doubts = doubts(context, episode, "R10", [TDM1, TDXD], window, case.decision)
     return case

@@ -114,7 +114,7 @@ def r17_exceptions(context, episode, first, last, end):
         for dose in doses:
             if dose.date == doses[-1].date and dose.row.get("stop_reason") in stops:
                 found.append(stops[dose.row["stop_reason"]])
-    found += stopping_events(context, first, after(last, 63))
+    found += stopping_events(context, first, after(last, 63), last)
     found += cardiac_stops(context, episode, first, after(last, 63), last)
     found += interruptions(context, episode, first, end)
     return found + other_ends(context, episode, first, end)

@@ -201,8 +201,13 @@ toxicities as (
     from judged as s
     inner join stg_events as e on s.patient_key = e.patient_key
     where
-        e.event in ('heart_failure', 'ild', 'anaphylaxis', 'infusion_reaction')
-        and (e.action like '%stopped%' or e.action like '%interrupted%')
+        (
+            e.event in ('ild', 'anaphylaxis')
+            or (
+                e.event in ('heart_failure', 'infusion_reaction')
+                and (e.action like '%stopped%' or e.action like '%interrupted%')
+            )
+        )
         and e.event_date between s.prior_dose_date - $three_weekly_days and s.latest_end + $stop_lookahead_days
     group by
         s.patient_key,

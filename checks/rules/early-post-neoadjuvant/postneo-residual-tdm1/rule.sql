@@ -45,6 +45,29 @@ trials as (
     where y.through_date > o.first_surgery_date and y.from_date <= o.last_surgery_date + $late_days
 ),
 
+last_doses as (
+    select
+        s.episode_key,
+        max(s.last_dose_date) as last_her2_date
+    from fct_drug_spans as s
+    inner join ingredients as i on s.ingredient = i.ingredient
+    where i.is_her2 and s.setting = 'curative'
+    group by s.episode_key
+),
+
+-- Interstitial lung disease, and anaphylaxis after which no HER2-directed drug was given again, forbid T-DM1.
+harms as (
+    select distinct
+        o.patient_key,
+        o.tumour_id
+    from operated as o
+    inner join last_doses as l on o.episode_key = l.episode_key
+    inner join stg_events as e on o.patient_key = e.patient_key
+    where
+        (e.event = 'ild' or (e.event = 'anaphylaxis' and l.last_her2_date <= e.event_date))
+        and e.event_date between o.first_trastuzumab_date and o.last_surgery_date + $late_days
+),
+
 judged as (
     select
         o.*,
@@ -55,12 +78,14 @@ judged as (
         coalesce(date_diff('day', o.last_surgery_date, a.trastuzumab_date) <= $fallback_days, false) as fallback_met,
         y.patient_key is not null as in_trial,
         w.first_weak_date <= o.last_surgery_date + $late_days as weak_heart,
+        h.patient_key is not null as harmed,
         not $conjugates_told_apart
         and coalesce(a.trastuzumab_date <= o.last_surgery_date + $late_days, false) as drug_ambiguous
     from operated as o
     left join after_surgery as a on o.patient_key = a.patient_key and o.tumour_id = a.tumour_id
     left join trials as y on o.patient_key = y.patient_key and o.tumour_id = y.tumour_id
     left join fct_early_weak_hearts as w on o.episode_key = w.episode_key
+    left join harms as h on o.patient_key = h.patient_key and o.tumour_id = h.tumour_id
 )
 
 select
@@ -98,6 +123,7 @@ select
     case
         when in_trial then 'trial'
         when weak_heart then 'contraindication-cardiac'
+        when harmed then 'toxicity'
     end as excepted,
     case
         when fallback_met then 'drug-unavailable-fallback-met'

@@ -77,13 +77,22 @@ def r20(context, episode):
         since = (WEEKLY if weekly else THREE_WEEKLY)[context.jurisdiction]
         if days[0].date < since:
             case.excluded.append("not-in-force")
-        verdicts = [trastuzumab_day(context, day, pertuzumab) for day in days]
+        verdicts = [near_another(context, day, pertuzumab) for day in days]
         settle(case, verdicts, "dose-out-of-range")
         topics = {"trastuzumab", "her2-antibody", "her2"}
         case.exceptions += documented(context, episode, "R20", topics) if case.failure else []
         window = (date.min, days[-1].date)
         case.doubts = doubts(context, episode, "R20", ["trastuzumab"], window, days[0].date)
     return [case for case, _ in cases]
+
+
+def near_another(context, day, pertuzumab):
+    """What the day says, save that a dose with another within three days is never wrong."""
+    found = trastuzumab_day(context, day, pertuzumab)
+    near = any(gap is not None and gap <= 3 for gap in (day.since, day.until))
+    told = found == "weight-missing" and measure(context, "weight", day.date)[0] is not None
+    unclear = near and not day.beside_course and (found == WRONG or told)
+    return "dose-unclear" if unclear else found
 
 
 def trastuzumab_day(context, day, pertuzumab):

@@ -56,7 +56,9 @@ doses as (
         s.patient_key,
         s.course_run,
         s.dose_date,
-        case when s.form = 'fixed' then f.several else s.several end as several,
+        -- Days this near are one dose split over them or told twice, as easily as two.
+        case when s.form = 'fixed' then f.several else s.several end
+        or (not s.beside_course and coalesce(least(s.days_since, s.days_until) <= $one_dose_days, false)) as several,
         case when s.form = 'fixed' then f.unjudged else s.unjudged end as unjudged,
         case s.form when 'fixed' then f.mg when 'sc' then s.mg else s.mg_kg end as amount,
         case when s.form in ('sc', 'fixed') then 'mg' else 'mg/kg' end as unit,

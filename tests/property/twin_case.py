@@ -34,6 +34,7 @@ SHARED_REASONS = {
 }
 PERTUZUMAB_TOPICS = {"pertuzumab", "her2-antibody", "her2"}
 TRASTUZUMAB_TOPICS = {"trastuzumab", "her2-antibody", "her2"}
+COURSE_TOPICS = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS | {"chemotherapy", "taxane", "surgery"}
 CHEMOTHERAPY_TOPICS = FAMILIES["chemotherapy"] | {
     "chemotherapy",
     "taxane",

@@ -5,10 +5,9 @@ from datetime import date
 import twin_facts as facts
 from twin_case import (
     ANTIBODY,
+    COURSE_TOPICS,
     NEOADJUVANT_PERTUZUMAB,
-    PERTUZUMAB_TOPICS,
     TRACE,
-    TRASTUZUMAB_TOPICS,
     Case,
     documented,
     doubts,
@@ -25,7 +24,6 @@ from twin_holds import cardiac_stops
 from twin_record import after, between, days_in_sequence, is_course
 
 MERGE = 14
-FEWER_TOPICS = PERTUZUMAB_TOPICS | TRASTUZUMAB_TOPICS | {"chemotherapy", "taxane", "surgery"}
 
 
 @rule(
@@ -72,7 +70,7 @@ def r07(context, episode):
     case.met = 3 <= count <= 6
     if count < 3:
         case.failure = "too-few-cycles"
-        case.exceptions += documented(context, episode, "R07", FEWER_TOPICS)
+        case.exceptions += documented(context, episode, "R07", COURSE_TOPICS)
         antibodies = episode.curative(ANTIBODY)
         case.exceptions += stops([dose for dose in antibodies if dose.date < surgery])
         course = [d for d in episode.doses if d.date < surgery and not episode.is_metastatic(d)]

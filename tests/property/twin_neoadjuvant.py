@@ -4,6 +4,7 @@ from datetime import date
 
 import twin_facts as facts
 from twin_case import (
+    COURSE_TOPICS,
     NEOADJUVANT_PERTUZUMAB,
     PERTUZUMAB_TOPICS,
     SHARED_REASONS,
@@ -74,7 +75,9 @@ def r05(context, episode):
         case.met = True
     elif lone and len({dose.date for dose in pertuzumab}) == 1:
         case.met, case.met_reason = True, "regimen-name"
-    case.exceptions += documented(context, episode, "R05", PERTUZUMAB_TOPICS)
+    whole = len(counted) >= len(given)  # then all treatment ended early, not pertuzumab alone
+    topics = COURSE_TOPICS if whole else PERTUZUMAB_TOPICS
+    case.exceptions += documented(context, episode, "R05", topics)
     case.exceptions += stops(pertuzumab)
     days = [dose.date for dose in pertuzumab]
     case.exceptions += pertuzumab_stops(context, episode, days)

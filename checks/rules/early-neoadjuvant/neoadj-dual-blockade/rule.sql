@@ -163,7 +163,8 @@ select
         when in_trial then 'trial'
         else stop_reason
     end as excepted,
-    ['pertuzumab'] as lacking,
+    -- Where every trastuzumab had its pertuzumab, it is treatment as a whole that ended early.
+    case when dual_dates >= trastuzumab_dates then ['both'] else ['pertuzumab'] end as lacking,
     case when pertuzumab_dates = 0 then 'pertuzumab-not-recorded' else 'too-few-pertuzumab-doses' end as failed,
     case when excluded is null then to_json(struct_pack(
         first_trastuzumab_date := first_trastuzumab_date,

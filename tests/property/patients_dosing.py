@@ -68,7 +68,10 @@ class Dosing:
             usual, unit = (840 if loading else 420), "mg"
             usual = (1200 if loading else 600) if fixed else usual
             off = rng.choice([1] * 30 + [0.95, 0.94, 1.05, 1.06, 0.5])
-            given = {"dose": round(usual * off, 1), "dose_unit": unit}
+            summed = (
+                fixed and off == 0.5
+            )  # the trastuzumab added to the pertuzumab, 600 mg each time
+            given = {"dose": usual + 600 if summed else round(usual * off, 1), "dose_unit": unit}
             if rng.random() < 0.3 and not fixed:
                 usual = 60 if last is None else rng.choice([30, 60])
                 given["infusion_minutes"] = rng.choice([usual] * 9 + [24, 25, 54, 55, 75, 76])

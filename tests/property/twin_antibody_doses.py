@@ -70,6 +70,7 @@ def settle(case, verdicts, failure):
 def r20(context, episode):
     cases = course_cases(context, episode, "R20", "trastuzumab")
     pertuzumab = days_of(context, "pertuzumab") if cases else []
+    summed = any(is_sum(day) for day in days_of(context, "trastuzumab"))
     for case, days in cases:
         if not days:
             continue
@@ -78,6 +79,11 @@ def r20(context, episode):
         if days[0].date < since:
             case.excluded.append("not-in-force")
         verdicts = [near_another(context, day, pertuzumab) for day in days]
+        if summed:
+            told = zip(days, verdicts, strict=True)
+            verdicts = [
+                "dose-unclear" if v == WRONG and day.form == "fixed" else v for day, v in told
+            ]
         settle(case, verdicts, "dose-out-of-range")
         topics = {"trastuzumab", "her2-antibody", "her2"}
         case.exceptions += documented(context, episode, "R20", topics) if case.failure else []
@@ -93,6 +99,14 @@ def near_another(context, day, pertuzumab):
     told = found == "weight-missing" and measure(context, "weight", day.date)[0] is not None
     unclear = near and not day.beside_course and (found == WRONG or told)
     return "dose-unclear" if unclear else found
+
+
+def is_sum(day):
+    """Whether the combination's amount is too large for its pertuzumab: both parts together."""
+    given = amount(day.doses[0]) if day.form == "fixed" and len(day.doses) == 1 else None
+    if not given or given[1] != "mg" or given[0] <= 1200:
+        return False
+    return not plausible("trastuzumab", "fixed", "mg", given[0])
 
 
 def trastuzumab_day(context, day, pertuzumab):

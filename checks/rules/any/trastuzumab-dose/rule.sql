@@ -30,13 +30,22 @@ scheduled as (
     from days
 ),
 
--- The fixed-dose combination is judged on its pertuzumab.
+-- The fixed-dose combination is judged on its pertuzumab. An amount that is too large for it shows that the record sums
+-- up both parts: no other amount then tells its pertuzumab.
 fixed_days as (
     select
         d.patient_key,
         d.dose_date,
         d.several,
-        d.unjudged,
+        case
+            when
+                d.unjudged is null
+                and bool_or(d.unjudged = 'dose-implausible' and d.mg > $fixed_loading_mg) over (
+                    partition by d.patient_key
+                )
+                then 'dose-unclear'
+            else d.unjudged
+        end as unjudged,
         d.mg,
         d.weight_kg,
         d.weight_is_recent,

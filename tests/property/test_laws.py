@@ -198,6 +198,7 @@ def without_excused(found, findings, name):
 NEEDING_SURGERIES = {
     *("neoadj-dual-blockade", "postneo-residual-tdm1", "adj-dual-blockade"),
     *("postneo-tdm1-14-cycles", "postneo-pcr-dual-continued", "pmrt-delivered"),
+    "her2-continued-during-radiation",
 }
 
 

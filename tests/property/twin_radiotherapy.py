@@ -259,6 +259,9 @@ def r31_course(context, episode, tumour, case, course):
             case.missing.append("target-not-recorded")
     elif failures and not case.open and case.due <= context.observable:
         case.missing.append("radiotherapy-end-not-recorded")
+    if not context.linked("surgeries"):  # it may have been given during an operation
+        case.doubts = ["stream-not-linked"]
+        return
     window = (last, after(end, 42))
     case.doubts = doubts(context, episode, "R31", ["her2"], window, last)
 

@@ -15,8 +15,11 @@ BESIDE = 8
 """How far from the middle of its point a label begins."""
 AROUND = 6
 """How far from the middle of a point no other label may come."""
-STEPS = (0, -1, 1, -2, 2, -3, 3, -4, 4)
-"""Lines up (negative) or down by which a label is moved, the first that is free is taken."""
+STEPS = sorted((half / 2 for half in range(-20, 21)), key=lambda step: (abs(step), step))
+"""Lines up (negative) or down by which a label is moved, the first that is free is taken.
+
+By half lines: between two names in the way there may be room for one at no whole line.
+"""
 
 
 class Point(NamedTuple):

@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit.labels import AROUND, LETTER, WIDEST, Point, labels
@@ -37,6 +37,7 @@ def test_names_of_points_close_together_make_room_for_each_other():
 
 
 @given(st.lists(st.tuples(st.integers(0, WIDTH), st.integers(0, HEIGHT)), min_size=1, max_size=6))
+@example([(0, 1), (0, 46), (0, 0)])
 def test_few_names_lie_on_nothing_and_inside(places):
     named = [(f"Hospital {n}", Point(*place)) for n, place in enumerate(places)]
     boxes = [one.box for one in labels(named, [point for _, point in named], WIDTH, HEIGHT)]

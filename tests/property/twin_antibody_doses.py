@@ -102,11 +102,9 @@ def near_another(context, day, pertuzumab):
 
 
 def is_sum(day):
-    """Whether the combination's amount is too large for its pertuzumab: both parts together."""
+    """Whether the combination's amount is both parts' loading doses together."""
     given = amount(day.doses[0]) if day.form == "fixed" and len(day.doses) == 1 else None
-    if not given or given[1] != "mg" or given[0] <= 1200:
-        return False
-    return not plausible("trastuzumab", "fixed", "mg", given[0])
+    return bool(given) and given[1] == "mg" and close(given[0], 1800)
 
 
 def trastuzumab_day(context, day, pertuzumab):

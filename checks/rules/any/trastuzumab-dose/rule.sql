@@ -30,8 +30,8 @@ scheduled as (
     from days
 ),
 
--- The fixed-dose combination is judged on its pertuzumab. An amount that is too large for it shows that the record sums
--- up both parts: no other amount then tells its pertuzumab.
+-- The fixed-dose combination is judged on its pertuzumab. The sum of both parts' loading doses shows that the record
+-- sums them up: no other amount then tells its pertuzumab.
 fixed_days as (
     select
         d.patient_key,
@@ -40,9 +40,11 @@ fixed_days as (
         case
             when
                 d.unjudged is null
-                and bool_or(d.unjudged = 'dose-implausible' and d.mg > $fixed_loading_mg) over (
-                    partition by d.patient_key
-                )
+                and bool_or(
+                    not d.several
+                    and cast(abs(d.mg / ($fixed_loading_mg + $trastuzumab_flat_mg) - 1) as float)
+                    <= cast($rounding_share as float)
+                ) over (partition by d.patient_key)
                 then 'dose-unclear'
             else d.unjudged
         end as unjudged,

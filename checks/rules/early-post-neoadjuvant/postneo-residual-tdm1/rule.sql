@@ -47,12 +47,11 @@ trials as (
 
 last_doses as (
     select
-        s.episode_key,
-        max(s.last_dose_date) as last_her2_date
-    from fct_drug_spans as s
-    inner join ingredients as i on s.ingredient = i.ingredient
-    where i.is_her2 and s.setting = 'curative'
-    group by s.episode_key
+        episode_key,
+        max(last_dose_date) as last_her2_date
+    from fct_drug_spans
+    where is_her2 and setting = 'curative'
+    group by episode_key
 ),
 
 -- Interstitial lung disease, and anaphylaxis after which no HER2-directed drug was given again, forbid T-DM1.

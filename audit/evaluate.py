@@ -17,7 +17,15 @@ from audit.periods import period_parts
 from audit.resources import root
 from audit.settings import Settings
 from audit.sql_errors import in_words
-from audit.warehouse import Connection, build, lay_beside, run_sql, store, tables_behind
+from audit.warehouse import (
+    Connection,
+    build,
+    lay_beside,
+    run_sql,
+    store,
+    store_tightly,
+    tables_behind,
+)
 
 ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
@@ -122,7 +130,7 @@ def judge_rules(
         shared: as `shared_values` gives it.
         log: takes a line for each rule.
     """
-    run_sql(con, _read("results/verdict_tables.sql"), {})
+    begin_verdicts(con)
     idle: SimpleQueue[Connection] = SimpleQueue()
     lanes = [con.cursor() for _ in range(LANES)]
     for lane in lanes:
@@ -148,6 +156,12 @@ def judge_rules(
             for lane in lanes:
                 lane.close()
     settle(con, shared)
+
+
+def begin_verdicts(con: Connection) -> None:
+    """Creates the tables that judgements go to, empty."""
+    run_sql(con, _read("results/verdict_tables.sql"), {})
+    store_tightly(con, "placed_judgements", "evidence")
 
 
 def shared_values(
@@ -194,7 +208,7 @@ def _reading(
 ) -> tuple[object, ...]:
     """One rule's counts under another choice for one variant; its judgements are written over."""
     chosen = settings.variants | {rule.id: settings.variants.get(rule.id, {}) | {variant: choice}}
-    run_sql(con, _read("results/verdict_tables.sql"), {})
+    begin_verdicts(con)
     run_sql(con, _read("results/verdict_inputs.sql"), {})
     judge(con, rule, settings.model_copy(update={"variants": chosen}), linked=linked, shared=shared)
     settle(con, shared)

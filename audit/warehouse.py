@@ -119,6 +119,16 @@ def store(con: Connection, name: str, frame: pl.DataFrame) -> None:
     con.from_arrow(frame.to_arrow()).create(name)
 
 
+def store_tightly(con: Connection, table: str, column: str) -> None:
+    """Has a text column of an empty table stored with zstd; it becomes the last column.
+
+    For long texts: a quarter of the room, and half the time of what DuckDB would choose. SQLGlot
+    does not read these words, so they do not stand in sql/.
+    """
+    con.execute(f"alter table {table} drop column {column}")
+    con.execute(f"alter table {table} add column {column} varchar using compression zstd")
+
+
 def lay_beside(con: Connection, name: str, frame: pl.DataFrame) -> None:
     """Shows a frame as a table of this connection alone, in place of an earlier one."""
     con.register(name, frame.to_arrow())

@@ -26,7 +26,7 @@ from sqlglot import exp
 from test_twin import RULE_VARIANTS, RUNS
 
 from audit.building import Stages
-from audit.evaluate import RuleFailed, judge, settle, shared_values
+from audit.evaluate import RuleFailed, begin_verdicts, judge, settle, shared_values
 from audit.guideline import Catalogue, Rule
 from audit.pipeline import judge_extract
 from audit.resources import root
@@ -72,9 +72,9 @@ class Bench:
 
     def notices(self, rule: Rule) -> bool:
         """Whether the vignettes, or the findings as they stood, disagree with the rule's SQL."""
-        results = root("sql") / "results"
-        for name in ("verdict_tables.sql", "verdict_inputs.sql"):
-            run_sql(self.con, (results / name).read_text(encoding="utf-8"), {})
+        begin_verdicts(self.con)
+        inputs = root("sql") / "results" / "verdict_inputs.sql"
+        run_sql(self.con, inputs.read_text(encoding="utf-8"), {})
         try:
             judge(self.con, rule, self.settings, linked=self.linked, shared=self.shared)
         except (RuleFailed, duckdb.Error):

@@ -145,10 +145,6 @@ staged as (
 select
     *,
     case
-        when t3 or locally_advanced or four_nodes then true
-        when not t3 and not locally_advanced and not four_nodes then false
-    end as pmrt_indicated,
-    case
         when mastectomy_date is null then conserving_date is not null
         else coalesce(t3 or locally_advanced or four_nodes, false)
     end as radiotherapy_indicated

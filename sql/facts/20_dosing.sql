@@ -260,7 +260,6 @@ weighed as (
     select
         s.*,
         w.value as weight_kg,
-        w.day as weight_date,
         w.is_recent as weight_is_recent,
         coalesce(s.ingredient = 'trastuzumab' and s.mg is not null and s.mg_kg is not null, false) as in_two_units,
         case when s.form = 'iv' then coalesce(s.mg_kg, round(s.mg / w.value, 4)) end as amount_mg_kg
@@ -286,7 +285,6 @@ select
     case when not w.in_two_units then w.mg end as mg,
     case when not w.in_two_units then w.amount_mg_kg end as mg_kg,
     w.weight_kg,
-    w.weight_date,
     coalesce(w.weight_is_recent, true) as weight_is_recent,
     w.infusion_minutes,
     w.open_course,

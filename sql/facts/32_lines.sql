@@ -70,7 +70,6 @@ select
     i.is_her2,
     i.is_her2_antibody,
     i.is_her2_conjugate,
-    i.is_her2_tki,
     i.is_trastuzumab,
     i.is_pertuzumab,
     i.is_taxane,
@@ -81,7 +80,7 @@ from given as g
 inner join ingredients as i on g.ingredient = i.ingredient;
 
 -- fct_prior_her2: one row a line and HER2 drug that the patient was given before the line.
--- in_metastatic_disease: in an earlier line; in_early_disease: before the first one.
+-- in_early_disease: before the first line.
 create or replace table fct_prior_her2 as
 with her2_drugs as (
     select
@@ -98,20 +97,6 @@ with her2_drugs as (
         s.ingredient,
         i.is_her2_antibody,
         i.is_her2_conjugate
-),
-
-earlier_lines as (
-    select
-        l.episode_key,
-        l.line_number,
-        d.ingredient,
-        min(d.first_date) as first_date
-    from line_spans as l
-    inner join fct_line_drugs as d on l.episode_key = d.episode_key and l.line_number > d.line_number
-    group by
-        l.episode_key,
-        l.line_number,
-        d.ingredient
 )
 
 select
@@ -125,13 +110,10 @@ select
         else 'kinase-inhibitor'
     end as her2_class,
     h.first_date,
-    h.first_date < f.start_date as in_early_disease,
-    e.ingredient is not null as in_metastatic_disease
+    h.first_date < f.start_date as in_early_disease
 from line_spans as l
 inner join first_lines as f on l.episode_key = f.episode_key
-inner join her2_drugs as h on l.patient_key = h.patient_key and l.start_date > h.first_date
-left join earlier_lines as e
-    on l.episode_key = e.episode_key and l.line_number = e.line_number and h.ingredient = e.ingredient;
+inner join her2_drugs as h on l.patient_key = h.patient_key and l.start_date > h.first_date;
 
 -- fct_recurrence_clock: one row an episode that came back metastatic: calendar months from the last HER2 antibody or
 -- T-DM1 dose for early disease to the metastatic recurrence.

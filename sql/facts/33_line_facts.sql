@@ -1,5 +1,5 @@
--- fct_metastatic_episodes: one row an episode with metastatic disease, treated for it or not (first_line_date null), on
--- its index tumour. metastatic_date: null where metastatic at an unknown diagnosis date.
+-- fct_metastatic_episodes: one row an episode with metastatic disease, treated for it or not, on its index tumour.
+-- metastatic_date: null where metastatic at an unknown diagnosis date.
 create or replace table fct_metastatic_episodes as
 select
     m.patient_key,
@@ -12,7 +12,6 @@ select
     m.diagnosis_date,
     case when m.metastatic_date > date '0001-01-01' then m.metastatic_date end as metastatic_date,
     case when m.de_novo then 'de-novo' else 'recurrence' end as disease,
-    f.start_date as first_line_date,
     c.last_her2_date,
     c.full_months as interval_months,
     case when m.de_novo then 'de-novo' else coalesce(c.clock, 'no-her2') end as clock,
@@ -22,7 +21,6 @@ from metastatic_episodes as m
 inner join fct_tumours as t on m.patient_key = t.patient_key and m.episode_key = t.episode_key and t.is_index
 inner join fct_hormone_receptors as r on t.patient_key = r.patient_key and t.tumour_id = r.tumour_id
 inner join stg_patients as p on m.patient_key = p.patient_key
-left join first_lines as f on m.episode_key = f.episode_key
 left join fct_recurrence_clock as c on m.episode_key = c.episode_key;
 
 -- line_her2: one row a line: HER2 by the newest sample of a metastasis taken by the end of its join window; with none,
@@ -359,7 +357,6 @@ select
     has_endocrine,
     has_conjugate,
     in_trial,
-    began_by = 'progression' as preceded_by_progression,
     progression_date,
     last_progression_date,
     disease,

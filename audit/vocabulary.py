@@ -166,9 +166,16 @@ class Vocabulary:
         rows = [
             (topic, *meaning)
             for topic in sorted({topic for topic in topics if topic is not None})
-            for meaning in dict.fromkeys(self._topic(self._groups(topic), spelled))
+            for meaning in dict.fromkeys(self._meanings(topic, spelled))
         ]
         return pl.DataFrame(rows, dict.fromkeys(("topic", "kind", "name"), pl.String), orient="row")
+
+    def _meanings(self, topic: str, rules: Mapping[str, str]) -> Iterator[Meaning]:
+        # Read before the text is cut: a rule's id may hold a joiner ("neoadj-followed-by-surgery").
+        if rule := rules.get(normalised(topic)):
+            yield "rule", rule
+        else:
+            yield from self._topic(self._groups(topic), rules)
 
     def _topic(self, groups: list[Group], rules: Mapping[str, str]) -> Iterator[Meaning]:
         parts = list(chain.from_iterable(groups))

@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+import yaml
 
 from audit.resources import root
 from audit.vocabulary import _LONGEST_NAME, _NUMBER_SPELLINGS, Vocabulary, _pieces, normalised
@@ -93,3 +94,12 @@ def test_topics_name_families_and_areas_that_exist() -> None:
     names = {normalised(name) for name in (*TABLES["names"]["name"], *TABLES["regimens"]["name"])}
     assert not spelled & (numbers | names)
     assert not numbers & names
+
+
+def test_every_rule_is_a_topic_by_number_and_id() -> None:
+    """A reason documented on a rule is lost to it otherwise, and its case with it."""
+    numbers = yaml.safe_load((root("checks") / "numbers.yaml").read_text(encoding="utf-8"))
+    for number, rule in numbers.items():
+        topics = {number, number.lower(), rule, rule.upper(), rule.replace("-", "_")}
+        found = Vocabulary.read().resolve_topics(topics, numbers)
+        assert set(found.select("kind", "name").rows()) == {("rule", rule)}, rule

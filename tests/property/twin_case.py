@@ -49,6 +49,12 @@ TDXD = "trastuzumab-deruxtecan"
 PALLIATIVE = "palliative-treatment"
 TRACE = "unrecorded-recurrence"
 
+# Rules on whether HER2-targeted treatment was given, and those on how long.
+ASKS_FOR_HER2 = {
+    *("R03", "R04", "R05", "R07", "R10", "R11", "R12", "R14", "R17", "R31"),
+    *("R36", "R37", "R39", "R40", "R41", "R44"),
+}
+
 IN_FORCE = {}  # rule -> jurisdiction -> the first day it is in force
 ACCEPTED = {}  # rule -> the documented reasons it accepts
 READS = {  # the streams that a rule reads, itself or through what it asks, beside those of STREAMS
@@ -188,12 +194,18 @@ def pending_reason(case, context):
 
 
 def documented(context, episode, rule, topics):
-    """The accepted reasons documented for the rule itself or one of the topics."""
+    """The accepted reasons documented for the rule itself or one of the topics.
+
+    A cardiac contraindication recorded for the LVEF forbids HER2-targeted drugs.
+    """
     found = []
     for row in context.patient.exceptions:
         if row.get("tumour_id") and row["tumour_id"] not in episode.ids:
             continue
         named = read_topic(row.get("topic"), context.drugs)
+        heart = row.get("reason") == "contraindication-cardiac" and rule in ASKS_FOR_HER2
+        if heart and "lvef" in named and "her2" in topics:
+            named.add("her2")
         if named & (topics | {RULES[rule]}) and row.get("reason") in ACCEPTED[rule]:
             found.append(row["reason"])
     return sorted(found)

@@ -101,8 +101,6 @@ def trial_documented(context, episode):
 
 def r17_exceptions(context, episode, first, last, end):
     found = documented(context, episode, "R17", TRASTUZUMAB_TOPICS)
-    heart = documented(context, episode, "R17", {"lvef"})
-    found += [reason for reason in heart if reason == "contraindication-cardiac"]
     stops = {
         "toxicity": "toxicity",
         "patient-refusal": "patient-refusal",

@@ -38,7 +38,7 @@ documented as (
         list_sort(list(distinct x.reason || ' on ' || x.topic_name)) as reasons
     from episodes as e
     inner join stg_exceptions as x on e.patient_key = x.patient_key
-    inner join rule_topics as t on x.topic_name = t.topic
+    inner join rule_topics as t on x.topic_name = t.topic and x.reason = coalesce(t.reason, x.reason)
     inner join rule_reasons as r on x.reason = r.reason
     left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
     where x.tumour_id is null or o.episode_key = e.episode_key

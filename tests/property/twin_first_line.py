@@ -142,7 +142,7 @@ def r36(context, episode):
         case.exceptions.append("heart")
     if brain_alone_treated_locally(context, episode, case.due):
         case.exceptions.append("cns-only-local")
-    case.exceptions += interrupted(context, episode, first.start, case.due)
+    case.exceptions += interrupted(context, episode, first, case.due)
     case.doubts = doubts(context, episode, "R36", ["her2"], (spread, case.due), spread)
     case.failure = "her2-too-late" if given else "her2-not-recorded"
     return [case]
@@ -184,7 +184,7 @@ def r37(context, episode):
         case.exceptions.append("trial")
     if weak_heart(context, line) and set(lacking) & {"trastuzumab", "pertuzumab"}:
         case.exceptions.append("heart")
-    case.exceptions += interrupted(context, episode, line.start, case.due)
+    case.exceptions += interrupted(context, episode, line, case.due)
     spread = episode.metastatic_date
     opened = after(spread, -366) if lines.is_recurrent(episode) else spread
     needs = ["her2", "chemotherapy"]

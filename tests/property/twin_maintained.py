@@ -9,7 +9,7 @@ from twin_metastatic import TRASTUZUMAB, add_status
 from twin_record import FAMILIES, after, between, is_course
 
 EVERYWHERE = ("US", "EU", "ENGLAND")
-REASONS_38 = {
+REASONS = {
     *(
         "contraindication-medical",
         "contraindication-cardiac",
@@ -17,11 +17,12 @@ REASONS_38 = {
         "trial",
         "toxicity",
         "frailty-documented",
+        "progression",
+        "death-before-due",
     ),
     *("pregnancy", "drug-unavailable", "funding-restriction", "mdt-documented-deviation"),
     "transfer-out",
 }
-REASONS_39 = REASONS_38 | {"progression"}
 NEVER_WEEKLY = {"docetaxel", "capecitabine"}
 FORBIDS = {
     "heart_failure": "contraindication-cardiac",
@@ -64,7 +65,7 @@ def cycles_by_day(episode, line):
     return found
 
 
-@rule("R38", since=dict.fromkeys(EVERYWHERE, date(2014, 5, 5)), accepts=REASONS_38)
+@rule("R38", since=dict.fromkeys(EVERYWHERE, date(2014, 5, 5)), accepts=REASONS)
 def r38(context, episode):
     found = lines.lines(context, episode)
     if not found:
@@ -140,7 +141,7 @@ def known_from(episode):
     return episode.metastatic_date if episode.metastatic_date > date.min else None
 
 
-@rule("R39", since=TRASTUZUMAB, accepts=REASONS_39, gate=0.2)
+@rule("R39", since=TRASTUZUMAB, accepts=REASONS, gate=0.2)
 def r39(context, episode):
     return [maintained(context, episode, line) for line in lines.lines(context, episode)]
 

@@ -14,7 +14,13 @@ TDXD_PERTUZUMAB = {"US": date(2025, 12, 15)}
 REASONS = {
     *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
     *("drug-unavailable", "funding-restriction", "death-before-due", "progression", "toxicity"),
-    *("transfer-out", "frailty-documented", "pregnancy", "mdt-documented-deviation"),
+    *(
+        "recurrence-before-due",
+        "transfer-out",
+        "frailty-documented",
+        "pregnancy",
+        "mdt-documented-deviation",
+    ),
 }
 HER2_TOPICS = {"her2", "her2-antibody", "her2-conjugate", "her2-tki", "trastuzumab", "pertuzumab"}
 TDM1_FROM = {"US": date(2013, 2, 22), "EU": date(2013, 11, 1), "ENGLAND": date(2017, 7, 1)}
@@ -22,11 +28,16 @@ TDXD_FROM = {"US": date(2022, 5, 4), "EU": date(2022, 7, 1), "ENGLAND": date(202
 TUCATINIB_FROM = {"US": date(2020, 4, 17), "EU": date(2021, 2, 1), "ENGLAND": date(2022, 4, 1)}
 
 
-def interrupted(context, episode, start, due):
-    """Death or progression after the start and before the due date, as reasons."""
-    reasons = interruptions(context, episode, after(start, 1), due)
-    if context.patient.row.get("death_date") == start:
+def interrupted(context, episode, line, due):
+    """Death or progression after the line's start and before the due date, as reasons.
+
+    A drug stopped for progression tells one too, and a metastasis found once staging is over.
+    """
+    reasons = interruptions(context, episode, after(line.start, 1), due)
+    if context.patient.row.get("death_date") == line.start:
         reasons.append("death-before-due")
+    if line.progression and line.start < line.progression < due:
+        reasons.append("progression")
     return [
         reason for reason in reasons if reason not in ("recurrence-before-due", PALLIATIVE, TRACE)
     ]

@@ -19,6 +19,7 @@ from twin_metastatic import (
     ild_before,
     interrupted,
     unavailable,
+    weak_heart,
 )
 from twin_record import FAMILIES, RULES, after
 
@@ -113,9 +114,11 @@ def r40(context, episode):
         case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1, RULES["R41"]})
         if ild_before(context, line):
             case.exceptions.append("previous-ild")
+        if weak_heart(context, line) and not line.has("her2"):
+            case.exceptions.append("heart")
         if brain_alone_treated_locally(context, episode, case.due):
             case.exceptions.append("cns-only-local")
-        case.exceptions += interrupted(context, episode, line.start, case.due)
+        case.exceptions += interrupted(context, episode, line, case.due)
     needs = ["her2-antibody", "her2-conjugate", "tucatinib"]
     case.doubts = doubts(context, episode, "R40", needs, (spread, case.due), spread)
     case.failure = "second-line-agent-not-recorded"

@@ -134,7 +134,7 @@ def second_line(context, episode, found, line):
     case.exceptions += documented(context, episode, "R41", TDXD_TOPICS)
     if line.number == 1 and brain_alone_treated_locally(context, episode, case.due):
         case.exceptions.append("cns-only-local")
-    case.exceptions += interrupted(context, episode, line.start, case.due)
+    case.exceptions += interrupted(context, episode, line, case.due)
     add_doubts(case, context, episode, ["her2"], line)
     case.failure = "deruxtecan-not-recorded"
     return case
@@ -224,7 +224,7 @@ def later_line(context, episode, found, line):
     case.exceptions += documented_cardiac(context, episode, "R42")
     if weak_heart(context, line) and not line.has("her2"):
         case.exceptions.append("heart")
-    case.exceptions += interrupted(context, episode, line.start, case.due)
+    case.exceptions += interrupted(context, episode, line, case.due)
     add_doubts(case, context, episode, ["her2", "chemotherapy", "endocrine"], line)
     case.failure = "outside-every-option"
     return case

@@ -23,6 +23,7 @@ begun as (
         l.drugs,
         l.in_trial,
         l.death_date,
+        l.progression_date,
         l.her2_at_line,
         l.her2_specimen_date,
         case
@@ -125,6 +126,8 @@ select
         when death_date = start_date then 'death-before-due'
         when heart_weak then 'heart'
         when brain_treated then 'cns-only-local'
+        -- A drug stopped for it, or a metastasis found once staging is over, tells as much as an event.
+        when progression_date > start_date and progression_date < due_date then 'progression'
     end as excepted,
     case when first_her2_date is null then 'her2-not-recorded' else 'her2-too-late' end as failed,
     days_left as margin_days,

@@ -141,6 +141,7 @@ select
         when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
         when brain_treated then 'cns-only-local'
+        when progression_date > start_date and progression_date < due_date then 'progression'
     end as excepted,
     ['deruxtecan'] as lacking,
     'deruxtecan-not-recorded' as failed,

@@ -21,6 +21,8 @@ with relapses as (
         l.first_drugs,
         l.drugs,
         l.in_trial,
+        l.has_her2,
+        l.progression_date,
         l.ended_by,
         l.certainty,
         l.her2_at_line,
@@ -121,6 +123,7 @@ judged as (
     select
         r.*,
         i.first_date as ild_date,
+        w.weak_date,
         p.trastuzumab_day,
         case
             when p.deruxtecan_day is not null then 'deruxtecan'
@@ -148,6 +151,7 @@ judged as (
     left join fct_spread_of_metastases as b on r.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
     left join fct_cns as n on r.patient_key = n.patient_key
+    left join fct_weak_hearts as w on r.episode_key = w.episode_key and w.line_number = 1
     left join fct_lung_disease as i on r.patient_key = i.patient_key and r.start_date >= i.first_date
 )
 
@@ -186,8 +190,10 @@ select
     case
         when in_trial then 'trial'
         when ild_date is not null then 'previous-ild'
+        when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
         when brain_treated then 'cns-only-local'
+        when progression_date > start_date and progression_date < due_date then 'progression'
     end as excepted,
     case when start_date is null then [] end as lacking,
     'second-line-agent-not-recorded' as failed,

@@ -117,9 +117,9 @@ def r38(context, episode):
         if line.low and not case.open:
             case.missing.append("line-uncertain")
     reasons = [(o.day, o.dose.row.get("stop_reason")) for o in cytotoxic]
-    stops = [one for one in reasons if one[1] in ("toxicity", "patient-refusal")]
+    stops = [one for one in reasons if one[1] in ("toxicity", "patient-refusal", "death")]
     said = {reason for day, reason in stops if day == max(stops)[0]}
-    case.exceptions = sorted(said & {"toxicity", "patient-refusal"})
+    case.exceptions = ["death-before-due" if one == "death" else one for one in sorted(said)]
     if line.in_trial:
         case.exceptions.append("trial")
     case.exceptions += stopping_events(context, first, after(last, 42))

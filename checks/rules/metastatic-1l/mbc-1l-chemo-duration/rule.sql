@@ -27,7 +27,9 @@ dose_days as (
         end) as cycle_days,
         bool_or(l.open_course) as open_course,
         bool_or(l.is_regimen) as is_regimen,
-        max(l.stop_reason) filter (where l.stop_reason in ('toxicity', 'patient-refusal')) as stop_reason,
+        max(l.stop_reason) filter (
+            where l.stop_reason in ('toxicity', 'patient-refusal', 'death')
+        ) as stop_reason,
         date_diff(
             'day', lag(l.dose_date) over (partition by l.episode_key order by l.dose_date), l.dose_date
         ) as days_since
@@ -162,7 +164,7 @@ select
         when enough_cycles then 'enough-cycles'
     end as met,
     coalesce(
-        stop_reason,
+        case stop_reason when 'death' then 'death-before-due' else stop_reason end,
         case when in_trial then 'trial' end,
         toxicity,
         case when progression_date <= last_date + $running_days then 'progression' end,

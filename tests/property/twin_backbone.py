@@ -69,6 +69,8 @@ def r06(context, episode):
             case.missing.append("no-end-date")
     case.failure = "no-taxane" if given else "chemotherapy-free"
     case.exceptions += documented(context, episode, "R06", TAXANE_TOPICS)
+    # A trial of the HER2-targeted treatment assigns what goes with it.
+    case.exceptions += {"trial"} & set(documented(context, episode, "R06", {"her2"}))
     if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)

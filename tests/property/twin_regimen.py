@@ -66,6 +66,9 @@ def r15(context, episode):
     case.due = after(cytotoxic[-1].date if cytotoxic else trastuzumab[0].date, 90)
     judge_backbone(context, episode, case, cytotoxic)
     case.exceptions += documented(context, episode, "R15", CHEMOTHERAPY_TOPICS)
+    # A trial of the HER2-targeted treatment assigns what goes with it, frailty bears on all of it.
+    whole = documented(context, episode, "R15", {"her2"})
+    case.exceptions += {"trial", "frailty-documented"} & set(whole)
     case.exceptions += stops(cytotoxic)
     if in_trial(episode, date.min, after(facts.recurrence_date(episode, tumour), -1)):
         case.exceptions.append("trial")

@@ -81,7 +81,7 @@ def r03(context, episode):
     case.met = not lacking
     case.exceptions += documented(context, episode, "R03", lacking)
     whole = documented(context, episode, "R03", {"her2"})
-    case.exceptions += [reason for reason in whole if reason == "frailty-documented"]
+    case.exceptions += [one for one in whole if one in ("frailty-documented", "trial")]
     if in_trial(episode, date.min, case.due):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, diagnosis, case.due)

@@ -44,7 +44,11 @@ RULE_VARIANTS = {
         "her2-held-on-lvef-decline": {"limits": "hera"},
         "pmrt-delivered": {"after_neoadjuvant": "ypn0-spares"},
         "endocrine-five-years": {"target": "possession"},
-        "mbc-3l-listed-option": {"endocrine": "alone-too"},
+        "mbc-3l-listed-option": {"endocrine": "alone-too", "early_relapse": "6-months"},
+        "mbc-1l-thp": {"early_relapse": "6-months"},
+        "mbc-early-relapse-second-line": {"early_relapse": "6-months"},
+        "mbc-2l-tdxd": {"early_relapse": "6-months"},
+        "mbc-late-agent-eligibility": {"early_relapse": "6-months"},
     },
     "size": {
         "early-neoadjuvant-when-t2-or-node-positive": {"size": "20-mm-or-more"},

@@ -158,7 +158,7 @@ def r37(context, episode):
     case.due = after(line.start, JOIN)
     clock = lines.clock(episode).name
     add_status(case, episode, line)
-    if clock in ("early", "grey-zone"):
+    if lines.relapsed_early(context, "R37", episode):
         case.excluded.append("early-relapse")
     if endocrine_without_chemotherapy(line):
         case.excluded.append("endocrine-based")

@@ -92,7 +92,7 @@ def agent_case(context, episode, line, agent, day):
     elif agent == "lapatinib":
         lapatinib(context, case, episode, line, day)
     else:
-        early = clock in ("early", "grey-zone")
+        early = lines.relapsed_early(context, "R45", episode)
         second_line = day >= TDXD_FROM[context.jurisdiction]
         with_pertuzumab = (
             line.number == 1
@@ -124,13 +124,12 @@ def tucatinib(context, case, episode, line, clock):
     """After an early relapse with disease in the brain, adjuvant treatment is the first line."""
     brain = lines.brain_date(context, episode)
     in_brain = brain and brain <= after(line.start, JOIN)
-    if clock in ("early", "grey-zone") and in_brain:
+    early = lines.relapsed_early(context, "R45", episode)
+    if early and in_brain:
         case.met = True
     elif clock == "unclear" and in_brain and not case.met:
         case.missing.append("interval-unclear")
-    elif clock in ("early", "grey-zone", "unclear") and not (
-        case.met or context.linked("radiotherapy")
-    ):
+    elif (early or clock == "unclear") and not (case.met or context.linked("radiotherapy")):
         case.missing.append("brain-unknown")
 
 

@@ -155,6 +155,13 @@ def clock(episode):
     return Clock("unclear" if unclear else "late", last, months)
 
 
+def relapsed_early(context, rule, episode):
+    """Within the guideline's twelve months, or the labels' six where that reading is chosen."""
+    name = clock(episode).name
+    six = context.variant(rule, "early_relapse", "12-months") == "6-months"
+    return name == "early" or (name == "grey-zone" and not six)
+
+
 def brain_date(context, episode):
     """The first day on which disease in the brain is on record, or None."""
     days = [

@@ -63,7 +63,8 @@ def begun_later(context, line, historic, brain):
 @rule("R40", since=INTERVAL_RULE, accepts=REASONS)
 def r40(context, episode):
     clock = lines.clock(episode) if lines.is_metastatic(episode) else None
-    if not clock or clock.name not in ("early", "grey-zone", "unclear"):
+    early = clock and lines.relapsed_early(context, "R40", episode)
+    if not early and not (clock and clock.name == "unclear"):
         return []
     found, spread = lines.lines(context, episode), episode.metastatic_date
     tumour_id = episode.index["tumour_id"]

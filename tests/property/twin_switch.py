@@ -33,9 +33,9 @@ NERATINIB = {"US": date(2020, 2, 25)}
 TDXD_TOPICS = {TDXD, "her2-conjugate", "her2", RULES["R40"]}
 
 
-def counts_as(episode, line):
+def counts_as(context, rule, episode, line):
     """The line's number by the guideline: an early relapse's first line is the second."""
-    return line.number + (lines.clock(episode).name in ("early", "grey-zone"))
+    return line.number + lines.relapsed_early(context, rule, episode)
 
 
 def number_uncertain(context, episode, found, line):
@@ -86,7 +86,7 @@ def r41(context, episode):
     return [
         second_line(context, episode, found, line)
         for line in found
-        if counts_as(episode, line) == 2
+        if counts_as(context, "R41", episode, line) == 2
     ]
 
 
@@ -187,7 +187,9 @@ def listed(context, episode, line, drugs):
 def r42(context, episode):
     found = lines.lines(context, episode)
     return [
-        later_line(context, episode, found, line) for line in found if counts_as(episode, line) >= 3
+        later_line(context, episode, found, line)
+        for line in found
+        if counts_as(context, "R42", episode, line) >= 3
     ]
 
 

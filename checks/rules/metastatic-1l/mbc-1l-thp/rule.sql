@@ -62,7 +62,7 @@ select
     due_date as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2
-        when clock in ('early', 'grey-zone') then 'early-relapse'
+        when clock = 'early' or (clock = 'grey-zone' and $early_relapse = '12-months') then 'early-relapse'
         when has_endocrine_begun and not has_chemotherapy_begun then 'endocrine-based'
     end as excluded,
     case

@@ -172,7 +172,7 @@ select
         when outside_metastatic_her2 is not null then outside_metastatic_her2
         when disease = 'de-novo' then 'de-novo'
         when clock = 'no-her2' then 'no-adjuvant-her2'
-        when clock = 'late' then 'late-relapse'
+        when clock = 'late' or (clock = 'grey-zone' and $early_relapse = '6-months') then 'late-relapse'
         when start_date is null and (due_date <= observable_through or death_date is not null) then 'no-line'
     end as excluded,
     case

@@ -53,6 +53,16 @@ naive as (
         l.line_number
 ),
 
+-- The first line of an early relapse counts as second; how early that is the reading decides.
+numbered as (
+    select
+        *,
+        line_number
+        + case when clock = 'early' or (clock = 'grey-zone' and $early_relapse = '12-months') then 1 else 0 end
+            as counts_as_line
+    from fct_lines
+),
+
 offered as (
     select
         l.*,
@@ -77,11 +87,11 @@ offered as (
         d.trastuzumab and d.endocrine and l.hr_status = 'unknown' as needs_hr,
         $preference = 'any-listed' or l.start_date < $tucatinib_from or not n.of_tucatinib as any_order,
         cast(l.start_date + $component_days as date) as due_date
-    from fct_lines as l
+    from numbered as l
     inner join drugs as d on l.episode_key = d.episode_key and l.line_number = d.line_number
     inner join naive as n on l.episode_key = n.episode_key and l.line_number = n.line_number
     inner join stg_patients as p on l.patient_key = p.patient_key
-    where l.counts_as - 1 > 1
+    where l.counts_as_line - 1 > 1
 ),
 
 options as (
@@ -162,7 +172,7 @@ select
     'outside-every-option' as failed,
     to_json(struct_pack(
         line_start := start_date,
-        counts_as_line := counts_as,
+        counts_as_line := counts_as_line,
         drugs := first_drugs,
         drugs_of_the_line := drugs,
         her2_drugs_before := prior_her2,

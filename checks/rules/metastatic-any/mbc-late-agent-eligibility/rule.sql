@@ -91,6 +91,7 @@ counted as (
             and a.agent_date >= $deruxtecan_pertuzumab_from
         ) as companion_may_come,
         p.earlier_her2_drugs,
+        l.clock = 'early' or (l.clock = 'grey-zone' and $early_relapse = '12-months') as relapsed_early,
         n.cns_date is not null as in_the_brain
     from agents as a
     inner join fct_lines as l on a.episode_key = l.episode_key and a.line_number = l.line_number
@@ -118,14 +119,14 @@ judged as (
                 and all_regimens >= $neratinib_prior
                 and metastatic_regimens >= $metastatic_prior then 'after-prior-therapy'
             when agent = 'tucatinib' and metastatic_regimens >= $tucatinib_prior then 'after-prior-therapy'
-            when agent = 'tucatinib' and clock in ('early', 'grey-zone') and in_the_brain then 'early-relapse'
+            when agent = 'tucatinib' and relapsed_early and in_the_brain then 'early-relapse'
             when agent = 'lapatinib' and all_three_before then 'after-prior-therapy'
             when agent = 'lapatinib' and with_letrozole and hr_status = 'positive' then 'with-letrozole'
             when agent <> 'trastuzumab-deruxtecan' then null
             when metastatic_regimens >= $deruxtecan_prior_late then 'after-prior-therapy'
             when agent_date < $deruxtecan_second_line_from then null
             when metastatic_regimens >= $deruxtecan_prior then 'after-prior-therapy'
-            when clock in ('early', 'grey-zone') then 'early-relapse'
+            when relapsed_early then 'early-relapse'
             when companion_may_come and with_pertuzumab then 'with-pertuzumab'
         end as met
     from counted
@@ -159,7 +160,7 @@ select
                 or (agent = 'trastuzumab-deruxtecan' and agent_date >= $deruxtecan_second_line_from)
             ) then 'interval-unclear'
         when
-            agent = 'tucatinib' and clock in ('early', 'grey-zone', 'unclear') and not $radiotherapy_linked
+            agent = 'tucatinib' and (relapsed_early or clock = 'unclear') and not $radiotherapy_linked
             then 'brain-unknown'
         when agent = 'lapatinib' and with_letrozole and hr_status = 'unknown' then 'hr-unknown'
         when companion_may_come and companions_by > observable_through then null

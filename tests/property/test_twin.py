@@ -46,6 +46,7 @@ RULE_VARIANTS = {
         "endocrine-five-years": {"target": "possession"},
         "mbc-3l-listed-option": {"endocrine": "alone-too", "early_relapse": "6-months"},
         "mbc-1l-thp": {"early_relapse": "6-months"},
+        "early-her2-therapy-initiated": {"people": "women-18-to-70"},
         "mbc-early-relapse-second-line": {"early_relapse": "6-months"},
         "mbc-2l-tdxd": {"early_relapse": "6-months"},
         "mbc-late-agent-eligibility": {"early_relapse": "6-months"},

@@ -51,6 +51,10 @@ def r03(context, episode):
         case.excluded.append("small-tumour")
     if diagnosis and patient.get("birth_date") and age(patient["birth_date"], diagnosis) < 18:
         case.excluded.append("under-18")
+    if context.variant("R03", "people", "adults") == "women-18-to-70":
+        born = diagnosis and patient.get("birth_date")
+        if patient.get("sex") in ("male", "other") or (born and age(born, diagnosis) > 70):
+            case.excluded.append("outside-published-measure")
     pregnancies = days_of_pregnancy(context)
     if diagnosis and any(-280 <= between(diagnosis, day) <= 42 for day in pregnancies):
         case.excluded.append("pregnancy-at-diagnosis")

@@ -4,6 +4,7 @@ with population as (
     select
         t.*,
         p.transfer_in_date,
+        p.sex,
         d.first_antibody_date,
         d.first_cytotoxic_date,
         y.first_trial_date,
@@ -72,6 +73,8 @@ select
         when her2_status = 'negative' then 'her2-negative'
         when not in_scope then 'small-tumour'
         when age_at_most < $adult_years then 'under-18'
+        when $people = 'women-18-to-70' and (sex <> 'female' or age_at_least > $oldest_years)
+            then 'outside-published-measure'
         when pregnant then 'pregnancy-at-diagnosis'
         when all_palliative then 'palliative-intent'
         when transfer_in_date > first_systemic_date then 'transferred-in-treated'
@@ -82,6 +85,7 @@ select
         when m_status = 'unknown' then 'm-unknown'
         when in_scope is null then 'stage-unknown'
         when age_at_least < $adult_years then 'imprecise-date'
+        when $people = 'women-18-to-70' and age_at_most > $oldest_years then 'imprecise-date'
     end as missing_reason,
     case
         when missing_reason = 'diagnosis-date-missing' then ['tumours.diagnosis_date']

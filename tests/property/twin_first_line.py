@@ -119,7 +119,7 @@ def r36(context, episode):
         return [case]
     first = found[0]
     spread = episode.metastatic_date if episode.metastatic_date > date.min else first.start
-    case = Case("R36", tumour["tumour_id"], tumour["tumour_id"], decision=spread)
+    case = Case("R36", tumour["tumour_id"], tumour["tumour_id"], decision=first.start)
     case.due = max(after(spread, 180), after(first.start, JOIN))
     status = lines.her2_at(episode, first)
     if not_invasive(episode, tumour):
@@ -128,7 +128,7 @@ def r36(context, episode):
         case.excluded.append("her2-negative")
     elif status != facts.POSITIVE:
         case.missing.append("her2-unknown")
-    if not context.in_force("R36", spread):
+    if not context.in_force("R36", first.start):
         case.excluded.append("not-in-force")
     given = min(
         (d.date for d in episode.doses if d.has("her2") and d.date >= min(spread, first.start)),

@@ -106,7 +106,8 @@ select
     tumour_id,
     site_id,
     episode_key,
-    coalesce(anchor_date, first_systemic_date) as decision_date,
+    -- The decision is the line's, not the diagnosis.
+    coalesce(start_date, first_systemic_date) as decision_date,
     due_date,
     start_date + 1 as clock_start,
     anchor_date as observed_from,

@@ -135,14 +135,28 @@ def second_line(context, episode, found, line):
     if line.number == 1 and brain_alone_treated_locally(context, episode, case.due):
         case.exceptions.append("cns-only-local")
     case.exceptions += interrupted(context, episode, line, case.due)
-    add_doubts(case, context, episode, ["her2"], line)
+    before = found[line.number - 2] if line.number > 1 else None
+    since = left_from(episode, before) if before else episode.metastatic_date
+    add_doubts(case, context, episode, ["her2"], line, min(line.start, since))
     case.failure = "deruxtecan-not-recorded"
     return case
 
 
-def add_doubts(case, context, episode, needs, line):
+def left_from(episode, line):
+    """From when on a drug may be a line of its own, and the line itself be over."""
+    last = max(one.day for one in line.given)
+    return min([after(last, 1), *progressions_on(episode, line)])
+
+
+def progressions_on(episode, line):
+    """The progressions on record from a line's start to the next one's."""
+    found = lines.progressions(episode, lines.given_days(episode), line.start)
+    return [day for day in found if day <= (line.next_start or facts.LATE)]
+
+
+def add_doubts(case, context, episode, needs, line, since=None):
     opened = episode.first_diagnosis or line.start
-    window = (line.start, case.due)
+    window = (since or line.start, case.due)
     case.doubts = doubts(context, episode, case.rule, needs, window, opened)
 
 
@@ -250,9 +264,7 @@ def r43(context, episode):
 def change(context, episode, found, line, following):
     tumour_id, death = episode.index["tumour_id"], context.patient.row.get("death_date")
     case = Case("R43", f"{tumour_id}/after-line-{line.number}", tumour_id)
-    until = line.next_start or facts.LATE
-    everything = lines.given_days(episode)
-    progressed = [d for d in lines.progressions(episode, everything, line.start) if d <= until]
+    progressed = progressions_on(episode, line)
     last = max(progressed, default=None)
     case.decision = last or line.next_start or line.start
     case.site, case.expected = episode.index.get("site_id"), line.has("her2")
@@ -304,7 +316,7 @@ def change(context, episode, found, line, following):
         case.exceptions.append("death-before-due")
     if not context.linked("events"):
         case.doubts.append("stream-not-linked")
-    window = (following.start if following else last, case.due)
+    window = (min(following.start if following else last, left_from(episode, line)), case.due)
     opened = episode.metastatic_date if episode.metastatic_date > date.min else None
     case.doubts += doubts(context, episode, "R43", ["her2"], window, opened)
     case.failure = "same-her2-drugs" if begun else "her2-dropped"

@@ -47,6 +47,7 @@ judged as (
         l.*,
         b.drugs as drugs_before,
         b.progression_date as progression_before,
+        b.last_dose_date as last_dose_before,
         coalesce(d.has_trastuzumab, l.line_number = 1) as after_trastuzumab,
         h.first_date as deruxtecan_before,
         n.has_deruxtecan,
@@ -120,7 +121,13 @@ select
     greatest(due_date, cast(joined_date + $component_days as date)) as open_until,
     cast(start_date + 1 as date) as clock_start,
     coalesce(diagnosis_date, start_date) as observed_from,
-    start_date as drugs_from,
+    -- A drug that nobody knows, given between the line before (or the relapse) and this one, may be the second line.
+    least(
+        start_date,
+        progression_before,
+        cast(last_dose_before + 1 as date),
+        case when line_number = 1 then metastatic_date end
+    ) as drugs_from,
     due_date as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2

@@ -58,7 +58,8 @@ select
     greatest(due_date, cast(new_her2_date + $component_days as date)) as open_until,
     last_progression_date as clock_start,
     metastatic_date as observed_from,
-    coalesce(next_start_date, last_progression_date) as drugs_from,
+    -- A drug that nobody knows, given from the end of this line on, may be the next line itself.
+    least(next_start_date, progression_date, cast(last_dose_date + 1 as date)) as drugs_from,
     due_date as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2

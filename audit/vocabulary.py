@@ -28,6 +28,7 @@ _AMOUNT = re.compile(
 )
 _DOSES = re.compile(r"x(?:[3-9]|[1-9]\d)")  # x17: of doses, unless an amount makes it vials
 _WEIGHED = re.compile(r"\d*mg")
+_NOT_TOLD = re.compile(r"[?\uff1f]|(?<![\d.,])0+(?:[.,]0+)?\s*(?:mg|mcg|g|ml|units?)\b", re.I)
 _NUMBER_SPELLINGS = ("{0}{1:02}", "{0}{1}", "rule{0}{1}", "rule{0}{1:02}")  # R07, r7, rule R7
 _BARE_SPELLINGS = ("{1}", "{1:02}", "rule{1}", "rule{1:02}")  # 7, rule 7: a shipped rule's alone
 _LONGEST_NAME = 8  # words; no name has more
@@ -138,7 +139,9 @@ class Vocabulary:
         """
         rows: list[tuple[str, str | None, str, str | None]] = []
         for drug in sorted({drug for drug in drugs if drug is not None}):
-            routes, via, complete = self._read(self._groups(drug))
+            # Behind a question mark, or an amount of zero, nobody can say that it was given.
+            groups = [] if _NOT_TOLD.search(drug) else self._groups(drug)
+            routes, via, complete = self._read(groups)
             rows += ((drug, ingredient, via, hint) for ingredient, hint in routes.items())
             if not complete:
                 rows.append((drug, None, "unrecognised", None))

@@ -5,7 +5,8 @@
 -- A clinical category stands in for a pathological one that is missing, not for one that can't be read.
 -- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
 -- outside_early_her2: why the tumour is not known to be early, invasive and HER2-positive; null where it is.
--- episode_rank: HER2-positive tumours first, then by stage; is_index: the first of them, on which a drug rule judges.
+-- episode_rank: invasive tumours first (carcinoma in situ is seldom tested, and drugs are given for what is invasive),
+-- of them HER2-positive ones, then by stage; is_index: the first of them, on which a drug rule judges.
 create or replace table fct_tumours as
 with undated as (
     select
@@ -180,6 +181,7 @@ window
     advanced as (
         partition by s.episode_key
         order by
+            case when s.invasive then 0 else 1 end,
             case s.her2_status when 'positive' then 0 when 'negative' then 2 else 1 end,
             case
                 when s.inflammatory or s.t = '4' or s.n in ('2', '3') then 0

@@ -123,11 +123,12 @@ def metastatic_date(episode):
 
 
 def risk_key(episode, tumour):
-    """Sorts the tumour of highest risk first: HER2, stage, receptors, date, id."""
+    """Sorts the tumour of highest risk first: invasive, HER2, stage, receptors, date, id."""
     t, n = stage_by_pathway(tumour, pathway(episode, tumour))
     group = 4 if t == "T4" or n in ("N2", "N3") else {"T3": 3, "T2": 2, "T1c": 1}.get(t, 0)
     hr_negative = tumour.get("er_status") == tumour.get("pr_status") == NEGATIVE
     return (
+        not is_invasive(episode, tumour),
         [POSITIVE, "unknown", NEGATIVE].index(episode.status[tumour["tumour_id"]]),
         -group,
         not node_positive(n),

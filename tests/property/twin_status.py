@@ -30,6 +30,7 @@ def r01_setting(context, episode, setting, doses):
     first = doses[0].date
     limit = after(first, 14)
     index = episode.index["tumour_id"]
+    invasive = [t for t in episode.tumours if not not_invasive(episode, t)]
     case = Case("R01", f"{index}/her2-{setting}", index, decision=first, due=limit)
     all_tests = [t for tumour_id in episode.ids for t in episode.tests.get(tumour_id, [])]
     tests = [t for t in all_tests if t.get("invasive") is not False]
@@ -42,7 +43,7 @@ def r01_setting(context, episode, setting, doses):
         case.excluded.append("not-in-force")
     moved = context.patient.row.get("transfer_in_date")
     known_elsewhere = facts.results(tests) or any(
-        tumour.get("her2_summary") == POSITIVE for tumour in episode.tumours
+        tumour.get("her2_summary") == POSITIVE for tumour in invasive
     )
     if moved and first <= moved and not known_elsewhere:
         case.excluded.append("treated-elsewhere")
@@ -58,7 +59,7 @@ def r01_setting(context, episode, setting, doses):
     only_assays = context.variant("R01", "summary", "accepted") == "ignored"
     summaries = [
         None if only_assays else tumour.get("her2_summary")
-        for tumour in episode.tumours
+        for tumour in invasive
         if not facts.results([t for t in tests if t.get("tumour_id") == tumour["tumour_id"]])
     ]
     known = decisive or facts.results(taken)
@@ -72,7 +73,7 @@ def r01_setting(context, episode, setting, doses):
     elif EQUIVOCAL in known:
         case.missing.append("her2-equivocal")
     else:
-        read = decisive or all(read_negative(t, tests, taken, only_assays) for t in episode.tumours)
+        read = decisive or all(read_negative(t, tests, taken, only_assays) for t in invasive)
         if later:
             case.failure = "result-after-first-dose"
             if POSITIVE in facts.results(perhaps_timely(tests, doses)):

@@ -133,6 +133,8 @@ tumours_read as (
     inner join fct_tumours as t on c.episode_key = t.episode_key
     left join assayed_tumours as a
         on c.episode_key = a.episode_key and c.setting = a.setting and t.tumour_id = a.tumour_id
+    -- What is known of carcinoma in situ alone counts neither way.
+    where t.invasive
     group by
         c.episode_key,
         c.setting

@@ -197,6 +197,17 @@ def listed(context, episode, line, drugs):
     return (whatever or if_new) and not passed_over, if_new and not whatever
 
 
+def unended(found):
+    """The drugs of courses in these lines that have no end and no reason for one."""
+    return {
+        drug
+        for line in found
+        for drug in line.drugs
+        if any(one.dose.open for one in line.given if one.drug == drug)
+        and not any(one.dose.row.get("stop_reason") for one in line.given if one.drug == drug)
+    }
+
+
 @rule("R42", since=dict.fromkeys(EVERYWHERE, date(2013, 2, 22)), accepts=REASONS)
 def r42(context, episode):
     found = lines.lines(context, episode)
@@ -233,6 +244,9 @@ def later_line(context, episode, found, line):
             case.missing.append("hr-unknown")
         if number_uncertain(context, episode, found, line):
             case.missing.append("line-uncertain")
+        going_on = line.drugs | unended(found[: line.number - 1])
+        if not whole and listed(context, episode, line, going_on)[0]:
+            case.missing.append("no-end-date")
         following = found[line.number] if line.ended_by == "drug-change" else None
         if following and listed(context, episode, following, following.drugs)[0]:
             case.missing.append("line-uncertain")

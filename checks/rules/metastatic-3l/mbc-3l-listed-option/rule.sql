@@ -1,16 +1,53 @@
 -- From the third metastatic line on a listed HER2-directed regimen is given.
 -- denominator: lines that count as third or later in HER2-positive disease, outside trials.
-with readings as (
+with given as (
+    select
+        episode_key,
+        line_number,
+        ingredient,
+        is_cytotoxic,
+        is_endocrine,
+        first_date,
+        days_from_start
+    from fct_line_drugs
+),
+
+-- A course of an earlier line that nobody ended may go on beside the drugs of this one.
+unended as (
+    select
+        l.episode_key,
+        l.line_number,
+        o.ingredient,
+        o.is_cytotoxic,
+        o.is_endocrine,
+        o.first_date,
+        o.days_from_start
+    from fct_lines as l
+    inner join fct_line_drugs as o on l.episode_key = o.episode_key and l.line_number > o.line_number
+    where o.open_course and o.stop_reason is null
+),
+
+readings as (
     select
         *,
         'begun in time' as reading
-    from fct_line_drugs
+    from given
     where days_from_start <= $component_days
     union all
     select
         *,
         'whole line' as reading
-    from fct_line_drugs
+    from given
+    union all
+    select
+        *,
+        'with unended courses' as reading
+    from given
+    union all
+    select
+        *,
+        'with unended courses' as reading
+    from unended
 ),
 
 drugs as (
@@ -120,10 +157,13 @@ answered as (
             when o.option_met is null and w.option_met is not null then w.last_begun_date + $component_days
         end as joined_by,
         o.ended_by = 'drug-change' and n.option_met is not null as may_go_on,
+        w.option_met is null and u.option_met is not null as rests_on_unended,
         h.weak_date
     from options as o
     inner join options as w
         on o.episode_key = w.episode_key and o.line_number = w.line_number and w.reading = 'whole line'
+    inner join options as u
+        on o.episode_key = u.episode_key and o.line_number = u.line_number and u.reading = 'with unended courses'
     left join options as n
         on o.episode_key = n.episode_key and o.line_number + 1 = n.line_number and n.reading = 'whole line'
     left join fct_weak_hearts as h on o.episode_key = h.episode_key and o.line_number = h.line_number
@@ -155,11 +195,13 @@ select
         when met is not null or due_date > observable_through then null
         when needs_hr then 'hr-unknown'
         when not number_certain or clock = 'unclear' or may_go_on then 'line-uncertain'
+        when rests_on_unended then 'no-end-date'
     end as missing_reason,
     case
         when not $conjugates_told_apart then ['treatments.drug']
         when history_unknown then ['patients.transfer_in_date']
         when needs_hr then ['tumours.er_status']
+        when number_certain and clock <> 'unclear' and not may_go_on then ['treatments.end_date']
         else ['events.event_date']
     end as missing,
     met,

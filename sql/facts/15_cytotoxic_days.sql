@@ -83,6 +83,7 @@ inner join ingredients as i on s.ingredient = i.ingredient;
 -- paclitaxel_alone: nothing of what makes another listed backbone beside it. named_once: a regimen's name stands
 -- once, for a number of cycles that is not recorded. in_sequence: as in fct_cytotoxic_days. is_open: a course without
 -- an end. paclitaxel_not_counted: named_once or is_open is true of paclitaxel.
+-- first_anthracycline_date, series_end: up to the first long pause; chemotherapy begun after it treats something else.
 create or replace table fct_adjuvant_chemotherapy as
 with given as (
     select c.*
@@ -93,6 +94,24 @@ with given as (
         and t.pathway = 'surgery-first'
         and c.setting = 'curative'
         and c.dose_date < coalesce(t.recurrence_date, date '9999-12-31')
+),
+
+preceded as (
+    select
+        episode_key,
+        dose_date,
+        lag(dose_date) over (partition by episode_key order by dose_date) as date_before
+    from given
+),
+
+pauses as (
+    select
+        episode_key,
+        min(dose_date) as resumed_date,
+        min(date_before) as series_end
+    from preceded
+    where date_diff('day', date_before, dose_date) > $first_course_gap_days
+    group by episode_key
 ),
 
 taxane_partners as (
@@ -154,7 +173,10 @@ select
     d.episode_key,
     min(d.first_date) as first_date,
     max(d.last_date) as last_date,
-    min(d.first_date) filter (where d.is_anthracycline) as first_anthracycline_date,
+    coalesce(min(u.series_end), max(d.last_date)) as series_end,
+    min(d.first_date) filter (
+        where d.is_anthracycline and d.first_date < coalesce(u.resumed_date, date '9999-12-31')
+    ) as first_anthracycline_date,
     coalesce(sum(d.cycle_days) filter (where d.is_anthracycline), 0) as anthracycline,
     coalesce(sum(d.cycle_days) filter (where d.is_taxane), 0) as taxane,
     coalesce(
@@ -188,6 +210,7 @@ select
     )) as given
 from drugs as d
 left join pairs as p on d.episode_key = p.episode_key
+left join pauses as u on d.episode_key = u.episode_key
 group by
     d.patient_key,
     d.episode_key;

@@ -1,6 +1,7 @@
 """The twin: paclitaxel with trastuzumab and no more in stage I (R16)."""
 
 from datetime import date
+from itertools import pairwise
 
 import twin_facts as facts
 from twin_case import (
@@ -18,7 +19,7 @@ from twin_case import (
 )
 from twin_chemotherapy import weights
 from twin_ends import interruptions
-from twin_record import EITHER_TAXANE, after
+from twin_record import EITHER_TAXANE, after, between
 from twin_regimen import PACLITAXEL, PACLITAXEL_DOSES, adjuvant, named_once
 
 APT = date(2015, 1, 8)
@@ -45,7 +46,7 @@ def r16(context, episode):
         case.excluded.append("not-surgery-first")
         return [case]
     given = adjuvant(episode, tumour)
-    cytotoxic = [dose for dose in given if dose.has(CYTOTOXIC)]
+    cytotoxic = first_series([dose for dose in given if dose.has(CYTOTOXIC)])
     if not any(dose.has("her2") for dose in given):
         case.excluded.append("no-her2-therapy")
     if not cytotoxic:
@@ -85,6 +86,13 @@ def r16(context, episode):
     return [case]
 
 
+def first_series(cytotoxic):
+    """The chemotherapy up to its first pause of more than half a year."""
+    days = [dose.date for dose in cytotoxic]
+    resumed = next((b for a, b in pairwise(days) if between(a, b) > 183), facts.LATE)
+    return [dose for dose in cytotoxic if dose.date < resumed]
+
+
 def stage_i(tumour):
     """Whether the pathologic stage is pT1a to pT1c and pN0; None where it is open."""
     n = facts.pathological_n(tumour)
@@ -116,7 +124,7 @@ def judge_regimen(context, episode, case, given, cytotoxic):
     pertuzumab = [d for d in given if d.has("pertuzumab") and d.date <= case.due]
     own = [dose for dose in given if dose.has(*PACLITAXEL)]
     either = any(dose.has(EITHER_TAXANE) for dose in given)
-    anthracycline = [dose for dose in given if dose.has("anthracycline")]
+    anthracycline = [dose for dose in cytotoxic if dose.has("anthracycline")]
     if anthracycline or pertuzumab:
         case.closed = min(d.date for d in anthracycline + pertuzumab) <= context.observable
         case.failure = "anthracycline-given" if anthracycline else "pertuzumab-given"

@@ -64,7 +64,7 @@ treated as (
         c.paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_enough,
         x.episode_key is not null as has_other_tumour,
         least(h.first_her2_date, c.first_date) as decision_date,
-        c.last_date + $open_course_days as closed_date
+        c.series_end + $open_course_days as closed_date
     from operated as o
     left join her2_drugs as h on o.episode_key = h.episode_key
     left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key

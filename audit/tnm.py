@@ -19,17 +19,20 @@ COLUMNS = {
         "pathological_t": "t",
         "pathological_n": "n",
     },
-    "surgeries": {"yp_t": "t", "yp_n": "n"},
+    "surgeries": {"yp_t": "yt", "yp_n": "n"},
 }
 """The columns of the extract that hold TNM, each with its axis."""
 
 # Behind a category: (sn), (m), (i-), a size in millimetres; no doubt ("?") and no second category.
 _ASIDE = r"(?:\([^()?/]*\)|sn|nos)*"
+_T = (
+    rf"(is|1mi|1a|1b|1c|[01234])(?:(?<=1mi)c|(?<=is)(?:dcis|lcis|paget)|(?<=[234])[a-d])?m?{_ASIDE}"
+)
 _READ = {
     # T2a, T2b and T3a are no categories of the breast; sources write them, and the digit decides.
-    "t": re.compile(
-        rf"[cpyra]*t?(is|1mi|1a|1b|1c|[01234])(?:(?<=1mi)c|(?<=is)(?:dcis|lcis|paget)|(?<=[234])[a-d])?m?{_ASIDE}"
-    ),
+    "t": re.compile(rf"[cpyra]*t?{_T}"),
+    # After treatment T0/is is a category of its own: no invasive cancer is left.
+    "yt": re.compile(rf"[cpyra]*t?(?:0/t?(?=is))?{_T}"),
     "n": re.compile(
         rf"[cpyra]*n?(0\(?i\+\)?|0\(?itc\)?|1\(?mi\)?|[0123])(?:(?<=0)[im][+-]|(?<=[123])[abc]i{{0,3}}v?)?{_ASIDE}"
     ),
@@ -43,7 +46,7 @@ def read_stage(axis: str, text: str) -> tuple[str | None, bool]:
     """What a stage text says.
 
     Args:
-        axis: t, n or m.
+        axis: t, n or m; yt for T after neoadjuvant treatment.
         text: as the source wrote it.
 
     Returns:

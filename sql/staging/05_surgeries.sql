@@ -1,7 +1,8 @@
 -- stg_surgeries: one row an operation of a case; definitive where the row says so, or by procedure where it is silent.
 -- unclear: what keeps an operation that may be a definitive one from being known as one: a column, null where nothing.
--- Where a patient has no definitive one, any other procedure whose report tells what was left in the breast may be it,
--- and so may an axillary one where no tumour was found in the breast (T0): there may be nothing else to take out.
+-- Where a patient has no definitive one, a procedure whose report tells what was left in the breast may be it, and so
+-- may a re-excision (something was excised before), and an axillary one where no tumour was found in the breast (T0):
+-- there may be nothing else to take out.
 create or replace table stg_surgeries as
 with moved as (
     select
@@ -36,10 +37,9 @@ written as (
         s.definitive is null and s.procedure is null as unspecified,
         s.definitive is null
         and (
-            (
-                s.procedure = 'other'
-                and (s.yp_t is not null or s.rcb_class is not null or s.residual_invasive is not null)
-            )
+            s.procedure = 're_excision'
+            or (s.procedure in ('other', 'axillary') and (s.yp_t is not null or s.rcb_class is not null))
+            or (s.procedure = 'other' and s.residual_invasive is not null)
             or (s.procedure = 'axillary' and t.clinical_t = '0')
         ) as stands_alone,
         s.yp_t,

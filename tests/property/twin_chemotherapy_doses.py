@@ -122,8 +122,11 @@ def per_square_metre(context, name, day):
     return (share, recent, surface, value) if known else "dose-implausible"
 
 
-def weigh(context, name, day, *ranges):
-    """right, capped, wrong, or why a first dose can't be judged; ranges are lowest and highest."""
+def weigh(context, name, day, *ranges, soon):
+    """right, capped, wrong, or why a first dose can't be judged; ranges are lowest and highest.
+
+    One that is followed soon may be half of a dose, or be told twice.
+    """
     found = per_square_metre(context, name, day)
     if isinstance(found, str):
         return found
@@ -134,7 +137,7 @@ def weigh(context, name, day, *ranges):
 
     if within(share):
         return RIGHT
-    if len(day.doses) > 1:
+    if len(day.doses) > 1 or soon:
         return "dose-unclear"
     if not recent:
         return "surface-missing"
@@ -151,26 +154,32 @@ def first_doses(context, own):
     if own["paclitaxel"]:
         day = own["paclitaxel"][0]
         if day.until is not None and day.until <= 10:
-            found["paclitaxel"] = weigh(context, "paclitaxel", day, (80, 80))
+            found["paclitaxel"] = weigh(context, "paclitaxel", day, (80, 80), soon=is_soon(day))
         else:
-            how = weigh(context, "paclitaxel", day, (175, 175))
+            how = weigh(context, "paclitaxel", day, (175, 175), soon=False)
             found["paclitaxel"] = OTHER if how == RIGHT else unjudged(how)
     if own["doxorubicin"]:
         day = own["doxorubicin"][0]
-        found["doxorubicin"] = weigh(context, "doxorubicin", day, (60, 60))
-        partner = near(own["cyclophosphamide"], day)
-        found["cyclophosphamide"] = weigh(context, "cyclophosphamide", partner[0], (600, 600))
+        soon, partner = is_soon(day), near(own["cyclophosphamide"], day)[0]
+        found["doxorubicin"] = weigh(context, "doxorubicin", day, (60, 60), soon=soon)
+        found["cyclophosphamide"] = weigh(
+            context, "cyclophosphamide", partner, (600, 600), soon=soon
+        )
     return found
 
 
 def docetaxel(context, days):
     day = days[0]
-    how = weigh(context, "docetaxel", day, (75, 100))
+    how = weigh(context, "docetaxel", day, (75, 100), soon=is_soon(day))
     if day.until is not None and 17 <= day.until <= 28:
         return how
     if day.until is None or day.until > 28:
         return how if how == RIGHT else unjudged(how)
     return unjudged(how)
+
+
+def is_soon(day):
+    return day.until is not None and day.until <= 3
 
 
 def unjudged(how):
@@ -187,7 +196,7 @@ def judge(context, episode, case, course, own, drugs, *, metastatic):
         case.excluded.append("trial")
     found = first_doses(context, own)
     few = too_few(episode, own, metastatic=metastatic)
-    many = not metastatic and len(own["doxorubicin"]) > 4 and counted(own["doxorubicin"])
+    many = not metastatic and fewest(own["doxorubicin"]) > 4 and counted(own["doxorubicin"])
     died = context.patient.row.get("death_date")
     over = case.due <= context.observable or died is not None
     wrong = {name for name, how in found.items() if how == WRONG}
@@ -272,6 +281,12 @@ def counted(days):
     named = {day.date for day in days if any(dose.drug.regimen for dose in day.doses)}
     sequence = any(all(dose.in_sequence for dose in day.doses) for day in days)
     return not sequence and not any(is_course(dose) for dose in doses) and len(named) != 1
+
+
+def fewest(days):
+    """How many cycles there were at least, if days close by tell of one dose."""
+    dates = sorted(day.date for day in days)
+    return sum(i == 0 or between(dates[i - 1], one) > 3 for i, one in enumerate(dates))
 
 
 def too_few(episode, own, *, metastatic):

@@ -50,11 +50,13 @@ def may_be_definitive(row, patient):
     if is_definitive(row) or row.get("definitive") is not None:
         return is_definitive(row)
     if not any(map(is_definitive, patient.surgeries)):
-        told = ("yp_t", "rcb_class", "residual_invasive")
+        breast = any(row.get(name) is not None for name in ("yp_t", "rcb_class"))
+        if row.get("procedure") == "re_excision":  # of what somebody excised before
+            return True
         if row.get("procedure") == "other":
-            return any(row.get(name) is not None for name in told)
+            return breast or row.get("residual_invasive") is not None
         if row.get("procedure") == "axillary":  # nothing else to take out of the breast
-            return any(
+            return breast or any(
                 tumour["tumour_id"] == tumour_of(row, patient)
                 and read_t(tumour.get("clinical_t")) == "T0"
                 for tumour in patient.tumours

@@ -64,6 +64,21 @@ days as (
         on d.episode_key = p.episode_key and d.setting = p.setting and d.dose_date = p.dose_date
 ),
 
+-- A drug's days this near are one dose split over them or told twice, as easily as two.
+neared as (
+    select
+        *,
+        coalesce(
+            date_diff(
+                'day',
+                lag(dose_date) over (partition by episode_key, setting, regimen order by dose_date),
+                dose_date
+            ) <= $one_dose_days,
+            false
+        ) as may_be_told
+    from days
+),
+
 spaced as (
     select
         episode_key,
@@ -95,13 +110,14 @@ regimens as (
         min(d.dose_date) as first_date,
         max(d.dose_date) as last_date,
         count(*) as cycles,
+        count(*) filter (where not d.may_be_told) as fewest_cycles,
         bool_or(d.in_trial) as in_trial,
         -- How many cycles a course stands for, or a regimen's name on one day or of several parts, is not recorded.
         d.setting = 'curative'
         and not bool_or(d.derived or d.in_sequence)
         and not (bool_or(d.is_regimen) and count(*) = 1) as counted,
         min_by(d.partner_date, d.dose_date) as partner_date
-    from days as d
+    from neared as d
     inner join course_starts as s on d.episode_key = s.episode_key and d.setting = s.setting
     where d.dose_date >= s.start_date and d.dose_date < coalesce(s.next_start_date, date '9999-12-31')
     group by
@@ -214,7 +230,7 @@ judged as (
         case
             when deviation <= cast($rounding_share as float) then 'right'
             when unjudged is not null then unjudged
-            when several or not schedule_known then 'dose-unclear'
+            when several or not schedule_known or days_until <= $one_dose_days then 'dose-unclear'
             when not surface_is_recent then 'surface-missing'
             when right_if_capped then 'capped'
             else 'wrong'
@@ -250,7 +266,7 @@ counts as (
             and o.episode_key is null and f.cycles < $min_paclitaxel
         ) as few_paclitaxel,
         bool_or(f.regimen = 'ac' and f.counted and f.cycles < $ac_least) as few_ac,
-        bool_or(f.regimen = 'ac' and f.counted and f.cycles > $ac_cycles) as many_ac,
+        bool_or(f.regimen = 'ac' and f.counted and f.fewest_cycles > $ac_cycles) as many_ac,
         max(f.stop_reason) filter (where f.stop_reason in ('toxicity', 'patient-refusal', 'progression'))
             as stop_reason,
         list_sort(list(

@@ -192,6 +192,7 @@ def shared_values(
             "jurisdiction": settings.jurisdiction,
             "conjugates_told_apart": conjugates_told_apart,
             "radiotherapy_linked": linked["radiotherapy"],
+            "surgeries_linked": linked["surgeries"],
             "causes_linked": all(linked[name] for name in causes),
         }
     )

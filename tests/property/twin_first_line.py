@@ -16,6 +16,7 @@ from twin_metastatic import (
     endocrine_without_chemotherapy,
     heart_trouble,
     interrupted,
+    local_treatment_unseen,
     weak_heart,
 )
 from twin_record import FAMILIES, RULES, after
@@ -135,6 +136,8 @@ def r36(context, episode):
         default=None,
     )
     case.met = bool(given and given <= case.due)
+    if local_treatment_unseen(context, case, episode):
+        case.missing.append("local-treatment-unknown")
     case.exceptions = documented(context, episode, "R36", HER2_TOPICS | {RULES["R44"]})
     if first.in_trial:
         case.exceptions.append("trial")

@@ -5,7 +5,7 @@ from datetime import date
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule
 from twin_ends import stopping_events
-from twin_metastatic import TRASTUZUMAB, add_status
+from twin_metastatic import TRASTUZUMAB, add_status, sites_of_metastases
 from twin_record import FAMILIES, after, between, is_course
 
 EVERYWHERE = ("US", "EU", "ENGLAND")
@@ -189,6 +189,8 @@ def maintained(context, episode, line):
             case.missing.append("line-uncertain")
         if irradiated(context, after(stop, -63), case.due):
             case.missing.append("perhaps-progressed")
+        if stop_unexplained(context, episode, line, case.due):
+            case.missing.append("local-treatment-unknown")
     said = {one.dose.row.get("stop_reason") for one in at_stop}
     case.exceptions = sorted(said & {"toxicity", "patient-refusal"})
     if line.in_trial:
@@ -201,12 +203,7 @@ def maintained(context, episode, line):
         and event.get("event_date")
         and after(stop, -63) <= event["event_date"] <= case.due
     ]
-    if any(
-        row.get("procedure") == "metastasectomy"
-        and row.get("surgery_date")
-        and line.start <= row["surgery_date"] <= case.due
-        for row in context.patient.surgeries
-    ):
+    if operated(context, line.start, case.due):
         case.exceptions.append("metastasectomy")
     if low_lvef(context, after(stop, -63), case.due):
         case.exceptions.append("contraindication-cardiac")
@@ -219,6 +216,26 @@ def maintained(context, episode, line):
     )
     case.failure = "stopped-without-progression"
     return case
+
+
+def stop_unexplained(context, episode, line, last):
+    """Whether a table that is not linked may hold the local treatment that answers for a stop."""
+    if operated(context, line.start, last):
+        return False
+    sites = sites_of_metastases(episode, last)
+    if not context.linked("radiotherapy") and sites & {"brain", "bone"}:
+        return True
+    return not context.linked("surgeries") and sites == {"brain"}
+
+
+def operated(context, first, last):
+    """Whether a metastasis was taken out from first to last."""
+    return any(
+        row.get("procedure") == "metastasectomy"
+        and row.get("surgery_date")
+        and first <= row["surgery_date"] <= last
+        for row in context.patient.surgeries
+    )
 
 
 def irradiated(context, first, last):

@@ -85,24 +85,41 @@ def ild_before(context, line):
     )
 
 
-def brain_alone_treated_locally(context, episode, due):
-    """Whether every metastasis by then is one of the brain, with brain radiotherapy on record."""
-    sites = {
+def sites_of_metastases(episode, last):
+    """The sites that the metastases dated by then name, None where one names none."""
+    return {
         event.get("site")
         for event in episode.events
-        if event["event"] == "distant_metastasis" and event["event_date"] <= due
+        if event["event"] == "distant_metastasis" and event["event_date"] <= last
     }
-    treated = any(
+
+
+def local_treatment_unseen(context, case, episode):
+    """Whether a failure that is due could be excused by a table which is not linked."""
+    if case.met or case.open or case.due > context.observable:
+        return False
+    if context.linked("radiotherapy") and context.linked("surgeries"):
+        return False
+    alone = sites_of_metastases(episode, case.due) == {"brain"}
+    return alone and not treated_locally(context, case.due)
+
+
+def brain_alone_treated_locally(context, episode, due):
+    """Whether every metastasis by then is one of the brain, with its local treatment on record."""
+    return sites_of_metastases(episode, due) == {"brain"} and treated_locally(context, due)
+
+
+def treated_locally(context, due):
+    """Whether radiotherapy of the brain or a metastasectomy is on record by then."""
+    return any(
         row.get("target") == "brain" and row.get("start_date") and row["start_date"] <= due
         for row in context.patient.radiotherapy
-    )
-    treated = treated or any(
+    ) or any(
         row.get("procedure") == "metastasectomy"
         and row.get("surgery_date")
         and row["surgery_date"] <= due
         for row in context.patient.surgeries
     )
-    return sites == {"brain"} and treated
 
 
 def endocrine_without_chemotherapy(line):

@@ -18,6 +18,7 @@ from twin_metastatic import (
     heart_trouble,
     ild_before,
     interrupted,
+    local_treatment_unseen,
     unavailable,
     weak_heart,
 )
@@ -110,6 +111,8 @@ def r40(context, episode):
         for one in following:
             if begun_later(context, one, historic, brain and brain <= case.due):
                 case.missing.append("line-uncertain")
+        if local_treatment_unseen(context, case, episode):
+            case.missing.append("local-treatment-unknown")
         if line.in_trial:
             case.exceptions.append("trial")
         case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1, RULES["R41"]})

@@ -16,6 +16,7 @@ from twin_metastatic import (
     endocrine_without_chemotherapy,
     ild_before,
     interrupted,
+    local_treatment_unseen,
     unavailable,
     weak_heart,
 )
@@ -125,6 +126,8 @@ def second_line(context, episode, found, line):
     unseen = tucatinib and line.begun_with("tucatinib") and not context.linked("radiotherapy")
     if not case.met and settled and unseen:
         case.missing.append("brain-unknown")
+    if line.number == 1 and local_treatment_unseen(context, case, episode):
+        case.missing.append("local-treatment-unknown")
     if line.in_trial:
         case.exceptions.append("trial")
     if weak_heart(context, line) and not line.has("her2"):

@@ -26,6 +26,7 @@ begun as (
         l.progression_date,
         l.her2_at_line,
         l.her2_specimen_date,
+        l.observable_through,
         case
             when l.episode_key is not null then l.outside_metastatic_her2
             when not t.invasive then 'in-situ'
@@ -87,8 +88,9 @@ judged as (
         h.first_her2_date,
         date_diff('day', h.first_her2_date, d.due_date) as days_left,
         coalesce(least(f.first_date, v.low_date) <= d.due_date, false) as heart_weak,
-        coalesce(b.first_brain_date <= d.due_date and r.first_date <= d.due_date, false)
-        and coalesce(b.first_elsewhere_date > d.due_date, true) as brain_treated,
+        coalesce(b.first_brain_date <= d.due_date, false)
+        and coalesce(b.first_elsewhere_date > d.due_date, true) as brain_alone,
+        coalesce(r.first_date <= d.due_date, false) as treated_locally,
         f.first_date as heart_failure_date,
         v.low_date as low_lvef_date,
         s.metastases
@@ -116,17 +118,27 @@ select
     case
         when start_date is null then 'm-unknown'
         when outside_metastatic_her2 = 'her2-unknown' then 'her2-unknown'
+        -- Where a table of local treatment is not linked, it may hold what excuses disease of the brain alone.
+        when
+            brain_alone
+            and not treated_locally
+            and not ($radiotherapy_linked and $surgeries_linked)
+            and coalesce(days_left < 0, true)
+            and due_date <= observable_through then 'local-treatment-unknown'
     end as missing_reason,
     case
         when start_date is null then ['tumours.clinical_m']
-        else ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
+        when outside_metastatic_her2 = 'her2-unknown' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
+        when $radiotherapy_linked then ['surgeries']
+        when $surgeries_linked then ['radiotherapy']
+        else ['radiotherapy', 'surgeries']
     end as missing,
     case when days_left >= 0 then 'her2-therapy' end as met,
     case
         when in_trial then 'trial'
         when death_date = start_date then 'death-before-due'
         when heart_weak then 'heart'
-        when brain_treated then 'cns-only-local'
+        when brain_alone and treated_locally then 'cns-only-local'
         -- A drug stopped for it, or a metastasis found once staging is over, tells as much as an event.
         when progression_date > start_date and progression_date < due_date then 'progression'
     end as excepted,

@@ -69,11 +69,9 @@ judged as (
             case when k.episode_key is not null then f.emtansine_date end
         ) as changed_date,
         l.line_number = 1
-        and coalesce(
-            a.first_brain_date <= l.start_date + $component_days and o.first_date <= l.start_date + $component_days,
-            false
-        )
-        and coalesce(a.first_elsewhere_date > l.start_date + $component_days, true) as brain_treated,
+        and coalesce(a.first_brain_date <= l.start_date + $component_days, false)
+        and coalesce(a.first_elsewhere_date > l.start_date + $component_days, true) as relapsed_in_brain_alone,
+        coalesce(o.first_date <= l.start_date + $component_days, false) as treated_locally,
         cast(l.start_date + $component_days as date) as due_date
     from numbered as l
     inner join drugs as n on l.episode_key = n.episode_key and l.line_number = n.line_number
@@ -143,13 +141,24 @@ select
         -- What replaced every drug of the line without a progression on record may belong to it.
         when met is null and ended_by = 'drug-change' and changed_date is not null then 'line-uncertain'
         when met is null and lacks_brain_evidence and due_date <= observable_through then 'brain-unknown'
+        -- Where a table of local treatment is not linked, it may hold what excuses disease of the brain alone.
+        when
+            relapsed_in_brain_alone
+            and not treated_locally
+            and not ($radiotherapy_linked and $surgeries_linked)
+            and met is null
+            and joined_date is null
+            and due_date <= observable_through then 'local-treatment-unknown'
     end as missing_reason,
     case
         when not $conjugates_told_apart then ['treatments.drug']
         when not number_certain then ['events.event_date']
         when clock = 'unclear' then ['treatments.end_date']
         when changed_date is not null then ['events.event_date']
-        else ['radiotherapy']
+        when missing_reason = 'brain-unknown' then ['radiotherapy']
+        when $radiotherapy_linked then ['surgeries']
+        when $surgeries_linked then ['radiotherapy']
+        else ['radiotherapy', 'surgeries']
     end as missing,
     met,
     case
@@ -157,7 +166,7 @@ select
         when ild_date is not null then 'previous-ild'
         when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
-        when brain_treated then 'cns-only-local'
+        when relapsed_in_brain_alone and treated_locally then 'cns-only-local'
         when progression_date > start_date and progression_date < due_date then 'progression'
     end as excepted,
     ['deruxtecan'] as lacking,

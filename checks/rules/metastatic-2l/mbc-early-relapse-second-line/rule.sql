@@ -140,8 +140,12 @@ judged as (
         greatest(p.tucatinib_day, p.trastuzumab_day, p.capecitabine_day) as tucatinib_day,
         d.deruxtecan_day,
         n.cns_date,
-        coalesce(b.first_brain_date <= r.due_date and f.first_date <= r.due_date, false)
-        and coalesce(b.first_elsewhere_date > r.due_date, true) as brain_treated
+        coalesce(b.first_brain_date <= r.due_date, false)
+        and coalesce(b.first_elsewhere_date > r.due_date, true) as brain_alone,
+        coalesce(f.first_date <= r.due_date, false) as treated_locally,
+        coalesce(f.first_date > r.due_date, true)
+        and r.due_date <= r.observable_through
+        and not ($radiotherapy_linked and $surgeries_linked) as local_treatment_unseen
     from relapses as r
     left join parts as p on r.episode_key = p.episode_key
     left join late_deruxtecan as d on r.episode_key = d.episode_key
@@ -180,11 +184,17 @@ select
         when clock = 'unclear' then 'interval-unclear'
         when not $conjugates_told_apart and trastuzumab_day is not null and met is null then 'conjugate-not-told-apart'
         when met is null and ended_by = 'drug-change' and changed_date is not null then 'line-uncertain'
+        -- Where a table of local treatment is not linked, it may hold what excuses disease of the brain alone.
+        when brain_alone and local_treatment_unseen and met is null and joined_date is null
+            then 'local-treatment-unknown'
     end as missing_reason,
-    case missing_reason
-        when 'interval-unclear' then ['treatments.end_date']
-        when 'line-uncertain' then ['events.event_date']
-        else ['treatments.drug']
+    case
+        when missing_reason = 'interval-unclear' then ['treatments.end_date']
+        when missing_reason = 'line-uncertain' then ['events.event_date']
+        when missing_reason = 'conjugate-not-told-apart' then ['treatments.drug']
+        when $radiotherapy_linked then ['surgeries']
+        when $surgeries_linked then ['radiotherapy']
+        else ['radiotherapy', 'surgeries']
     end as missing,
     met,
     case
@@ -192,7 +202,7 @@ select
         when ild_date is not null then 'previous-ild'
         when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
-        when brain_treated then 'cns-only-local'
+        when brain_alone and treated_locally then 'cns-only-local'
         when progression_date > start_date and progression_date < due_date then 'progression'
     end as excepted,
     case when start_date is null then [] end as lacking,

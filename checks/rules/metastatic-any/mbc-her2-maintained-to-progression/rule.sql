@@ -140,6 +140,21 @@ irradiated as (
         and o.start_date between s.stop_date - $gap_days and s.stop_date + $gap_days
 ),
 
+-- Where metastases are that are irradiated more often than others, and whether the brain alone has any.
+spread as (
+    select
+        s.episode_key,
+        s.line_number,
+        bool_or(coalesce(m.site in ('brain', 'bone'), false)) as in_brain_or_bone,
+        bool_and(coalesce(m.site = 'brain', false)) as in_brain_alone
+    from stops as s
+    inner join fct_metastases as m on s.episode_key = m.episode_key
+    where m.event_date <= s.stop_date + $gap_days
+    group by
+        s.episode_key,
+        s.line_number
+),
+
 judged as (
     select
         l.*,
@@ -154,6 +169,10 @@ judged as (
         coalesce(x.reason, m.reason) as toxicity,
         o.episode_key is not null as cleared,
         r.episode_key is not null as irradiated,
+        o.episode_key is null
+        and coalesce(b.in_brain_or_bone, false)
+        and not $radiotherapy_linked as radiotherapy_unseen,
+        o.episode_key is null and coalesce(b.in_brain_alone, false) and not $surgeries_linked as operation_unseen,
         c.low_date,
         cast(s.stop_date + $gap_days as date) as due_date
     from fct_lines as l
@@ -165,6 +184,7 @@ judged as (
     left join hearts as c on l.episode_key = c.episode_key and l.line_number = c.line_number
     left join harms as m on l.episode_key = m.episode_key and l.line_number = m.line_number
     left join cleared as o on l.episode_key = o.episode_key and l.line_number = o.line_number
+    left join spread as b on l.episode_key = b.episode_key and l.line_number = b.line_number
     left join irradiated as r on l.episode_key = r.episode_key and l.line_number = r.line_number
 )
 
@@ -192,8 +212,16 @@ select
         when end_unknown then 'no-end-date'
         when certainty = 'low' then 'line-uncertain'
         when irradiated then 'perhaps-progressed'
+        -- Where a table of local treatment is not linked, it may hold what answers for the stop.
+        when radiotherapy_unseen or operation_unseen then 'local-treatment-unknown'
     end as missing_reason,
-    case when end_unknown then ['treatments.end_date'] else ['events.event_date'] end as missing,
+    case
+        when end_unknown then ['treatments.end_date']
+        when certainty = 'low' or irradiated then ['events.event_date']
+        when not operation_unseen then ['radiotherapy']
+        when not radiotherapy_unseen then ['surgeries']
+        else ['radiotherapy', 'surgeries']
+    end as missing,
     case
         when progression_date <= due_date then 'until-progression'
         when next_start_date <= due_date then 'until-next-line'

@@ -199,6 +199,7 @@ NEEDING_SURGERIES = {
     *("neoadj-dual-blockade", "postneo-residual-tdm1", "adj-dual-blockade"),
     *("postneo-tdm1-14-cycles", "postneo-pcr-dual-continued", "pmrt-delivered"),
     "her2-continued-during-radiation",
+    *("mbc-any-her2-therapy", "mbc-early-relapse-second-line", "mbc-2l-tdxd"),
 }
 
 

@@ -32,6 +32,7 @@ RULE_VARIANTS = {
         "endocrine-initiated": {"numerator": "recommended-or-given"},
         "endocrine-five-years": {"target": "60-months"},
         "mbc-2l-tdxd": {"brain": "deruxtecan-only"},
+        "mbc-early-relapse-second-line": {"brain": "deruxtecan-only"},
         "mbc-3l-listed-option": {"preference": "tucatinib-first"},
         "mbc-endocrine-without-chemo-justified": {"endocrine_alone": "any-criterion"},
     },
@@ -54,6 +55,7 @@ RULE_VARIANTS = {
     "size": {
         "early-neoadjuvant-when-t2-or-node-positive": {"size": "20-mm-or-more"},
         "neoadj-dual-blockade": {"size": "20-mm-or-more"},
+        "adj-dual-blockade": {"population": "high-risk"},
     },
 }
 LATE, MIDDLE = date(2026, 9, 30), date(2023, 2, 1)

@@ -110,8 +110,9 @@ def r14_nodes(context, case, tumour):
     england = context.jurisdiction == "ENGLAND"  # funded for node-positive disease only
     if population == "all" and not england:
         return
-    if population == "stage-ii-iii" and not england:
-        if facts.at_least(t, "T2"):
+    large = {"stage-ii-iii": "T2", "high-risk": "T3"}.get(population)
+    if large and not england:
+        if facts.at_least(t, large):
             return
         if t is None and n is not None:
             case.missing.append("stage-unknown")

@@ -90,6 +90,8 @@ def r40(context, episode):
         historic = line.start < TDXD_FROM[place]
         fallback = historic or unavailable(context, episode, "R40", TDXD_TOPICS | {RULES["R41"]})
         brain = lines.brain_date(context, episode)
+        if context.variant("R40", "brain", "tucatinib-accepted") == "deruxtecan-only":
+            brain = None
         tucatinib = given_in(line, "tucatinib")
         case.met = bool(
             (tdxd and tdxd >= TDXD_FROM[place])

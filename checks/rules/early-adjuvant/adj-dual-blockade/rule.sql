@@ -80,6 +80,12 @@ judged as (
                         when o.pathological_node_positive or o.over_20_mm or o.inflammatory then true
                         when not o.pathological_node_positive and not o.over_20_mm then false
                     end
+            when 'high-risk'
+                then
+                    case
+                        when o.pathological_node_positive or o.over_50_mm or o.inflammatory then true
+                        when not o.pathological_node_positive and not o.over_50_mm then false
+                    end
             else o.pathological_node_positive
         end as in_scope
     from operated as o
@@ -140,6 +146,7 @@ select
             first_cytotoxic_date is null
             or first_cytotoxic_date >= coalesce(recurrence_date, date '9999-12-31') then 'no-chemotherapy'
         when not in_scope and $population = 'stage-ii-iii' then 'stage-i'
+        when not in_scope and $population = 'high-risk' then 'not-high-risk'
         when not in_scope then 'node-negative'
     end as excluded,
     case

@@ -79,6 +79,7 @@ later_agents as (
         min(l.first_date) filter (
             where
             l.ingredient = 'tucatinib'
+            and $brain = 'tucatinib-accepted'
             and l.first_date >= $tucatinib_from
             and n.cns_date <= r.start_date + $component_days
         ) as tucatinib_date,
@@ -131,6 +132,7 @@ judged as (
             when p.emtansine_day is not null and u.episode_key is not null then 'emtansine-fallback'
             when
                 p.tucatinib_day + p.trastuzumab_day + p.capecitabine_day is not null
+                and $brain = 'tucatinib-accepted'
                 and n.cns_date <= r.start_date + $component_days then 'tucatinib-cns'
             when j.begun_date + $component_days <= r.observable_through then 'joined-later'
         end as met,

@@ -55,6 +55,7 @@ RULE_VARIANTS = {
     "size": {
         "early-neoadjuvant-when-t2-or-node-positive": {"size": "20-mm-or-more"},
         "neoadj-dual-blockade": {"size": "20-mm-or-more"},
+        "neoadj-chemo-backbone": {"size": "20-mm-or-more"},
         "adj-dual-blockade": {"population": "high-risk"},
     },
 }

@@ -35,7 +35,7 @@ def r06(context, episode):
     case.excluded += status_reasons(episode, tumour)
     if not_invasive(episode, tumour):
         case.excluded.append("in-situ")
-    r06_stage(case, tumour)
+    r06_stage(context, case, tumour)
     if not (context.linked("treatments") and context.linked("surgeries")):
         case.missing.append("stream-not-linked")
         return [case]
@@ -79,10 +79,13 @@ def r06(context, episode):
     return [case]
 
 
-def r06_stage(case, tumour):
+def r06_stage(context, case, tumour):
     """Whether the clinical stage is in the population."""
     t, n = facts.clinical_t(tumour), facts.read_n(tumour.get("clinical_n"))
     if facts.above_20_mm(tumour) or facts.node_positive(n):
+        return
+    takes_20 = context.variant("R06", "size", "over-20-mm") == "20-mm-or-more"
+    if takes_20 and facts.exactly_20_mm(tumour):
         return
     if t is None or n is None:
         case.missing.append("stage-unknown")

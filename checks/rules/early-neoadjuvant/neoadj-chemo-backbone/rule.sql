@@ -8,6 +8,7 @@ with neoadjuvant as (
         end as before_date,
         case
             when t.node_positive or t.inflammatory then true
+            when t.exactly_20_mm and $size = '20-mm-or-more' then true
             when t.over_20_mm and not coalesce(t.exactly_20_mm, false) then true
             when (t.exactly_20_mm or not t.over_20_mm) and not t.node_positive then false
         end as in_scope

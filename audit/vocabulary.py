@@ -17,7 +17,8 @@ from audit.resources import root
 
 _TRADE_MARKS = str.maketrans("", "", "®™©℠")  # NFKD would turn ™ into the letters TM
 _INITIALS = re.compile(r"\b(\w)\.(?=\w\b)|\b([si])/(?=[cv]\b)")  # i.v., s.c., c.m.f., s/c
-_COUNTED = re.compile(r"\b([xq])\s+(?=\d)|(?<=\d)\s+(x)\b")  # x 4, q 3 weeks, 6 x
+# x 4, q 3 weeks, 6 x; in "RG3502 x 4" the digits belong to a name
+_COUNTED = re.compile(r"\b([xq])\s+(?=\d)|\b(\d+)\s+(x)\b")
 _PIECE = re.compile(r"[+,;&|>→\n]|[/()\[\]{}\\]|[^\W_]+")
 _LISTING = frozenset("+,;&|>→\n")
 _GROUPING = frozenset("/()[]{}\\")
@@ -50,7 +51,7 @@ class Entry(NamedTuple):
 def _pieces(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text.translate(_TRADE_MARKS)).casefold()
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return _PIECE.findall(_COUNTED.sub(r"\1\2", _INITIALS.sub(r"\1\2", plain)))
+    return _PIECE.findall(_COUNTED.sub(r"\1\2\3", _INITIALS.sub(r"\1\2", plain)))
 
 
 def normalised(name: str) -> str:

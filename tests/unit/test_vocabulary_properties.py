@@ -115,3 +115,8 @@ def test_case_spaces_and_hyphens_make_no_difference(drug: str, data: st.DataObje
 def test_any_text_gets_an_answer(drug: str) -> None:
     assert VOCABULARY.resolve([drug]).height >= 1
     assert VOCABULARY.resolve_topics([drug], {"R05": "neoadj-dual-blockade"}).height >= 1
+
+
+def test_a_count_does_not_swallow_the_digits_of_a_name() -> None:
+    assert resolved("trastuzumab + RG3502 x 4") == {("trastuzumab-emtansine", None), (None, None)}
+    assert resolved("J9355 x 4") == {("trastuzumab", None)}

@@ -324,7 +324,7 @@ def change(context, episode, found, line, following):
     if following and following.in_trial:
         case.exceptions.append("trial")
     if following:
-        case.exceptions += documented(context, episode, "R43", {"her2"})
+        case.exceptions += documented(context, episode, "R43", {"her2", RULES["R44"]})
     if following and not begun:
         case.exceptions += documented_cardiac(context, episode, "R43")
         if weak_heart(context, following):

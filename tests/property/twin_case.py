@@ -84,7 +84,7 @@ READS = {  # the streams that a rule reads, itself or through what it asks, besi
     "R37": {"cardiac_assessments"},
     "R38": {"cardiac_assessments"},
     "R39": {"cardiac_assessments", "radiotherapy"},
-    "R40": {"radiotherapy"},
+    "R40": {"cardiac_assessments", "radiotherapy"},
     "R41": {"cardiac_assessments", "radiotherapy"},
     "R42": {"cardiac_assessments"},
     "R43": {"cardiac_assessments"},

@@ -27,6 +27,7 @@ REASONS = {
     *("contraindication-medical", "contraindication-cardiac", "patient-refusal", "trial"),
     *("toxicity", "progression", "death-before-due", "drug-unavailable", "funding-restriction"),
     *("frailty-documented", "pregnancy", "transfer-out", "mdt-documented-deviation"),
+    "recurrence-before-due",
 }
 TDXD_LATE = {"US": date(2019, 12, 20), "EU": date(2021, 1, 1), "ENGLAND": date(2021, 5, 1)}
 MARGETUXIMAB = {"US": date(2020, 12, 16)}

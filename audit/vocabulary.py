@@ -29,7 +29,9 @@ _AMOUNT = re.compile(
 )
 _DOSES = re.compile(r"x(?:[3-9]|[1-9]\d)")  # x17: of doses, unless an amount makes it vials
 _WEIGHED = re.compile(r"\d*mg")
-_NOT_TOLD = re.compile(r"[?\uff1f]|(?<![\d.,])0+(?:[.,]0+)?\s*(?:mg|mcg|g|ml|units?)\b", re.I)
+_NOT_TOLD = re.compile(  # "0 mg", but not the thousands of "1 000 mg"
+    r"[?\uff1f]|(?<![\d.,])(?<!\d\s)0+(?:[.,]0+)?\s*(?:mg|mcg|g|ml|units?)\b", re.I
+)
 _NUMBER_SPELLINGS = ("{0}{1:02}", "{0}{1}", "rule{0}{1}", "rule{0}{1:02}")  # R07, r7, rule R7
 _BARE_SPELLINGS = ("{1}", "{1:02}", "rule{1}", "rule{1:02}")  # 7, rule 7: a shipped rule's alone
 _LONGEST_NAME = 8  # words; no name has more

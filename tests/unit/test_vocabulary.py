@@ -140,6 +140,7 @@ def test_trastuzumab_in_its_many_forms(drug: str) -> None:
         *((t, {"docetaxel", "carboplatin"} | BOTH) for t in ("TCHP regimen", "TCHP protocol")),
         *((t, BOTH) for t in ("trastuzumab y pertuzumab", "trastuzumab en pertuzumab")),
         ("cyclophosphamide monohydrate 1,000 mg", {"cyclophosphamide"}),
+        *((t, {"cyclophosphamide"}) for t in ("Endoxan 1 000 mg", "Endoxan 1\u00a0000mg")),
         *((t, {"doxorubicin", "cyclophosphamide"}) for t in ("AC x 4", "AC #4", "AC X 4 cycles")),
         ("FEC-D(T)HP", {"fluorouracil", "epirubicin", "cyclophosphamide", "docetaxel"} | BOTH),
         ("AC > T", {"doxorubicin", "cyclophosphamide", "docetaxel-or-paclitaxel"}),

@@ -113,7 +113,6 @@ left join negative_nodes as s on l.episode_key = s.episode_key and l.line_number
 left join other_origins as x on l.episode_key = x.episode_key;
 
 -- fct_lines: one row a line of systemic treatment of metastatic disease, with all that a rule asks of it.
--- counts_as: the line's number by the guideline, which takes the first line of an early relapse for the second.
 -- began_by: first, progression, gap or drug-change; ended_by: the same where another line follows, else progression,
 -- death, toxicity, patient-refusal, completed, ongoing or stopped (no reason on record).
 -- certainty: low where this line or one before it rests on a change of drugs without a progression on record;
@@ -340,7 +339,6 @@ select
     tumour_id,
     site_id,
     line_number,
-    line_number + case when clock in ('early', 'grey-zone') then 1 else 0 end as counts_as,
     start_date,
     last_dose_date,
     next_start_date,
@@ -379,6 +377,33 @@ select
     observable_through,
     death_date
 from ended;
+
+-- fct_line_numbers: one row a line and reading of how soon a relapse is an early one: within the guideline's twelve
+-- months or the labels' six; the first line of an early relapse counts as the second.
+create or replace table fct_line_numbers as
+with readings (early_relapse) as (
+    values ('12-months'), ('6-months')
+),
+
+relapses as (
+    select
+        l.patient_key,
+        l.episode_key,
+        l.line_number,
+        r.early_relapse,
+        l.clock = 'early' or (l.clock = 'grey-zone' and r.early_relapse = '12-months') as relapsed_early
+    from fct_lines as l
+    cross join readings as r
+)
+
+select
+    patient_key,
+    episode_key,
+    line_number,
+    early_relapse,
+    relapsed_early,
+    line_number + case when relapsed_early then 1 else 0 end as counts_as_line
+from relapses;
 
 -- fct_cns: one row a patient with a sign of disease in the brain: the day of the first one.
 -- Apart from fct_lines, so that only rules that ask for it read radiotherapy.

@@ -72,21 +72,12 @@ judged as (
         d.pertuzumab_stop,
         coalesce(date_diff('day', d.first_trastuzumab_date, d.first_pertuzumab_date) <= $start_window_days, false)
             as started_in_time,
-        case $population
-            when 'all' then true
-            when 'stage-ii-iii'
-                then
-                    case
-                        when o.pathological_node_positive or o.over_20_mm or o.inflammatory then true
-                        when not o.pathological_node_positive and not o.over_20_mm then false
-                    end
-            when 'high-risk'
-                then
-                    case
-                        when o.pathological_node_positive or o.over_50_mm or o.inflammatory then true
-                        when not o.pathological_node_positive and not o.over_50_mm then false
-                    end
-            else o.pathological_node_positive
+        case $population when 'stage-ii-iii' then o.over_20_mm when 'high-risk' then o.over_50_mm end as is_large,
+        case
+            when $population = 'all' then true
+            when $population = 'node-positive' then o.pathological_node_positive
+            when o.pathological_node_positive or is_large or o.inflammatory then true
+            when not o.pathological_node_positive and not is_large then false
         end as in_scope
     from operated as o
     left join doses as d on o.episode_key = d.episode_key

@@ -24,6 +24,7 @@ with parts as (
 judged as (
     select
         l.*,
+        m.relapsed_early,
         p.trastuzumab_day,
         p.pertuzumab_day,
         p.taxane_day,
@@ -44,6 +45,8 @@ judged as (
             date '0001-01-01'
         ) as history_from
     from fct_lines as l
+    inner join fct_line_numbers as m
+        on l.episode_key = m.episode_key and l.line_number = m.line_number and m.early_relapse = $early_relapse
     inner join parts as p on l.episode_key = p.episode_key
     left join fct_weak_hearts as h on l.episode_key = h.episode_key and l.line_number = h.line_number
     where l.line_number = 1
@@ -62,7 +65,7 @@ select
     due_date as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2
-        when clock = 'early' or (clock = 'grey-zone' and $early_relapse = '12-months') then 'early-relapse'
+        when relapsed_early then 'early-relapse'
         when has_endocrine_begun and not has_chemotherapy_begun then 'endocrine-based'
     end as excluded,
     case

@@ -32,19 +32,10 @@ lacks as (
         and (x.tumour_id is null or l.episode_key = o.episode_key)
 ),
 
--- The first line of an early relapse counts as second; how early that is the reading decides.
-numbered as (
-    select
-        *,
-        line_number
-        + case when clock = 'early' or (clock = 'grey-zone' and $early_relapse = '12-months') then 1 else 0 end
-            as counts_as_line
-    from fct_lines
-),
-
 judged as (
     select
         l.*,
+        m.counts_as_line,
         b.drugs as drugs_before,
         b.progression_date as progression_before,
         b.last_dose_date as last_dose_before,
@@ -73,7 +64,9 @@ judged as (
         and coalesce(a.first_elsewhere_date > l.start_date + $component_days, true) as relapsed_in_brain_alone,
         coalesce(o.first_date <= l.start_date + $component_days, false) as treated_locally,
         cast(l.start_date + $component_days as date) as due_date
-    from numbered as l
+    from fct_lines as l
+    inner join fct_line_numbers as m
+        on l.episode_key = m.episode_key and l.line_number = m.line_number and m.early_relapse = $early_relapse
     inner join drugs as n on l.episode_key = n.episode_key and l.line_number = n.line_number
     left join fct_lines as b on l.episode_key = b.episode_key and l.line_number = b.line_number + 1
     left join drugs as d on b.episode_key = d.episode_key and b.line_number = d.line_number
@@ -89,7 +82,7 @@ judged as (
     left join drugs as f on l.episode_key = f.episode_key and l.line_number + 1 = f.line_number
     left join fct_spread_of_metastases as a on l.episode_key = a.episode_key
     left join fct_local_metastasis_treatment as o on l.patient_key = o.patient_key
-    where l.counts_as_line - 1 = 1
+    where m.counts_as_line - 1 = 1
 ),
 
 answered as (

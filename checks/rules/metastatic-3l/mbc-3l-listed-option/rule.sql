@@ -90,19 +90,10 @@ naive as (
         l.line_number
 ),
 
--- The first line of an early relapse counts as second; how early that is the reading decides.
-numbered as (
-    select
-        *,
-        line_number
-        + case when clock = 'early' or (clock = 'grey-zone' and $early_relapse = '12-months') then 1 else 0 end
-            as counts_as_line
-    from fct_lines
-),
-
 offered as (
     select
         l.*,
+        m.counts_as_line,
         d.reading,
         d.endocrine_alone,
         d.last_begun_date,
@@ -124,11 +115,13 @@ offered as (
         d.trastuzumab and d.endocrine and l.hr_status = 'unknown' as needs_hr,
         $preference = 'any-listed' or l.start_date < $tucatinib_from or not n.of_tucatinib as any_order,
         cast(l.start_date + $component_days as date) as due_date
-    from numbered as l
+    from fct_lines as l
+    inner join fct_line_numbers as m
+        on l.episode_key = m.episode_key and l.line_number = m.line_number and m.early_relapse = $early_relapse
     inner join drugs as d on l.episode_key = d.episode_key and l.line_number = d.line_number
     inner join naive as n on l.episode_key = n.episode_key and l.line_number = n.line_number
     inner join stg_patients as p on l.patient_key = p.patient_key
-    where l.counts_as_line - 1 > 1
+    where m.counts_as_line - 1 > 1
 ),
 
 options as (

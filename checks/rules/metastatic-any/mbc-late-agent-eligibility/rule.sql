@@ -91,10 +91,12 @@ counted as (
             and a.agent_date >= $deruxtecan_pertuzumab_from
         ) as companion_may_come,
         p.earlier_her2_drugs,
-        l.clock = 'early' or (l.clock = 'grey-zone' and $early_relapse = '12-months') as relapsed_early,
+        m.relapsed_early,
         n.cns_date is not null as in_the_brain
     from agents as a
     inner join fct_lines as l on a.episode_key = l.episode_key and a.line_number = l.line_number
+    inner join fct_line_numbers as m
+        on l.episode_key = m.episode_key and l.line_number = m.line_number and m.early_relapse = $early_relapse
     inner join beside as b
         on a.episode_key = b.episode_key and a.line_number = b.line_number and a.agent = b.agent
     left join ever_before as e on a.episode_key = e.episode_key and a.line_number = e.line_number

@@ -126,6 +126,7 @@ class _Table:
         self.spread = min(SPREAD, threshold - 2)
         self.unmarked: set[Hashable] = set()
         self.hidden_in: dict[int, list[tuple[Hashable, int]]] = {}
+        self.takers: dict[int, dict[int, list[tuple[Hashable, int]]]] = {}
         self.ranges = {key: self._range(key) for key in counts}
         self.limits = self._limits()
 
@@ -139,6 +140,7 @@ class _Table:
             self.hidden.add(key)
             for at in self.sums_of[key]:
                 self.hidden_in.pop(at, None)
+                self.takers.pop(at, None)
 
     def is_open(self, key: Hashable) -> bool:
         """Whether other values of the hidden counts fit all that is shown, far enough apart."""
@@ -239,14 +241,18 @@ class _Table:
         them can't.
         """
         for part in dict.fromkeys((gap, 1 if gap > 0 else -1)):
-            ways = [
-                (key, -part * sign)
-                for key, sign in self._hidden(at)
-                if key not in moved and self._allows(key, -part * sign)
-            ]
+            ways = [way for way in self._takers(at, part) if way[0] not in moved]
             if ways:
                 return ways
         return []
+
+    def _takers(self, at: int, part: int) -> list[tuple[Hashable, int]]:
+        """The hidden counts of a sum that can take up so much of a gap, each with its change."""
+        takers = self.takers.setdefault(at, {})
+        if part not in takers:
+            changes = ((key, -part * sign) for key, sign in self._hidden(at))
+            takers[part] = [change for change in changes if self._allows(*change)]
+        return takers[part]
 
     def _hidden(self, at: int) -> list[tuple[Hashable, int]]:
         """The hidden counts of a sum with their signs: few of many, and asked for often."""

@@ -4,13 +4,14 @@ A rule says what it found (excluded, missing, met, excepted, dates, margin, evid
 that is, `sql/results/verdicts.sql` alone decides, for every rule.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import duckdb
 import polars as pl
 
+from audit.card_tables import attrition_steps, lay_card, needed_fields
 from audit.errors import UserError
 from audit.guideline import Catalogue, Rule
 from audit.periods import period_parts
@@ -38,19 +39,6 @@ ERAS = {
 """The rules whose first edition begins an era of treatment, under the names that SQL asks for."""
 LANES = 2
 """Rules judged side by side: one alone leaves a core idle while it plans and gathers."""
-
-_FAMILIES = {
-    "trastuzumab": "is_trastuzumab",
-    "pertuzumab": "is_pertuzumab",
-    "her2-antibody": "is_her2_antibody",
-    "her2-conjugate": "is_her2_conjugate",
-    "her2": "is_her2",
-    "taxane": "is_taxane",
-    "anthracycline": "is_anthracycline",
-    "chemotherapy": "is_cytotoxic",
-    "endocrine": "is_endocrine",
-}
-
 
 VARIANT_RATES = {
     "rule_id": pl.String(),
@@ -104,8 +92,8 @@ def evaluate(
     store(con, "variant_rates", pl.DataFrame(other_readings, VARIANT_RATES, orient="row"))
     judge_rules(con, catalogue, settings, linked, shared, log)
     store(con, "rules_read", _rules_read(rules, frozenset(linked)))
-    lay_beside(con, "rule_steps", _steps(rules))
-    lay_beside(con, "needed_fields", _needed(catalogue, rules))
+    lay_beside(con, "rule_steps", attrition_steps(rules))
+    lay_beside(con, "needed_fields", needed_fields(catalogue, rules))
     lay_beside(con, "period_parts", period_parts(settings.period))
     build(con, "results/tables", shared | {"period": settings.period})
 
@@ -280,7 +268,7 @@ def prepare(
         The statement that gives `verdict_inputs`, and every value that it and the judgement may
         ask for by `$name`.
     """
-    _tell(con, rule, settings, con.sql("select * from ingredients").pl(), read)
+    lay_card(con, rule, settings.jurisdiction, read)
     missing = [stream for stream in rule.card.needs_streams if not linked[stream]]
     values: dict[str, object] = {
         **shared,
@@ -301,97 +289,6 @@ def settle(con: Connection, shared: Mapping[str, object]) -> None:
 
 def _read(name: str) -> str:
     return (root("sql") / name).read_text(encoding="utf-8")
-
-
-def _tell(
-    con: Connection,
-    rule: Rule,
-    settings: Settings,
-    ingredients: pl.DataFrame,
-    read: Sequence[str],
-) -> None:
-    """Lays what the card says beside the rule's inputs, as small tables for the judgement."""
-    card = rule.card
-    topics: list[tuple[str, str, str | None]] = [
-        (part, topic, None)
-        for parts, names in card.exceptions.topics.items()
-        for part in _each(parts, ingredients)
-        for name in names
-        for topic in _each(part if name == "itself" else name, ingredients)
-    ]
-    topics += [
-        (part, topic, reason)
-        for part, narrow in card.exceptions.only.items()
-        for topic, reasons in narrow.items()
-        for reason in reasons
-    ]
-    drugs = sorted({i for name in card.needs_drugs for i in _members(name, ingredients)})
-    since = rule.in_force(settings.jurisdiction)
-    lay_beside(
-        con,
-        "rule_topics",
-        pl.DataFrame(topics, dict.fromkeys(("part", "topic", "reason"), pl.String), orient="row"),
-    )
-    lay_beside(con, "rule_reasons", _frame({"reason": card.exceptions.reasons}))
-    lay_beside(con, "rule_drugs", _frame({"ingredient": drugs}))
-    lay_beside(con, "rule_tables", _frame({"table_name": read}))
-    lay_beside(
-        con, "rule_subject_parts", _frame({"subject_part": card.subject_parts[:1] or [None]})
-    )
-    lay_beside(
-        con,
-        "rule_editions",
-        pl.DataFrame(
-            {"edition": list(since), "since": list(since.values())},
-            schema={"edition": pl.String, "since": pl.Date},
-        ),
-    )
-    lay_beside(
-        con,
-        "rule_interruptions",
-        pl.DataFrame(
-            {"kind": card.interrupted_by, "priority": range(len(card.interrupted_by))},
-            schema={"kind": pl.String, "priority": pl.Int32},
-        ),
-    )
-
-
-def _frame(columns: Mapping[str, Sequence[str | None]]) -> pl.DataFrame:
-    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
-
-
-def _each(name: str, ingredients: pl.DataFrame) -> Iterable[str]:
-    """A part or topic as the card names it; `each FAMILY` stands for every drug of the family."""
-    return _members(name.removeprefix("each "), ingredients) if name.startswith("each ") else [name]
-
-
-def _members(name: str, ingredients: pl.DataFrame) -> list[str]:
-    """The ingredients of a family, or the one ingredient of that name."""
-    flag = _FAMILIES.get(name)
-    chosen = pl.col("ingredient") == name if flag is None else pl.col(flag)
-    return ingredients.filter(chosen)["ingredient"].to_list()
-
-
-def _needed(catalogue: Catalogue, rules: Sequence[Rule]) -> pl.DataFrame:
-    """The fields that one of the rules needs, with the ids of these."""
-    ids = {rule.card.number: rule.id for rule in rules}
-    rows = [
-        (name, field.among, needing)
-        for name, field in catalogue.fields.items()
-        if (needing := [ids[number] for number in field.rules if number in ids])
-    ]
-    text = dict.fromkeys(("field", "expected_among"), pl.String())
-    return pl.DataFrame(rows, schema={**text, "rules": pl.List(pl.String)}, orient="row")
-
-
-def _steps(rules: Sequence[Rule]) -> pl.DataFrame:
-    rows = [
-        (rule.id, number, step.code, step.says)
-        for rule in rules
-        for number, step in enumerate(rule.card.attrition, start=3)
-    ]
-    schema = {"rule_id": pl.String, "step": pl.Int32, "code": pl.String, "says": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _rules_read(rules: Sequence[Rule], contract_tables: frozenset[str]) -> pl.DataFrame:

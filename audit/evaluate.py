@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
-import duckdb
 import polars as pl
 
 from audit.card_tables import attrition_steps, lay_card, needed_fields
@@ -17,7 +16,7 @@ from audit.guideline import Catalogue, Rule
 from audit.periods import period_parts
 from audit.resources import root
 from audit.settings import Settings
-from audit.sql_errors import in_words
+from audit.sql_errors import MISTAKES, in_words
 from audit.warehouse import (
     Connection,
     build,
@@ -231,7 +230,7 @@ def judge(
     con.execute("truncate verdict_inputs")
     try:
         run_sql(con, f"insert into verdict_inputs by name {sql}", values)
-    except duckdb.Error as error:
+    except MISTAKES as error:
         problem, todo = in_words(error)
         raise RuleFailed(f"rule {rule.id}, rule.sql: {problem}", todo) from error
     if gate := rule.card.gate:

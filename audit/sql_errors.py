@@ -4,6 +4,15 @@ import re
 
 import duckdb
 
+MISTAKES = (
+    duckdb.ProgrammingError,
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.NotSupportedError,
+    duckdb.PermissionException,
+)
+"""What whoever wrote a rule can mend; a full disk or a fault of DuckDB's own is none of these."""
+
 _LOOK = "`audit.open(…).facts(name)` shows a fact's columns"
 _TABLES = "a rule reads the audit's tables alone, facts (fct_…) and staged records (stg_…)"
 _TOLD = (

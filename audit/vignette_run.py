@@ -14,7 +14,7 @@ def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
     """Writes the patients of `vignettes` as one CSV extract.
 
     Args:
-        vignettes: under one and the same circumstances; of one rule where these name variants.
+        vignettes: under one and the same circumstances; each rule may have variants of its own.
         folder: an empty folder; tables not linked get no file in it.
 
     Returns:
@@ -43,7 +43,7 @@ def write(vignettes: Sequence[Vignette], folder: Path) -> Settings:
         cutoff=circumstances.cutoff,
         jurisdiction=circumstances.jurisdiction,
         rules=tuple(rules),
-        variants={rule: dict(circumstances.variants) for rule in rules if circumstances.variants},
+        variants={v.rule: dict(v.circumstances.variants) for v in vignettes},
     )
 
 

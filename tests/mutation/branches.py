@@ -30,7 +30,7 @@ from audit.vignette_run import write
 from audit.warehouse import Connection, open_database
 
 GENERATED = 770
-"""Patients in each of the twin's thirteen runs: ten thousand together."""
+"""Patients in each of the twin's runs: more than ten thousand together."""
 
 Clause = tuple[str, int]
 """A rule's id and the number of a branch, in the order in which the rule asks them."""

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Hashable
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
@@ -16,10 +17,10 @@ from audit.vignettes import Vignette, read
 FILES = sorted((resources.root("checks") / "rules").glob("*/*/vignettes.md"))
 
 
-def together(vignette: Vignette) -> tuple[Hashable, ...]:
-    """Equal for vignettes that one run can judge.
+def circumstances(vignette: Vignette) -> tuple[Hashable, ...]:
+    """Equal for vignettes that one run can judge, were it not for the variants of a rule.
 
-    Variants are of one rule alone, and a hospital without a name would be every rule's.
+    A hospital without a name would be every rule's.
     """
     under = vignette.circumstances
     unnamed = any(not tumour["site_id"] for tumour in vignette.tables["tumours"])
@@ -28,13 +29,28 @@ def together(vignette: Vignette) -> tuple[Hashable, ...]:
         under.jurisdiction,
         under.conjugates_told_apart,
         tuple(sorted(under.not_linked)),
-        under.variants,
-        vignette.rule if under.variants or unnamed else "",
+        vignette.rule if unnamed else "",
     )
 
 
+WRITTEN = [vignette for path in FILES for vignette in read(path)]
+VARIANTS = {
+    key: sorted({vignette.circumstances.variants for vignette in group})
+    for key, group in groupby(
+        sorted(WRITTEN, key=lambda v: (circumstances(v), v.rule)),
+        key=lambda v: (circumstances(v), v.rule),
+    )
+}
+
+
+def together(vignette: Vignette) -> tuple[Hashable, ...]:
+    """Equal for vignettes that one run judges: a rule brings one choice of its variants to it."""
+    key = circumstances(vignette)
+    return *key, VARIANTS[key, vignette.rule].index(vignette.circumstances.variants)
+
+
 # One run after another: workers that share the tests out then share the runs out too.
-VIGNETTES = sorted((vignette for path in FILES for vignette in read(path)), key=together)
+VIGNETTES = sorted(WRITTEN, key=together)
 
 
 @cache

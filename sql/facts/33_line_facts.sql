@@ -113,6 +113,7 @@ left join negative_nodes as s on l.episode_key = s.episode_key and l.line_number
 left join other_origins as x on l.episode_key = x.episode_key;
 
 -- fct_lines: one row a line of systemic treatment of metastatic disease, with all that a rule asks of it.
+-- counts_as: the line's number by the guideline, which takes the first line of an early relapse for the second.
 -- began_by: first, progression, gap or drug-change; ended_by: the same where another line follows, else progression,
 -- death, toxicity, patient-refusal, completed, ongoing or stopped (no reason on record).
 -- certainty: low where this line or one before it rests on a change of drugs without a progression on record;
@@ -339,6 +340,7 @@ select
     tumour_id,
     site_id,
     line_number,
+    line_number + case when clock in ('early', 'grey-zone') then 1 else 0 end as counts_as,
     start_date,
     last_dose_date,
     next_start_date,

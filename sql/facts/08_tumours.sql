@@ -6,7 +6,8 @@
 -- age_at_least, age_at_most: full years at diagnosis; they differ where the birth date is imprecise.
 -- outside_early_her2: why the tumour is not known to be early, invasive and HER2-positive; null where it is.
 -- episode_rank: invasive tumours first (carcinoma in situ is seldom tested, and drugs are given for what is invasive),
--- of them HER2-positive ones, then by stage; is_index: the first of them, on which a drug rule judges.
+-- of them HER2-positive ones, then by stage (anatomic, IIIC to I; of stage I what exceeds 10 mm first, which the rules
+-- treat otherwise), hormone receptors, date; is_index: the first of them, on which a drug rule judges.
 create or replace table fct_tumours as
 with undated as (
     select
@@ -184,13 +185,15 @@ window
             case when s.invasive then 0 else 1 end,
             case s.her2_status when 'positive' then 0 when 'negative' then 2 else 1 end,
             case
-                when s.inflammatory or s.t = '4' or s.n in ('2', '3') then 0
-                when s.over_50_mm then 1
-                when s.over_20_mm then 2
-                when s.over_10_mm then 3
-                else 4
+                when s.n = '3' then 0
+                when s.inflammatory or s.t = '4' then 1
+                when s.n = '2' or (s.over_50_mm and s.node_positive) then 2
+                when s.over_50_mm or (s.over_20_mm and s.node_positive) then 3
+                when s.over_20_mm or s.n = '1' then 4
+                when s.n = '1mi' then 5
+                when s.over_10_mm then 6
+                else 7
             end,
-            case when s.node_positive then 0 else 1 end,
             case when s.er_status = 'negative' and s.pr_status = 'negative' then 0 else 1 end,
             s.diagnosis_date nulls last,
             s.tumour_id

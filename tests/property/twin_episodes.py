@@ -122,16 +122,29 @@ def metastatic_date(episode):
     return False, min(metastases, default=LATE)
 
 
+def anatomic_stage(t, n):
+    """The AJCC stage group as a number that grows with it; what is missing counts as least."""
+    if n == "N3":
+        return 9  # IIIC
+    if t == "T4":
+        return 8  # IIIB
+    if n == "N2":
+        return 7  # IIIA
+    table = {"T3": (6, 7), "T2": (5, 6), "T1c": (2, 5)}  # without nodes, with nodes
+    alone, with_nodes = table.get(t, (1, 5))
+    if n == "N1mi" and not at_least(t, "T2"):
+        return 3  # IB
+    return with_nodes if node_positive(n) else alone
+
+
 def risk_key(episode, tumour):
     """Sorts the tumour of highest risk first: invasive, HER2, stage, receptors, date, id."""
     t, n = stage_by_pathway(tumour, pathway(episode, tumour))
-    group = 4 if t == "T4" or n in ("N2", "N3") else {"T3": 3, "T2": 2, "T1c": 1}.get(t, 0)
     hr_negative = tumour.get("er_status") == tumour.get("pr_status") == NEGATIVE
     return (
         not is_invasive(episode, tumour),
         [POSITIVE, "unknown", NEGATIVE].index(episode.status[tumour["tumour_id"]]),
-        -group,
-        not node_positive(n),
+        -anatomic_stage(t, n),
         not hr_negative,
         tumour.get("diagnosis_date") or LATE,
         tumour["tumour_id"],

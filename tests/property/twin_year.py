@@ -49,7 +49,7 @@ def r17(context, episode):
     if not context.in_force("R05" if neoadjuvant else "R17", first):
         case.excluded.append("not-in-force")
     if any(
-        first < dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
+        dose.date <= end and dose.date < facts.recurrence_date(episode, tumour)
         for dose in episode.doses
         if dose.drug.ingredients & FAMILIES["her2-conjugate"]
     ):

@@ -1,5 +1,5 @@
 -- Early HER2-positive disease is treated with a HER2 antibody for one year.
--- denominator: index tumours, HER2-positive, M0, with trastuzumab in curative setting, not switched to a conjugate.
+-- denominator: index tumours, HER2-positive, M0, with trastuzumab in curative setting and no conjugate.
 with starts as (
     select
         t.*,
@@ -48,6 +48,7 @@ last_doses as (
     inner join fct_antibody_days as b on l.episode_key = b.episode_key and l.last_antibody_date = b.dose_date
 ),
 
+-- Before the first trastuzumab too: the conjugate is then the first part of the treatment, and its days do not count.
 conjugates as (
     select distinct s.episode_key
     from starts as s
@@ -55,7 +56,6 @@ conjugates as (
     inner join ingredients as i on d.ingredient = i.ingredient
     where
         i.is_her2_conjugate
-        and d.dose_date > s.first_trastuzumab_date
         and d.dose_date <= s.first_trastuzumab_date + $max_span_days
         and d.dose_date < coalesce(s.recurrence_date, date '9999-12-31')
 ),

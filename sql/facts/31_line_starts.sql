@@ -258,7 +258,8 @@ left join kept as k
 -- line_starts: one row a window and line: its number, first day, and why it began.
 -- First, the first line; then from each line the first day that can start the next one, until none is left. A drug is
 -- new where it was last given before the line's start. progression needs one on record after that start (a relapse
--- seen in the join window is staging); drug-change means that no active drug of the line is kept.
+-- seen in the join window of the first line is staging, which is over by the next); drug-change means that no active
+-- drug of the line is kept.
 create or replace temp table line_starts as
 with recursive walk as (
     select
@@ -299,7 +300,7 @@ with recursive walk as (
                 w.start_date,
                 coalesce(
                     c.event_date > w.start_date
-                    or c.relapse_date > w.start_date + w.join_days
+                    or c.relapse_date > w.start_date + case when w.line_number = 1 then w.join_days else 0 end
                     or c.stop_date >= w.start_date,
                     false
                 ) as progressed

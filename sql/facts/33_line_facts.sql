@@ -203,7 +203,10 @@ progressed as (
             and p.progression_date <= coalesce(s.next_start_date, date '9999-12-31')
     where
         (p.kind = 'event' and p.progression_date > s.start_date)
-        or (p.kind = 'relapse' and p.progression_date > s.start_date + $line_join_days)
+        or (
+            p.kind = 'relapse'
+            and p.progression_date > s.start_date + case when s.line_number = 1 then $line_join_days else 0 end
+        )
         or (p.kind = 'stop' and p.progression_date >= s.start_date)
     group by
         s.episode_key,

@@ -273,10 +273,15 @@ def courses(given, pause):
     return found
 
 
-def progressions(episode, given, start):
-    """The days on which the disease progressed in a line begun on `start`."""
+def progressions(episode, given, start, number):
+    """The days on which the disease progressed in the line of that number begun on `start`.
+
+    A metastasis found soon after the first line's start was there before; later lines are past
+    staging.
+    """
     days = {day for day in episode.days_of("progression") if day > start}
-    days |= {day for day in episode.days_of(*facts.RECURRENCES) if day > after(start, JOIN)}
+    staged = after(start, JOIN) if number == 1 else start
+    days |= {day for day in episode.days_of(*facts.RECURRENCES) if day > staged}
     return sorted(days | {day for day in progression_stops(given) if day >= start})
 
 
@@ -304,7 +309,7 @@ def lines(context, episode):
     start, began_by, found = first_start(episode), "first", []
     while start:
         now = [one for one in everything if one.day >= start]
-        progressed = progressions(episode, everything, start)
+        progressed = progressions(episode, everything, start, len(found) + 1)
         following, why = next_line(now, start, progressed, context.observable)
         own = [one for one in now if one.day < (following or LATE)]
         line = Line(len(found) + 1, own, began_by, following, why)

@@ -154,7 +154,7 @@ def left_from(episode, line):
 
 def progressions_on(episode, line):
     """The progressions on record from a line's start to the next one's."""
-    found = lines.progressions(episode, lines.given_days(episode), line.start)
+    found = lines.progressions(episode, lines.given_days(episode), line.start, line.number)
     return [day for day in found if day <= (line.next_start or facts.LATE)]
 
 

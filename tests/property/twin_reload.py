@@ -128,15 +128,22 @@ def reload(context, name, later):
 EXPLAINS = ("progression", "ild", "anaphylaxis")
 
 
+def paused_together(gaps, earlier, later):
+    """The reasons for stopping on the rows before a pause that several antibodies may share."""
+    return {
+        dose.row.get("stop_reason")
+        for _, before, after_it in gaps
+        if (before.date, after_it.date) == (earlier.date, later.date)
+        for dose in before.doses
+    } - {None}
+
+
 def explained(context, episode, name, earlier, later, metastatic):
-    """Whether a reason for the gap is on record."""
+    """Whether a reason for the gap is on record, apart from those on its rows."""
     first, last = earlier.date, later.date
     topics = {RULES["R18"], name, "her2-antibody", "her2"}
     if any(read_topic(x.get("topic"), context.drugs) & topics for x in context.patient.exceptions):
         return True  # whichever tumour it names: the doses are the patient's
-    stops = {dose.row.get("stop_reason") for dose in earlier.doses}
-    if stops - {None}:
-        return True
     for event in context.patient.events:
         acted = set((event.get("action") or "").split(";")) & {"stopped", "interrupted"}
         day = event.get("event_date")
@@ -166,7 +173,8 @@ def judge(context, episode, case, gaps, own, metastatic):
     for name, earlier, later in gaps:
         how = reload(context, name, later)
         long = (later.date - earlier.date).days > 42
-        reason = not long or explained(context, episode, name, earlier, later, metastatic)
+        reason = not long or paused_together(gaps, earlier, later)
+        reason = reason or explained(context, episode, name, earlier, later, metastatic)
         doubt = uncertain(own[name], earlier, later)
         if how == RELOADED and reason:
             continue

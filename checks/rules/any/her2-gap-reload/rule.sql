@@ -73,6 +73,8 @@ gaps as (
 compared as (
     select
         *,
+        -- Where both antibodies paused from one day to one day, what a row of either tells is the reason of both.
+        max(previous_stop) over (partition by patient_key, previous_date, dose_date) as pause_reason,
         cast(
             case
                 when form = 'fixed' then abs(mg / $fixed_loading_mg - 1)
@@ -175,7 +177,7 @@ judged as (
             when c.unjudged is not null or c.several or not c.weight_is_recent then 'not-known'
             else 'not-loaded'
         end as reload,
-        c.days_since > $unexplained_gap_days and c.previous_stop is null and e.patient_key is null as unexplained
+        c.days_since > $unexplained_gap_days and c.pause_reason is null and e.patient_key is null as unexplained
     from compared as c
     left join explained as e
         on c.patient_key = e.patient_key and c.ingredient = e.ingredient and c.dose_date = e.dose_date

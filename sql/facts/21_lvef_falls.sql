@@ -487,7 +487,14 @@ doses as (
             false
         ) as early_derived
     from falls as f
-    inner join fct_her2_days as h on f.episode_key = h.episode_key and f.setting = h.setting
+    inner join fct_her2_days as h
+        on
+            f.episode_key = h.episode_key
+            and (
+                f.setting = h.setting
+                -- Metastases found meanwhile make no new treatment of what goes on within a course's gap.
+                or h.dose_date between f.from_date and f.from_date + $course_gap_days
+            )
     group by
         f.episode_key,
         f.setting,

@@ -206,7 +206,12 @@ def r26_fall(context, episode, fall, number):
         case.excluded.append("not-in-force")
     if m_unknown(episode) and not fall.metastatic:
         case.excluded.append("m-unknown")
-    days = [day for day in her2_days(episode) if day.metastatic == fall.metastatic]
+    # In the other setting it is going on only where no long pause lies between.
+    days = [
+        day
+        for day in her2_days(episode)
+        if day.metastatic == fall.metastatic or 0 <= between(start, day.date) <= COURSE_GAP
+    ]
     later = [day for day in days if day.date > after(start, ACTION)]
     early = [day for day in later if fall.recovered is None or day.date < fall.recovered]
     heart = [a for a in assessments(context) if a.date > start]
@@ -240,7 +245,7 @@ def r26_fall(context, episode, fall, number):
     if case.failure:
         case.exceptions += documented(context, episode, "R26", TOPICS)
         given = [d for d in episode.doses if d.has("her2-antibody", "her2-conjugate")]
-        treated = {day.date for day in days}
+        treated = {day.date for day in days if day.metastatic == fall.metastatic}
         if any(d.row.get("trial") is True and d.date in treated for d in given):
             case.exceptions.append("trial")
     case.doubts = doubts(context, episode, "R26", [], None, start)

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import twin_facts as facts
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule
 from twin_ends import stopping_events
@@ -187,7 +188,9 @@ def maintained(context, episode, line):
             case.missing.append("no-end-date")
         if line.low:
             case.missing.append("line-uncertain")
-        if irradiated(context, after(stop, -63), case.due):
+        seen = [day for day in episode.days_of(*facts.RECURRENCES) if day > line.start]
+        found = any(after(stop, -63) <= day <= case.due for day in seen)
+        if found or irradiated(context, after(stop, -63), case.due):
             case.missing.append("perhaps-progressed")
         if stop_unexplained(context, episode, line, case.due):
             case.missing.append("local-treatment-unknown")

@@ -128,7 +128,7 @@ cleared as (
 ),
 
 -- Radiotherapy of a metastasis around the stop may answer a progression that nobody recorded.
-irradiated as (
+perhaps_progressed as (
     select distinct
         l.episode_key,
         l.line_number
@@ -138,6 +138,18 @@ irradiated as (
     where
         o.target in ('brain', 'bone', 'other')
         and o.start_date between s.stop_date - $gap_days and s.stop_date + $gap_days
+    union
+    -- A metastasis dated soon after the first line began may be staging, or the progression it was stopped for.
+    select
+        l.episode_key,
+        l.line_number
+    from stops as s
+    inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
+    inner join fct_interruptions as i on l.episode_key = i.episode_key
+    where
+        i.kind = 'recurrence'
+        and i.event_date > l.start_date
+        and i.event_date between s.stop_date - $gap_days and s.stop_date + $gap_days
 ),
 
 -- Where metastases are that are irradiated more often than others, and whether the brain alone has any.
@@ -168,7 +180,7 @@ judged as (
         h.stopped_for_death and h.next_date is null as stopped_for_death,
         coalesce(x.reason, m.reason) as toxicity,
         o.episode_key is not null as cleared,
-        r.episode_key is not null as irradiated,
+        r.episode_key is not null as perhaps_progressed,
         o.episode_key is null
         and coalesce(b.in_brain_or_bone, false)
         and not $radiotherapy_linked as radiotherapy_unseen,
@@ -185,7 +197,7 @@ judged as (
     left join harms as m on l.episode_key = m.episode_key and l.line_number = m.line_number
     left join cleared as o on l.episode_key = o.episode_key and l.line_number = o.line_number
     left join spread as b on l.episode_key = b.episode_key and l.line_number = b.line_number
-    left join irradiated as r on l.episode_key = r.episode_key and l.line_number = r.line_number
+    left join perhaps_progressed as r on l.episode_key = r.episode_key and l.line_number = r.line_number
 )
 
 select
@@ -211,13 +223,13 @@ select
         when stopped_for_death then null
         when end_unknown then 'no-end-date'
         when certainty = 'low' then 'line-uncertain'
-        when irradiated then 'perhaps-progressed'
+        when perhaps_progressed then 'perhaps-progressed'
         -- Where a table of local treatment is not linked, it may hold what answers for the stop.
         when radiotherapy_unseen or operation_unseen then 'local-treatment-unknown'
     end as missing_reason,
     case
         when end_unknown then ['treatments.end_date']
-        when certainty = 'low' or irradiated then ['events.event_date']
+        when certainty = 'low' or perhaps_progressed then ['events.event_date']
         when not operation_unseen then ['radiotherapy']
         when not radiotherapy_unseen then ['surgeries']
         else ['radiotherapy', 'surgeries']

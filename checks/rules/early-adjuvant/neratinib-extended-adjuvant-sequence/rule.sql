@@ -3,7 +3,7 @@
 with with_neratinib as (
     select distinct episode_key
     from fct_drug_spans
-    where setting = 'curative' and ingredient = 'neratinib'
+    where ingredient = 'neratinib'
 ),
 
 days as (

@@ -70,7 +70,7 @@ def settle(case, verdicts, failure):
 def r20(context, episode):
     cases = course_cases(context, episode, "R20", "trastuzumab")
     pertuzumab = days_of(context, "pertuzumab") if cases else []
-    summed = any(is_sum(day) for day in days_of(context, "trastuzumab"))
+    summed = any(is_sum(day) for day in days_of(context, "trastuzumab") + pertuzumab)
     for case, days in cases:
         if not days:
             continue
@@ -102,9 +102,9 @@ def near_another(context, day, pertuzumab):
 
 
 def is_sum(day):
-    """Whether the combination's amount is both parts' loading doses together."""
-    given = amount(day.doses[0]) if day.form == "fixed" and len(day.doses) == 1 else None
-    return bool(given) and given[1] == "mg" and close(given[0], 1800)
+    """Whether the combination's amounts of the day are both parts' loading doses together."""
+    given = [amount(dose) for dose in day.doses] if day.form == "fixed" else []
+    return close(sum(value for value, unit in filter(None, given) if unit == "mg"), 1800)
 
 
 def trastuzumab_day(context, day, pertuzumab):

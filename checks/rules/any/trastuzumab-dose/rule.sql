@@ -30,35 +30,31 @@ scheduled as (
     from days
 ),
 
--- The fixed-dose combination is judged on its pertuzumab. The sum of both parts' loading doses shows that the record
--- sums them up: no other amount then tells its pertuzumab.
+-- The sum of both parts' loading doses shows that the record sums them up: no other amount then tells the pertuzumab of
+-- the fixed-dose combination.
+summed_up as (
+    select distinct patient_key
+    from fct_antibody_dose_days
+    where
+        form = 'fixed'
+        and cast(abs(mg / ($fixed_loading_mg + $trastuzumab_flat_mg) - 1) as float) <= cast($rounding_share as float)
+),
+
+-- The fixed-dose combination is judged on its pertuzumab.
 fixed_days as (
     select
         d.patient_key,
         d.dose_date,
-        d.several,
-        case
-            when
-                d.unjudged is null
-                and bool_or(
-                    not d.several
-                    and cast(abs(d.mg / ($fixed_loading_mg + $trastuzumab_flat_mg) - 1) as float)
-                    <= cast($rounding_share as float)
-                ) over (partition by d.patient_key)
-                then 'dose-unclear'
-            else d.unjudged
-        end as unjudged,
+        case when d.unjudged is null and u.patient_key is not null then 'dose-unclear' else d.unjudged end as unjudged,
         d.mg,
-        d.weight_kg,
-        d.weight_is_recent,
         d.beside_course or coalesce(d.days_since >= $pertuzumab_gap_days, true) as may_load,
         case
             when d.beside_course then true
             else d.days_since < $pertuzumab_gap_days or d.days_since > $course_gap_days
         end as may_maintain
-    from fct_antibody_dose_days as t
-    inner join fct_antibody_dose_days as d on t.patient_key = d.patient_key and t.dose_date = d.dose_date
-    where t.ingredient = 'trastuzumab' and t.form = 'fixed' and d.ingredient = 'pertuzumab'
+    from fct_antibody_dose_days as d
+    left join summed_up as u on d.patient_key = u.patient_key
+    where d.ingredient = 'pertuzumab' and d.form <> 'iv'
 ),
 
 -- Each dose with the amounts that are right on its day.
@@ -68,13 +64,13 @@ doses as (
         s.course_run,
         s.dose_date,
         -- Days this near are one dose split over them or told twice, as easily as two.
-        case when s.form = 'fixed' then f.several else s.several end
+        s.several
         or (not s.beside_course and coalesce(least(s.days_since, s.days_until) <= $one_dose_days, false)) as several,
         case when s.form = 'fixed' then f.unjudged else s.unjudged end as unjudged,
         case s.form when 'fixed' then f.mg when 'sc' then s.mg else s.mg_kg end as amount,
         case when s.form in ('sc', 'fixed') then 'mg' else 'mg/kg' end as unit,
-        case when s.form = 'fixed' then f.weight_kg else s.weight_kg end as weight_kg,
-        case when s.form = 'fixed' then f.weight_is_recent else s.weight_is_recent end as weight_is_recent,
+        s.weight_kg,
+        s.weight_is_recent,
         case
             when f.may_load then $fixed_loading_mg
             when s.may_load and s.may_be_three_weekly then $trastuzumab_loading

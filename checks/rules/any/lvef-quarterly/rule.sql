@@ -76,7 +76,7 @@ waits as (
         -- A regimen's name tells neither that the drug was given on this day nor since when.
         not f.in_sequence
         and (
-            coalesce(c.first_known_date = c.first_dose_date, false)
+            c.first_known_date = c.first_dose_date
             or coalesce(f.last_assessment_date >= c.first_known_date - $lvef_baseline_days, false)
         ) as is_known
     from numbered as c
@@ -224,7 +224,7 @@ select
     case when fails then ['monitoring'] else cast([] as varchar[]) end as lacking,
     'interval-too-long' as failed,
     limit_days - longest_days as margin_days,
-    not is_short and invasive and first_dose_date is not null as gate_expected,
+    not is_short and invasive as gate_expected,
     seen as gate_seen,
     case when excluded is null then to_json(struct_pack(
         first_dose_date := first_dose_date,

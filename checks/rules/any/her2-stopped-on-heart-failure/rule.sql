@@ -205,7 +205,7 @@ judged as (
         h.assessments,
         d.next_exact_date is not null as fails,
         s.kind = 'heart-failure' and coalesce(h.normal, false) and not coalesce(h.low, false) as heart_normal,
-        coalesce(d.resumed_in_metastatic, false) and x.episode_key is not null as decided
+        d.resumed_in_metastatic and x.episode_key is not null as decided
     from subjects as s
     left join doses as d on s.episode_key = d.episode_key
     left join hearts as h on s.episode_key = h.episode_key

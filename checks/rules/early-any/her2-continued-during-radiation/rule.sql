@@ -303,7 +303,7 @@ select
     case when s.ended_early then 'stopped' else 'paused' end as failed,
     -- The longest interval decides nothing where treatment ended, or where a dose in radiotherapy followed a long one.
     case
-        when coalesce(s.maybe_broken, false) = (s.longest_gap_days > $gap_days) then $gap_days - s.longest_gap_days
+        when s.maybe_broken = (s.longest_gap_days > $gap_days) then $gap_days - s.longest_gap_days
     end as margin_days,
     s.outside_early_her2 is null and t.episode_key is not null and s.radiotherapy_indicated as gate_expected,
     d.patient_key is not null as gate_seen,

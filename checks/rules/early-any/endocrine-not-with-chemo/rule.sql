@@ -65,7 +65,7 @@ readings as (
         start_date,
         through_date
     from meeting
-    where is_shown and through_date >= first_chemotherapy_date
+    where is_shown
     union all
     select
         'possible' as reading,

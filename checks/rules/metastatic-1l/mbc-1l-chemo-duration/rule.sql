@@ -37,7 +37,7 @@ dose_days as (
     inner join drugs as d on l.episode_key = d.episode_key
     inner join fct_cytotoxic_days as c
         on l.episode_key = c.episode_key and l.ingredient = c.ingredient and l.dose_date = c.dose_date
-    where l.line_number = 1 and l.is_cytotoxic
+    where l.line_number = 1
     group by
         l.patient_key,
         l.episode_key,
@@ -86,7 +86,6 @@ begun_before as (
     inner join fct_cytotoxic_days as c on d.episode_key = c.episode_key and d.ingredient = c.ingredient
     where
         d.line_number = 1
-        and d.is_cytotoxic
         and c.dose_date < s.first_date
         and c.dose_date >= s.first_date - $running_days
 ),

@@ -184,7 +184,7 @@ judged as (
         o.episode_key is null
         and coalesce(b.in_brain_or_bone, false)
         and not $radiotherapy_linked as radiotherapy_unseen,
-        o.episode_key is null and coalesce(b.in_brain_alone, false) and not $surgeries_linked as operation_unseen,
+        coalesce(b.in_brain_alone, false) and not $surgeries_linked as operation_unseen,
         c.low_date,
         cast(s.stop_date + $gap_days as date) as due_date
     from fct_lines as l

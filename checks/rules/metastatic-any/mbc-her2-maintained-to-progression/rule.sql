@@ -127,29 +127,36 @@ cleared as (
         and o.surgery_date between l.start_date and s.stop_date + $gap_days
 ),
 
--- Radiotherapy of a metastasis around the stop may answer a progression that nobody recorded.
+-- Radiotherapy of a metastasis around the stop may answer a progression that nobody recorded; a metastasis dated soon
+-- after the first line began may be staging, or the progression it was stopped for.
+signs as (
+    select
+        patient_key,
+        cast(null as integer) as episode_key,
+        start_date as sign_date,
+        date '9999-12-31' as lines_before
+    from stg_radiotherapy
+    where target in ('brain', 'bone', 'other')
+    union all
+    select
+        patient_key,
+        episode_key,
+        event_date as sign_date,
+        event_date as lines_before
+    from fct_interruptions
+    where kind = 'recurrence'
+),
+
 perhaps_progressed as (
     select distinct
         l.episode_key,
         l.line_number
     from stops as s
     inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
-    inner join stg_radiotherapy as o on l.patient_key = o.patient_key
+    inner join signs as o on l.patient_key = o.patient_key and l.start_date < o.lines_before
     where
-        o.target in ('brain', 'bone', 'other')
-        and o.start_date between s.stop_date - $gap_days and s.stop_date + $gap_days
-    union
-    -- A metastasis dated soon after the first line began may be staging, or the progression it was stopped for.
-    select
-        l.episode_key,
-        l.line_number
-    from stops as s
-    inner join fct_lines as l on s.episode_key = l.episode_key and s.line_number = l.line_number
-    inner join fct_interruptions as i on l.episode_key = i.episode_key
-    where
-        i.kind = 'recurrence'
-        and i.event_date > l.start_date
-        and i.event_date between s.stop_date - $gap_days and s.stop_date + $gap_days
+        coalesce(o.episode_key, l.episode_key) = l.episode_key
+        and o.sign_date between s.stop_date - $gap_days and s.stop_date + $gap_days
 ),
 
 -- Where metastases are that are irradiated more often than others, and whether the brain alone has any.

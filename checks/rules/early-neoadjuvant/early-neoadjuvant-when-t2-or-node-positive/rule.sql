@@ -63,7 +63,7 @@ judged as (
         coalesce(clinically_over_20_mm, node_positive_before_treatment) is null as stage_unknown,
         coalesce(first_surgery_date, first_curative_date) is null as untreated,
         -- Whoever operated could not know what only the removed tumour, or a later sample, told.
-        her2_basis <> 'summary' and her2_positive_specimen_date >= first_surgery_date as her2_known_later,
+        her2_positive_specimen_date >= first_surgery_date as her2_known_later,
         case
             when first_her2_date < first_surgery_date then 'her2-therapy-before-surgery'
             when first_surgery_date is null and first_her2_date is not null then 'her2-therapy-no-surgery-yet'

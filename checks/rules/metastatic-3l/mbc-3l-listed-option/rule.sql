@@ -147,7 +147,7 @@ answered as (
                 then w.option_met
         end as met,
         case
-            when o.option_met is null and w.option_met is not null then w.last_begun_date + $component_days
+            when w.option_met is not null then w.last_begun_date + $component_days
         end as joined_by,
         o.ended_by = 'drug-change' and n.option_met is not null as may_go_on,
         w.option_met is null and u.option_met is not null as rests_on_unended,

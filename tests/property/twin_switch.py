@@ -42,7 +42,12 @@ def counts_as(context, rule, episode, line):
 
 def number_uncertain(context, episode, found, line):
     """Whether something up to the line's start leaves open which line it is."""
-    if not context.linked("events") or lines.clock(episode).name == "unclear":
+    return lines.clock(episode).name == "unclear" or rests_on_change(context, found, line)
+
+
+def rests_on_change(context, found, line):
+    """Whether this line or one before it may be none, as no progression tells it apart."""
+    if not context.linked("events"):
         return True
     before = found[: line.number - 1]
     by_change = any(one.began_by in ("gap", "drug-change") for one in [*before, line])
@@ -246,7 +251,8 @@ def later_line(context, episode, found, line):
     if not case.met and case.due <= context.observable:
         if has("trastuzumab") and has("endocrine") and receptors == "unknown":
             case.missing.append("hr-unknown")
-        if number_uncertain(context, episode, found, line):
+        # However early the relapse was, a line behind the second is the third or a later one.
+        if rests_on_change(context, found, line):
             case.missing.append("line-uncertain")
         going_on = line.drugs | unended(found[: line.number - 1])
         if not whole and listed(context, episode, line, going_on)[0]:

@@ -187,14 +187,14 @@ select
         when history_unknown then 'history-unknown'
         when met is not null or due_date > observable_through then null
         when needs_hr then 'hr-unknown'
-        when not number_certain or clock = 'unclear' or may_go_on then 'line-uncertain'
+        when not number_certain or may_go_on then 'line-uncertain'
         when rests_on_unended then 'no-end-date'
     end as missing_reason,
     case
         when not $conjugates_told_apart then ['treatments.drug']
         when history_unknown then ['patients.transfer_in_date']
         when needs_hr then ['tumours.er_status']
-        when number_certain and clock <> 'unclear' and not may_go_on then ['treatments.end_date']
+        when number_certain and not may_go_on then ['treatments.end_date']
         else ['events.event_date']
     end as missing,
     met,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import small_registry
-from the_command import audit
+from the_command import CUTOFF, installed
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def earlier(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("earlier") / "audit"
-    done = audit(registry, out)
+    done = installed("run", registry, *CUTOFF, "--out", out)
     assert done.returncode == 0, done.stderr
     return out

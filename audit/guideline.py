@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -214,9 +215,9 @@ class Catalogue:
         definitions = {k: Parameter(**v) for k, v in _load(text).items()}
         needed = (checks / "completeness.yaml").read_text(encoding="utf-8")
         fields = {k: Field(**v) for k, v in _load(needed).items()}
-        numbers = _load((checks / "numbers.yaml").read_text(encoding="utf-8"))
+        kept = _load((checks / "numbers.yaml").read_text(encoding="utf-8"))
         by_id = {rule.id: rule for rule in rules}
-        numbers |= {rule.card.number: rule.id for rule in rules}
+        numbers = {**kept, **{rule.card.number: rule.id for rule in rules}}
         return cls(by_id, definitions, fields, numbers, own, _hash(own, checks, root("sql")))
 
     def select(self, asked: Sequence[str]) -> list[Rule]:
@@ -356,8 +357,12 @@ def _other_value(rule: Rule, name: str, value: Scalar) -> Parameter:
     return parameter.model_copy(update={"value": value})
 
 
-def _load(text: str) -> dict[str, Any]:
-    """YAML by the parser in C: the cards are read by every command, also by the quickest."""
+@cache
+def _load(text: str) -> Mapping[str, Any]:
+    """YAML by the parser in C: the cards are read by every command, also by the quickest.
+
+    Kept, as a notebook reads them for every audit; nobody changes what it gives.
+    """
     loaded: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return loaded
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import duckdb
@@ -81,8 +81,19 @@ def run_sql(con: Connection, sql: str, values: Mapping[str, object]) -> None:
     Raises:
         KeyError: a statement asks for a value that is not there.
     """
-    for statement in con.extract_statements(sql):
+    for statement in _statements(sql):
         _run(con, statement, values)
+
+
+@lru_cache(maxsize=1024)
+def _statements(sql: str) -> tuple[duckdb.Statement, ...]:
+    """A text cut into statements, which any connection can run: many are run for every rule."""
+    return tuple(_parser().extract_statements(sql))
+
+
+@cache
+def _parser() -> Connection:
+    return duckdb.connect()
 
 
 def _run(con: Connection, statement: duckdb.Statement, values: Mapping[str, object]) -> None:
@@ -104,7 +115,7 @@ def build(
         wanted: the tables and views to create; None creates all.
     """
     for path in sorted((root("sql") / layer).glob("*.sql")):
-        for statement in con.extract_statements(path.read_text(encoding="utf-8")):
+        for statement in _statements(path.read_text(encoding="utf-8")):
             if wanted is None or _created(statement.query) in wanted:
                 _run(con, statement, values)
 

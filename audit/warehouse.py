@@ -93,6 +93,7 @@ def _statements(sql: str) -> tuple[duckdb.Statement, ...]:
 
 @cache
 def _parser() -> Connection:
+    """A connection that cuts texts and runs none of them."""
     return duckdb.connect()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from the_command import audit, call, fingerprint
+from the_command import CUTOFF, audit, call, fingerprint, installed
 
 
 def test_an_audit_leaves_what_the_contract_lists(earlier: Path) -> None:
@@ -101,7 +101,7 @@ def pages_without_run(out: Path) -> dict[str, str]:
 def test_a_usage_error_ends_with_2_and_says_what_to_write(
     registry: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = audit(registry, tmp_path / "out", *arguments)
+    done = installed("run", registry, *CUTOFF, "--out", tmp_path / "out", *arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -179,7 +179,7 @@ def test_a_breached_gate_ends_with_4_after_the_audit_is_published(
 ) -> None:
     out = tmp_path / "audit"
     gates = ("--gate", "R05.rate >= 0.51", "--gate", "quarantine.rows == 0")
-    done = audit(registry, out, "--rules", "R05", *gates)
+    done = installed("run", registry, *CUTOFF, "--out", out, "--rules", "R05", *gates)
     assert done.returncode == 4, done.stderr
     # One of two: a page would hide this rate, a gate takes it.
     assert "gate breached: R05.rate >= 0.51 (found 0.5)" in done.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import xlsxwriter
-from the_command import audit, fingerprint
+from the_command import CUTOFF, audit, fingerprint, installed
 
 
 def empty(folder: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_bad_extract_is_refused_and_leaves_the_earlier_audit_alone(
     before = fingerprint(out)
     assert callable(harm)
     harm(extract)
-    done = audit(extract, out)
+    done = installed("run", extract, *CUTOFF, "--out", out)
     assert done.returncode == 3, done.stderr
     assert said in done.stderr
     assert "What to do" in done.stderr

@@ -17,6 +17,7 @@ from twin_metastatic import (
     heart_trouble,
     interrupted,
     local_treatment_unseen,
+    relapsed_early,
     weak_heart,
 )
 from twin_record import FAMILIES, RULES, after
@@ -161,7 +162,7 @@ def r37(context, episode):
     case.due = after(line.start, JOIN)
     clock = lines.clock(episode).name
     add_status(case, episode, line)
-    if lines.relapsed_early(context, "R37", episode):
+    if relapsed_early(context, "R37", episode):
         case.excluded.append("early-relapse")
     if endocrine_without_chemotherapy(line):
         case.excluded.append("endocrine-based")

@@ -5,7 +5,15 @@ from datetime import date
 import twin_facts as facts
 import twin_lines as lines
 from twin_case import Case, documented, doubts, rule
-from twin_metastatic import JOIN, TDXD_FROM, TDXD_PERTUZUMAB, TUCATINIB_FROM, add_status
+from twin_metastatic import (
+    JOIN,
+    TDXD_FROM,
+    TDXD_PERTUZUMAB,
+    TUCATINIB_FROM,
+    add_status,
+    brain_date,
+    relapsed_early,
+)
 from twin_record import FAMILIES, after, doses_of_row
 
 TDXD = "trastuzumab-deruxtecan"
@@ -92,7 +100,7 @@ def agent_case(context, episode, line, agent, day):
     elif agent == "lapatinib":
         lapatinib(context, case, episode, line, day)
     else:
-        early = lines.relapsed_early(context, "R45", episode)
+        early = relapsed_early(context, "R45", episode)
         second_line = day >= TDXD_FROM[context.jurisdiction]
         with_pertuzumab = (
             line.number == 1
@@ -122,9 +130,9 @@ def agent_case(context, episode, line, agent, day):
 
 def tucatinib(context, case, episode, line, clock):
     """After an early relapse with disease in the brain, adjuvant treatment is the first line."""
-    brain = lines.brain_date(context, episode)
+    brain = brain_date(context, episode)
     in_brain = brain and brain <= after(line.start, JOIN)
-    early = lines.relapsed_early(context, "R45", episode)
+    early = relapsed_early(context, "R45", episode)
     if early and in_brain:
         case.met = True
     elif clock == "unclear" and in_brain and not case.met:

@@ -155,30 +155,6 @@ def clock(episode):
     return Clock("unclear" if unclear else "late", last, months)
 
 
-def relapsed_early(context, rule, episode):
-    """Within the guideline's twelve months, or the labels' six where that reading is chosen."""
-    name = clock(episode).name
-    six = context.variant(rule, "early_relapse", "12-months") == "6-months"
-    return name == "early" or (name == "grey-zone" and not six)
-
-
-def brain_date(context, episode):
-    """The first day on which disease in the brain is on record, or None."""
-    days = [
-        event["event_date"]
-        for event in episode.events
-        if event["event"] in ("distant_metastasis", "progression") and event.get("site") == "brain"
-    ]
-    days += [
-        row["start_date"]
-        for row in context.patient.radiotherapy
-        if row.get("target") == "brain"
-        and row.get("start_date")
-        and facts.tumour_of(row, context.patient) in {None, *episode.ids}
-    ]
-    return min((day for day in days if day >= considered_from(episode)), default=None)
-
-
 def her2_at(episode, line):
     """positive, negative or unknown: by the newest metastasis, else by the primary."""
     found, day = {}, after(line.start, JOIN)

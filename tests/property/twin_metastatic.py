@@ -28,6 +28,30 @@ TDXD_FROM = {"US": date(2022, 5, 4), "EU": date(2022, 7, 1), "ENGLAND": date(202
 TUCATINIB_FROM = {"US": date(2020, 4, 17), "EU": date(2021, 2, 1), "ENGLAND": date(2022, 4, 1)}
 
 
+def relapsed_early(context, rule, episode):
+    """Within the guideline's twelve months, or the labels' six where that reading is chosen."""
+    name = lines.clock(episode).name
+    six = context.variant(rule, "early_relapse", "12-months") == "6-months"
+    return name == "early" or (name == "grey-zone" and not six)
+
+
+def brain_date(context, episode):
+    """The first day on which disease in the brain is on record, or None."""
+    days = [
+        event["event_date"]
+        for event in episode.events
+        if event["event"] in ("distant_metastasis", "progression") and event.get("site") == "brain"
+    ]
+    days += [
+        row["start_date"]
+        for row in context.patient.radiotherapy
+        if row.get("target") == "brain"
+        and row.get("start_date")
+        and facts.tumour_of(row, context.patient) in {None, *episode.ids}
+    ]
+    return min((day for day in days if day >= lines.considered_from(episode)), default=None)
+
+
 def interrupted(context, episode, line, due):
     """Death or progression after the line's start and before the due date, as reasons.
 

@@ -14,11 +14,13 @@ from twin_metastatic import (
     TUCATINIB_FROM,
     add_status,
     brain_alone_treated_locally,
+    brain_date,
     endocrine_without_chemotherapy,
     heart_trouble,
     ild_before,
     interrupted,
     local_treatment_unseen,
+    relapsed_early,
     unavailable,
     weak_heart,
 )
@@ -64,7 +66,7 @@ def begun_later(context, line, historic, brain):
 @rule("R40", since=INTERVAL_RULE, accepts=REASONS)
 def r40(context, episode):
     clock = lines.clock(episode) if lines.is_metastatic(episode) else None
-    early = clock and lines.relapsed_early(context, "R40", episode)
+    early = clock and relapsed_early(context, "R40", episode)
     if not early and not (clock and clock.name == "unclear"):
         return []
     found, spread = lines.lines(context, episode), episode.metastatic_date
@@ -89,7 +91,7 @@ def r40(context, episode):
         tdxd, tdm1 = given_in(line, TDXD), given_in(line, TDM1)
         historic = line.start < TDXD_FROM[place]
         fallback = historic or unavailable(context, episode, "R40", TDXD_TOPICS | {RULES["R41"]})
-        brain = lines.brain_date(context, episode)
+        brain = brain_date(context, episode)
         if context.variant("R40", "brain", "tucatinib-accepted") == "deruxtecan-only":
             brain = None
         tucatinib = given_in(line, "tucatinib")

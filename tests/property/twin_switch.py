@@ -12,11 +12,13 @@ from twin_metastatic import (
     TUCATINIB_FROM,
     add_status,
     brain_alone_treated_locally,
+    brain_date,
     documented_cardiac,
     endocrine_without_chemotherapy,
     ild_before,
     interrupted,
     local_treatment_unseen,
+    relapsed_early,
     unavailable,
     weak_heart,
 )
@@ -37,7 +39,7 @@ TDXD_TOPICS = {TDXD, "her2-conjugate", "her2", RULES["R40"]}
 
 def counts_as(context, rule, episode, line):
     """The line's number by the guideline: an early relapse's first line is the second."""
-    return line.number + lines.relapsed_early(context, rule, episode)
+    return line.number + relapsed_early(context, rule, episode)
 
 
 def number_uncertain(context, episode, found, line):
@@ -100,7 +102,7 @@ def r41(context, episode):
 def second_line(context, episode, found, line):
     case, place = start_case("R41", context, episode, line), context.jurisdiction
     tdxd_came = line.start >= TDXD_FROM[place]
-    brain = lines.brain_date(context, episode)
+    brain = brain_date(context, episode)
     tucatinib = context.variant("R41", "brain", "tucatinib-accepted") == "tucatinib-accepted"
     fallback = not tdxd_came or unavailable(context, episode, "R41", TDXD_TOPICS)
     case.met = (

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from audit.resources import root
+from audit.resources import read_once, root
 
 _TRADE_MARKS = str.maketrans("", "", "®™©℠")  # NFKD would turn ™ into the letters TM
 _INITIALS = re.compile(r"\b(\w)\.(?=\w\b)|\b([si])/(?=[cv]\b)")  # i.v., s.c., c.m.f., s/c
@@ -113,14 +113,15 @@ class Vocabulary:
         for topic, kind, name in rows("topics", "topic kind name"):
             self._topics.setdefault(normalised(topic), []).append((kind, name))
 
-    @classmethod
-    def read(cls) -> "Vocabulary":
+    @staticmethod
+    @read_once
+    def read() -> "Vocabulary":
         """The vocabulary that comes with the product.
 
         Raises:
             FileNotFoundError: the installation is incomplete.
         """
-        return cls(root("checks") / "vocabulary")
+        return Vocabulary(root("checks") / "vocabulary")
 
     def ingredients(self) -> pl.DataFrame:
         """Every ingredient once, with its family and flags.

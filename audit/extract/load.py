@@ -227,11 +227,16 @@ def _load(
     path = staging.parent / f"{table.name}.parquet"
     if raw is None:
         pl.DataFrame(schema=table.schema).write_parquet(path)
-        absent = LoadedTable(table.name, False, path, None, 0, 0, 0, 0)
-        return _Load(
-            absent, pl.DataFrame(schema=QUARANTINE | HELD), pl.DataFrame(schema=IMPRECISE_DATES)
-        )
+        return _nothing(LoadedTable(table.name, False, path, None, 0, 0, 0, 0))
+    files = ", ".join(name for _, name in raw.files)
+    rows_read = raw.frame.select(pl.len()).collect(engine="streaming").item()
     read = typed(table, raw)
+    if not rows_read:
+        columns = table.schema | dict.fromkeys(read.extras, pl.String())
+        pl.DataFrame(schema=columns).write_parquet(path)
+        known.learn(table, read, read.frame, pl.Series(dtype=pl.String))
+        log(f"{table.name}: no row in {files}")
+        return _nothing(LoadedTable(table.name, True, path, files, 0, 0, 0, 0))
     faults = _Faults(table, read, known)
     good = read.frame
     if not faults.left_out.is_empty():
@@ -255,8 +260,8 @@ def _load(
         table.name,
         True,
         path,
-        ", ".join(name for _, name in raw.files),
-        raw.frame.select(pl.len()).collect(engine="streaming").item(),
+        files,
+        rows_read,
         pl.scan_parquet(path).select(pl.len()).collect().item(),
         len(faults.collapsed),
         quarantine.height,
@@ -272,6 +277,12 @@ def _load(
         f"{loaded.rows_quarantined:,} quarantined"
     )
     return _Load(loaded, quarantine, _imprecise(table, read, unsure))
+
+
+def _nothing(table: LoadedTable) -> _Load:
+    return _Load(
+        table, pl.DataFrame(schema=QUARANTINE | HELD), pl.DataFrame(schema=IMPRECISE_DATES)
+    )
 
 
 class _Faults:

@@ -117,6 +117,9 @@ def r38(context, episode):
             case.missing.append("begun-before-metastasis")
         if line.low and not case.open:
             case.missing.append("line-uncertain")
+        recurred = [day for day in episode.days_of(*facts.RECURRENCES) if day > line.start]
+        if not case.open and any(abs(between(last, day)) <= 42 for day in recurred):
+            case.missing.append("perhaps-progressed")
     reasons = [(o.day, o.dose.row.get("stop_reason")) for o in cytotoxic]
     stops = [one for one in reasons if one[1] in ("toxicity", "patient-refusal", "death")]
     said = {reason for day, reason in stops if day == max(stops)[0]}

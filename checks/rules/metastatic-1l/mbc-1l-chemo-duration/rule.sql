@@ -100,6 +100,17 @@ toxicities as (
     group by s.episode_key
 ),
 
+-- A metastasis dated soon after the line began may be staging, or the progression that chemotherapy was stopped for.
+perhaps_progressed as (
+    select distinct s.episode_key
+    from spans as s
+    inner join fct_lines as l on s.episode_key = l.episode_key and l.line_number = 1
+    inner join fct_interruptions as i on s.episode_key = i.episode_key and l.start_date < i.event_date
+    where
+        i.kind = 'recurrence'
+        and i.event_date between s.last_date - $running_days and s.last_date + $running_days
+),
+
 judged as (
     select
         l.*,
@@ -114,6 +125,7 @@ judged as (
         s.stop_reason,
         x.reason as toxicity,
         b.episode_key is not null as begun_before,
+        r.episode_key is not null as perhaps_progressed,
         cast(s.first_date + $min_days as date) as due_date,
         greatest(s.first_date + $min_days, s.last_date + $running_days) as open_until,
         s.span_days >= $min_days as enough_days,
@@ -124,6 +136,7 @@ judged as (
     left join spans as s on l.episode_key = s.episode_key
     left join toxicities as x on l.episode_key = x.episode_key
     left join begun_before as b on l.episode_key = b.episode_key
+    left join perhaps_progressed as r on l.episode_key = r.episode_key
     where l.line_number = 1
 )
 
@@ -151,6 +164,7 @@ select
         when perhaps_enough and open_until <= observable_through then 'schedule-not-told'
         when begun_before and open_until <= observable_through then 'begun-before-metastasis'
         when certainty = 'low' and open_until <= observable_through then 'line-uncertain'
+        when perhaps_progressed and open_until <= observable_through then 'perhaps-progressed'
     end as missing_reason,
     case
         when end_unknown then ['treatments.end_date']

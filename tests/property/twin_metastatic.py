@@ -60,7 +60,7 @@ def interrupted(context, episode, line, due):
     reasons = interruptions(context, episode, after(line.start, 1), due)
     if context.patient.row.get("death_date") == line.start:
         reasons.append("death-before-due")
-    if line.progression and line.start < line.progression < due:
+    if line.progression and line.progression < due:
         reasons.append("progression")
     return [
         reason for reason in reasons if reason not in ("recurrence-before-due", PALLIATIVE, TRACE)

@@ -82,7 +82,7 @@ select
         when in_trial then 'trial'
         when death_date = start_date then 'death-before-due'
         when heart_weak and not (has_trastuzumab and has_pertuzumab) then 'heart'
-        when progression_date > start_date and progression_date < due_date then 'progression'
+        when progression_date < due_date then 'progression'
     end as excepted,
     list_concat(
         case when has_trastuzumab then [] else ['trastuzumab'] end,

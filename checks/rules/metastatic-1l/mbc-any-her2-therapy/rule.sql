@@ -140,7 +140,7 @@ select
         when heart_weak then 'heart'
         when brain_alone and treated_locally then 'cns-only-local'
         -- A drug stopped for it, or a metastasis found once staging is over, tells as much as an event.
-        when progression_date > start_date and progression_date < due_date then 'progression'
+        when progression_date < due_date then 'progression'
     end as excepted,
     case when first_her2_date is null then 'her2-not-recorded' else 'her2-too-late' end as failed,
     days_left as margin_days,

@@ -60,7 +60,7 @@ judged as (
             case when k.episode_key is not null then f.emtansine_date end
         ) as changed_date,
         l.line_number = 1
-        and coalesce(a.first_brain_date <= l.start_date + $component_days, false)
+        and a.first_brain_date is not null
         and coalesce(a.first_elsewhere_date > l.start_date + $component_days, true) as relapsed_in_brain_alone,
         coalesce(o.first_date <= l.start_date + $component_days, false) as treated_locally,
         cast(l.start_date + $component_days as date) as due_date
@@ -160,7 +160,7 @@ select
         when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
         when relapsed_in_brain_alone and treated_locally then 'cns-only-local'
-        when progression_date > start_date and progression_date < due_date then 'progression'
+        when progression_date < due_date then 'progression'
     end as excepted,
     ['deruxtecan'] as lacking,
     'deruxtecan-not-recorded' as failed,

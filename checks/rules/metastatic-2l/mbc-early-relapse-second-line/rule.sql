@@ -58,7 +58,7 @@ late_deruxtecan as (
         episode_key,
         min(days_from_start) as deruxtecan_day
     from fct_line_drugs
-    where line_number = 1 and ingredient = 'trastuzumab-deruxtecan'
+    where line_number = 1 and ingredient = 'trastuzumab-deruxtecan' and first_date >= $deruxtecan_from
     group by episode_key
 ),
 
@@ -142,8 +142,7 @@ judged as (
         greatest(p.tucatinib_day, p.trastuzumab_day, p.capecitabine_day) as tucatinib_day,
         d.deruxtecan_day,
         n.cns_date,
-        coalesce(b.first_brain_date <= r.due_date, false)
-        and coalesce(b.first_elsewhere_date > r.due_date, true) as brain_alone,
+        b.first_brain_date is not null and coalesce(b.first_elsewhere_date > r.due_date, true) as brain_alone,
         coalesce(f.first_date <= r.due_date, false) as treated_locally,
         coalesce(f.first_date > r.due_date, true)
         and r.due_date <= r.observable_through
@@ -205,14 +204,14 @@ select
         when weak_date is not null and not has_her2 then 'heart'
         when death_date = start_date then 'death-before-due'
         when brain_alone and treated_locally then 'cns-only-local'
-        when progression_date > start_date and progression_date < due_date then 'progression'
+        when progression_date < due_date then 'progression'
     end as excepted,
     case when start_date is null then [] end as lacking,
     'second-line-agent-not-recorded' as failed,
     case
         when met in ('emtansine-historic', 'emtansine-fallback') then $component_days - emtansine_day
         when met = 'tucatinib-cns' then $component_days - tucatinib_day
-        when met is not null or deruxtecan_day > $component_days then $component_days - deruxtecan_day
+        else $component_days - deruxtecan_day
     end as margin_days,
     to_json(struct_pack(
         metastatic_date := metastatic_date,

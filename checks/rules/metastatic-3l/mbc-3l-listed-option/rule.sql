@@ -201,7 +201,7 @@ select
     case
         when death_date = start_date then 'death-before-due'
         when weak_date is not null and not has_her2 then 'heart'
-        when progression_date > start_date and progression_date < due_date then 'progression'
+        when progression_date < due_date then 'progression'
     end as excepted,
     ['her2'] as lacking,
     'outside-every-option' as failed,

@@ -76,7 +76,7 @@ select
     case
         when last_progression_date is null then 'progression-not-recorded'
         when not $conjugates_told_apart then 'conjugate-not-told-apart'
-        when new_her2 or new_her2_date is not null then null
+        when new_her2_date is not null then null
         when (certainty = 'low' or may_go_on) and due_date <= observable_through then 'line-uncertain'
     end as missing_reason,
     case

@@ -216,7 +216,7 @@ given as (
         e.open_course
     from fct_endocrine as e
     inner join keys as k on e.patient_key = k.patient_key
-    where k.is_middle
+    where k.is_middle and not e.on_recurrence
 ),
 
 reached as (

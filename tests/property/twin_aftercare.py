@@ -178,14 +178,14 @@ def hr_reasons(case, episode, tumour):
 
 
 def endocrine_rows(context, episode, *, palliative=False):
-    """(first day, last day, row, whether the end is recorded) of dated endocrine rows before any
-    metastasis; of palliative intent only where asked for."""
+    """(first day, last day, row, whether the end is recorded) of dated endocrine rows not after
+    any metastasis; of palliative intent only where asked for."""
     found = []
     for row in episode.given_rows:
         drug, start = context.drugs.get(row.get("drug")), row.get("start_date")
         if not (drug and start and drug.ingredients & FAMILIES["endocrine"]):
             continue
-        if start >= episode.metastatic_date:
+        if start > episode.metastatic_date:
             continue
         if row.get("intent") == "palliative" and not palliative:
             continue

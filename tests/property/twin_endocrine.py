@@ -92,7 +92,7 @@ def r33(context, episode):
     begun = [
         start
         for start, last, _, ended in rows
-        if start < recurrence
+        if start <= recurrence  # for the one or the other, on the day itself
         and (diagnosis <= start <= case.due or (start < diagnosis and last >= diagnosis))
     ]
     said = documented(context, episode, "R33", TOPICS)

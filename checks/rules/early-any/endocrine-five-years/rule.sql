@@ -24,6 +24,7 @@ rows_given as (
     inner join fct_endocrine as e on p.episode_key = e.episode_key
     where
         not e.palliative
+        and not e.on_recurrence
         and e.start_date >= coalesce(p.diagnosis_date - $before_diagnosis_days, e.start_date)
 ),
 

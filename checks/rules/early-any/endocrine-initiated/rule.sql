@@ -44,6 +44,7 @@ recorded as (
     select distinct p.episode_key
     from population as p
     inner join fct_endocrine as e on p.episode_key = e.episode_key
+    where not e.on_recurrence
 ),
 
 -- Chemotherapy resumed after a pause counts too: a start is marked as late after the last of it.

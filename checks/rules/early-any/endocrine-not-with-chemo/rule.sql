@@ -27,7 +27,7 @@ endocrine as (
     select e.*
     from population as p
     inner join fct_endocrine as e on p.episode_key = e.episode_key
-    where not e.palliative and e.through_date >= coalesce(p.diagnosis_date, e.through_date)
+    where not e.palliative and not e.on_recurrence and e.through_date >= coalesce(p.diagnosis_date, e.through_date)
 ),
 
 therapies as (

@@ -203,6 +203,8 @@ def r08(context, episode):
     adjuvant = any(dose.row.get("intent") == "adjuvant" for dose in episode.systemic)
     if not surgery and (adjuvant or shown(context, episode, tumour)):
         case.missing.append("surgery-unclear")
+    if not case.met and operated_beside(episode, her2[0].date, case.due):
+        case.missing.append("surgery-unclear")
     case.exceptions += documented(context, episode, "R08", {"surgery"})
     end = min(after(case.due, 1), surgery or facts.recurrence_date(episode, tumour))
     case.exceptions += complications(context, her2[0].date, end)
@@ -213,6 +215,21 @@ def r08(context, episode):
     opened = tumour.get("diagnosis_date") or case.decision
     case.doubts = doubts(context, episode, "R08", [CYTOTOXIC, "her2"], window, opened)
     return [case]
+
+
+def operated_beside(episode, first, due):
+    """Whether another tumour's operation, after the first dose and in time, may be the one asked
+    for: of the same breast, or of an invasive tumour whose HER2 status is not known."""
+    side = episode.index.get("laterality")
+    for other in episode.tumours:
+        surgery = facts.first_surgery(episode, other)
+        if other is episode.index or not surgery or not first < surgery <= due:
+            continue
+        sides = {side, other.get("laterality")}
+        undecided = episode.status[other["tumour_id"]] not in (facts.POSITIVE, facts.NEGATIVE)
+        if sides != {"left", "right"} or (undecided and facts.is_invasive(episode, other)):
+            return True
+    return False
 
 
 def complications(context, first, end):

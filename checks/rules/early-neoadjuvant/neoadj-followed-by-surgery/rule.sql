@@ -84,12 +84,30 @@ complications as (
     group by j.episode_key
 ),
 
+-- Operated on in time, but recorded for another tumour of the same breast, or for one that may be HER2-positive too.
+operated_beside as (
+    select distinct j.episode_key
+    from judged as j
+    inner join fct_tumours as o on j.episode_key = o.episode_key and j.tumour_id <> o.tumour_id
+    where
+        o.first_surgery_date > j.first_her2_date
+        and o.first_surgery_date <= j.outer_limit
+        and (
+            coalesce(o.laterality = j.laterality or 'bilateral' in (o.laterality, j.laterality), true)
+            or (o.invasive and o.her2_status not in ('positive', 'negative'))
+        )
+),
+
 weighed as (
     select
-        j.*,
-        c.reason as complication
+        j.* exclude (surgery_unclear),
+        c.reason as complication,
+        j.surgery_unclear
+        or (b.episode_key is not null and coalesce(j.days_to_surgery > $tolerance_days, true)) as surgery_unclear,
+        b.episode_key is not null as operated_beside
     from judged as j
     left join complications as c on j.episode_key = c.episode_key
+    left join operated_beside as b on j.episode_key = b.episode_key
 )
 
 select
@@ -115,7 +133,9 @@ select
         when last_dose_unknown and coalesce(days_to_surgery > $tolerance_days, true) then 'no-end-date'
     end as missing_reason,
     case
-        when surgery_unclear then coalesce(unclear_columns, ['surgeries.surgery_date'])
+        when surgery_unclear and unclear_columns is not null then unclear_columns
+        when surgery_unclear and operated_beside then ['surgeries.tumour_id']
+        when surgery_unclear then ['surgeries.surgery_date']
         else ['treatments.end_date']
     end as missing,
     case

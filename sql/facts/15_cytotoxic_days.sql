@@ -1,3 +1,13 @@
+-- beside_rows: treatment rows that name another invasive tumour than the index one, not known to be HER2-positive.
+create or replace temp table beside_rows as
+select
+    f.patient_key,
+    t.row_number
+from fct_tumours as f
+inner join cases as c on f.patient_key = c.patient_key
+inner join treatments as t on c.patient_id = t.patient_id and f.tumour_id = t.tumour_id
+where f.tumour_count > 1 and not f.is_index and f.invasive and f.her2_status <> 'positive';
+
 -- fct_cytotoxic_days: one row a day of an episode on which one cytotoxic drug was given, in one setting.
 -- schedule, by the distance to the drug's neighbouring days: weekly, two-weekly, three-weekly (a lone day too), oral.
 -- exposed_through: last day of exposure, inclusive (rules.md 2.6: 7, 14 or 21 days with the day itself; capecitabine,
@@ -6,6 +16,7 @@
 -- days_since and days_until: to the drug's day before and after, null where there is none.
 -- derived: unfolded from a course's dates; open_course: a course without an end, how many doses it held is not known;
 -- is_regimen: read from a regimen's name; in_sequence: from one that does not tell its drugs' days apart.
+-- beside: recorded for another tumour alone, which is not known to be HER2-positive.
 -- A conjugate is never cytotoxic here. Methotrexate is, whatever it was for.
 create or replace table fct_cytotoxic_days as
 with days as (
@@ -20,9 +31,11 @@ with days as (
         bool_or(d.is_regimen) as is_regimen,
         bool_and(d.in_sequence) as in_sequence,
         bool_or(d.in_trial) as in_trial,
-        max(d.stop_reason) as stop_reason
+        max(d.stop_reason) as stop_reason,
+        bool_and(b.row_number is not null) as beside
     from fct_doses as d
     inner join ingredients as i on d.ingredient = i.ingredient
+    left join beside_rows as b on d.patient_key = b.patient_key and d.row_number = b.row_number
     where i.is_cytotoxic
     group by
         d.patient_key,
@@ -80,7 +93,8 @@ inner join ingredients as i on s.ingredient = i.ingredient;
 -- recurrence. The cycle_days are sums: three-weekly equivalents times 21.
 -- docetaxel_carboplatin and docetaxel_cyclophosphamide: of docetaxel days with the partner close by.
 -- paclitaxel: any taxane but docetaxel, so nab-paclitaxel too. unnamed_taxane: a regimen's name left open which.
--- paclitaxel_alone: nothing of what makes another listed backbone beside it. named_once: a regimen's name stands
+-- paclitaxel_alone: nothing of what makes another listed backbone beside it, save what is recorded for another tumour.
+-- beside: some drug is recorded for another tumour alone. named_once: a regimen's name stands
 -- once, for a number of cycles that is not recorded. in_sequence: as in fct_cytotoxic_days. is_open: a course without
 -- an end. paclitaxel_not_counted: named_once or is_open is true of paclitaxel.
 -- first_anthracycline_date, series_end: up to the first long pause; chemotherapy begun after it treats something else.
@@ -157,6 +171,7 @@ drugs as (
         bool_or(open_course) as is_open,
         bool_or(in_sequence) as in_sequence,
         bool_or(is_regimen) and count(*) = 1 as named_once,
+        bool_and(beside) as beside,
         max(stop_reason) filter (where stop_reason in ('toxicity', 'patient-refusal', 'progression')) as stop_reason
     from given
     group by
@@ -185,12 +200,16 @@ select
         ),
         0
     ) as paclitaxel,
-    bool_or(d.is_taxane)
+    bool_or(d.is_taxane and not d.beside)
     and not bool_or(
-        d.is_anthracycline
-        or d.is_platinum
-        or d.ingredient in ('cyclophosphamide', 'docetaxel', 'docetaxel-or-paclitaxel')
+        not d.beside
+        and (
+            d.is_anthracycline
+            or d.is_platinum
+            or d.ingredient in ('cyclophosphamide', 'docetaxel', 'docetaxel-or-paclitaxel')
+        )
     ) as paclitaxel_alone,
+    bool_or(d.beside) as beside,
     bool_or(d.ingredient = 'docetaxel-or-paclitaxel') as unnamed_taxane,
     coalesce(max(p.docetaxel_carboplatin), 0) as docetaxel_carboplatin,
     coalesce(max(p.docetaxel_cyclophosphamide), 0) as docetaxel_cyclophosphamide,

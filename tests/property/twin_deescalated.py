@@ -20,7 +20,7 @@ from twin_case import (
 from twin_chemotherapy import weights
 from twin_ends import interruptions
 from twin_record import EITHER_TAXANE, after, between
-from twin_regimen import PACLITAXEL, PACLITAXEL_DOSES, adjuvant, named_once
+from twin_regimen import PACLITAXEL, PACLITAXEL_DOSES, adjuvant, beside, named_once
 
 APT = date(2015, 1, 8)
 TOPICS = CHEMOTHERAPY_TOPICS | {"pertuzumab", "her2"}
@@ -60,7 +60,7 @@ def r16(context, episode):
     if stage is False:
         case.excluded.append("not-stage-i")
     others = [t for t in episode.tumours if t is not tumour and facts.is_invasive(episode, t)]
-    if not all(small(episode, other) for other in others):
+    if not all(small(episode, other) for other in others) or beside(episode, given):
         case.excluded.append("other-tumour")
     if stage is None:
         case.missing.append("stage-unknown")

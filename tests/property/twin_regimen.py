@@ -118,7 +118,7 @@ def judge_backbone(context, episode, case, given):
         if enough == SURE:
             case.met, case.met_reason = True, name
             break
-    alone = None if strict else paclitaxel_alone(given)
+    alone = None if strict else paclitaxel_alone(given, beside(episode, given))
     if not case.met and SHORT in found.values() and by_name(given, CYTOTOXIC):
         case.met = True  # a source that names the regimen once may record its other parts once
     suits = alone and paclitaxel_suits(episode)
@@ -227,10 +227,28 @@ def with_partner(given, partner):
     return UNKNOWN if any(dose.open for dose in docetaxel) else SHORT
 
 
-def paclitaxel_alone(given):
-    """Paclitaxel with nothing of what makes another backbone beside it."""
+def beside(episode, given):
+    """The cytotoxic drugs whose every row names another tumour, invasive and not known to be
+    HER2-positive."""
+    others = {
+        tumour["tumour_id"]
+        for tumour in episode.tumours
+        if tumour is not episode.index
+        and facts.is_invasive(episode, tumour)
+        and episode.status[tumour["tumour_id"]] != facts.POSITIVE
+    }
+    named = set().union(*(dose.drug.ingredients for dose in given)) & FAMILIES["chemotherapy"]
+    return {
+        drug for drug in named if {d.row.get("tumour_id") for d in given if d.has(drug)} <= others
+    }
+
+
+def paclitaxel_alone(given, beside):
+    """Paclitaxel with nothing of what makes another backbone beside it, but for other tumours."""
     own = [dose for dose in given if dose.has(*PACLITAXEL)]
-    if not own or any(dose.has(*BESIDE) for dose in given):
+    named = set().union(*(dose.drug.ingredients for dose in given)) - beside
+    besides = set().union(*(FAMILIES.get(name, {name}) for name in BESIDE))
+    if not named & FAMILIES["taxane"] or not own or named & besides:
         return None
     doses = sum(1 if weight < 1 else 3 for weight in weights(own, *PACLITAXEL).values())
     if doses >= PACLITAXEL_DOSES:

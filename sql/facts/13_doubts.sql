@@ -116,7 +116,15 @@ select
     t.row_number,
     'start_date' as column_name,
     'undated-row' as reason,
-    case when s.patient_key is null then v.ingredient end as ingredient,
+    -- A trial, or a stop for progression or death, may excuse whatever the drug.
+    case
+        when
+            s.patient_key is null
+            and not coalesce(t.trial, false)
+            and coalesce(replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-'), '')
+            not in ('progression', 'death')
+            then v.ingredient
+    end as ingredient,
     cast(null as date) as start_date,
     cast(null as date) as end_date,
     cast(null as integer) as episode_key
@@ -124,7 +132,7 @@ from treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 left join vague_drugs as v on t.drug = v.drug
 left join differing_samples as s on c.patient_key = s.patient_key
-where t.start_date is null and (t.drug is null or v.drug is not null)
+where t.start_date is null and (t.drug is null or v.drug is not null or t.trial)
 union all
 select
     c.patient_key,

@@ -96,7 +96,7 @@ def r14(context, episode):
     if in_time and not case.met and (unknown or partner_open):
         case.missing.append("no-end-date")
     needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)
-    opened = episode.index.get("diagnosis_date") or surgery
+    opened = episode.index.get("diagnosis_date") or date.min
     case.doubts += doubts(context, episode, "R14", needs, window, opened)
     return [case]
 

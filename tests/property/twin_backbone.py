@@ -74,7 +74,7 @@ def r06(context, episode):
     if in_trial(episode, date.min, last):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, case.decision, case.due)
-    opened = tumour.get("diagnosis_date") or case.decision
+    opened = tumour.get("diagnosis_date") or date.min
     case.doubts = doubts(context, episode, "R06", ["taxane"], (date.min, case.due), opened)
     return [case]
 

@@ -234,6 +234,16 @@ def in_trial(episode, first, last, *names):
     )
 
 
+def vague_systemic(drug):
+    """Whether a drug that is known is systemic treatment of cancer, or may be."""
+    return drug is None or bool(drug.ingredients & SYSTEMIC)
+
+
+def stopped_for(row):
+    """The reason for stopping, however it is spelled."""
+    return (row.get("stop_reason") or "").strip().lower().replace(" ", "-").replace("_", "-")
+
+
 def doubts(context, episode, rule, needs, window, opened):
     """What keeps a would-be failure from being believed.
 
@@ -255,7 +265,10 @@ def doubts(context, episode, rule, needs, window, opened):
         drug = context.drugs.get(row.get("drug"))
         if row.get("start_date") is None:
             vague = drug is None or drug.ingredients & (SYSTEMIC if differ else needed)
-            if needed and vague:
+            # in a trial, or stopped for progression or death, it may excuse whatever the drug
+            telling = row.get("trial") is True
+            telling |= vague_systemic(drug) and stopped_for(row) in ("progression", "death")
+            if needed and (vague or telling):
                 found.append("undated-row")
         elif drug is None and window and overlaps(row, window):
             found.append("unrecognised-drug")

@@ -86,7 +86,7 @@ def r07(context, episode):
         case.exceptions.append("trial")
     if count < 3:
         case.exceptions += interruptions(context, episode, case.decision, surgery)
-    opened = tumour.get("diagnosis_date") or case.decision
+    opened = tumour.get("diagnosis_date") or date.min
     window = (date.min, surgery) if count < 3 else None  # one more drug makes no fewer cycles
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts = doubts(context, episode, "R07", needs, window, opened)

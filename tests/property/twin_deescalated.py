@@ -68,7 +68,7 @@ def r16(context, episode):
     if not surgery:
         case.missing.append("surgery-undated")
     judge_regimen(context, episode, case, given, cytotoxic)
-    opened = tumour.get("diagnosis_date") or surgery or case.decision
+    opened = tumour.get("diagnosis_date") or date.min
     overtreated = case.failure in ("anthracycline-given", "pertuzumab-given")
     if overtreated:
         opened = None  # what was given elsewhere takes nothing of this away

@@ -225,7 +225,7 @@ def r35(context, episode):
             case.missing.append("no-refills")
     case.failure = "stopped-before-target"
     window = (date.min, due)
-    case.doubts = doubts(context, episode, "R35", ["endocrine"], window, diagnosis or first)
+    case.doubts = doubts(context, episode, "R35", ["endocrine"], window, diagnosis or date.min)
     return [case]
 
 

@@ -121,7 +121,7 @@ def agent_case(context, episode, line, agent, day):
     uncertain = line.uncertain_number or replaced or day > after(line.start, JOIN)
     if uncertain and settled and not case.met:
         case.missing.append("line-uncertain")
-    opened = episode.index.get("diagnosis_date") or day
+    opened = episode.index.get("diagnosis_date") or date.min
     needs = ["her2", "taxane", "anthracycline"]
     case.doubts = doubts(context, episode, "R45", needs, (date.min, case.due), opened)
     case.failure = "prior-therapy-not-recorded"

@@ -91,7 +91,7 @@ def r05(context, episode):
     unknown = any(dose.open for dose in pertuzumab) or days_in_sequence(pertuzumab)
     if (lone or unknown or partner_open) and not case.met:
         case.missing.append("no-end-date")
-    opened = tumour.get("diagnosis_date") or given[0]
+    opened = tumour.get("diagnosis_date") or date.min
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts += doubts(context, episode, "R05", needs, (date.min, case.due), opened)
     return [case]

@@ -214,7 +214,7 @@ def r12(context, episode):
         if lacking
         else "pertuzumab-stopped-early"
     )
-    needs, window = ["trastuzumab", "pertuzumab"], (surgery, case.due)
+    needs, window = ["trastuzumab", "pertuzumab", TDM1, TDXD], (surgery, case.due)
     case.exceptions += cardiac_stops(
         context, episode, first_day(episode.curative("trastuzumab")), case.due
     )

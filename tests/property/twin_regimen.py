@@ -76,7 +76,7 @@ def r15(context, episode):
     case.exceptions += cardiac_stops(context, episode, case.decision, case.due)
     case.exceptions += interruptions(context, episode, case.decision, case.due)
     case.exceptions += other_ends(context, episode, case.decision, case.due, second=False)
-    opened = tumour.get("diagnosis_date") or surgery
+    opened = tumour.get("diagnosis_date") or date.min
     case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), opened)
     return [case]
 

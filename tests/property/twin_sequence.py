@@ -100,7 +100,7 @@ def r04_tumour(context, episode, tumour):
         if facts.specimen_result(rows) == POSITIVE and facts.specimen_day(rows[0])
     )
     window = (date.min, max([case.due or LATE, *positive[:1]]))
-    case.doubts = doubts(context, episode, "R04", ["her2"], window, opened)
+    case.doubts = doubts(context, episode, "R04", ["her2"], window, diagnosis or date.min)
     return case
 
 
@@ -212,7 +212,7 @@ def r08(context, episode):
         case.exceptions.append("trial")
     case.exceptions += interruptions(context, episode, her2[0].date, case.due)
     window = (case.decision, surgery or LATE)
-    opened = tumour.get("diagnosis_date") or case.decision
+    opened = tumour.get("diagnosis_date") or date.min
     case.doubts = doubts(context, episode, "R08", [CYTOTOXIC, "her2"], window, opened)
     return [case]
 

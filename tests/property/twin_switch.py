@@ -166,7 +166,7 @@ def progressions_on(episode, line):
 
 
 def add_doubts(case, context, episode, needs, line, since=None):
-    opened = episode.first_diagnosis or line.start
+    opened = episode.first_diagnosis or date.min
     window = (since or line.start, case.due)
     case.doubts = doubts(context, episode, case.rule, needs, window, opened)
 

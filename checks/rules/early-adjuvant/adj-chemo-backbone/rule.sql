@@ -113,7 +113,7 @@ select
     decision_date,
     closed_date as due_date,
     decision_date as clock_start,
-    coalesce(diagnosis_date, first_surgery_date, decision_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     date '0001-01-01' as drugs_from,
     closed_date as drugs_through,
     case

@@ -126,7 +126,7 @@ select
         else latest_start_date + $start_window_days
     end as due_date,
     first_trastuzumab_date as clock_start,
-    coalesce(diagnosis_date, first_surgery_date, first_trastuzumab_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     date '0001-01-01' as drugs_from,
     due_date as drugs_through,
     case

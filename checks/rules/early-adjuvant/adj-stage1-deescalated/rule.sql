@@ -93,7 +93,7 @@ select
     closed_date as due_date,
     coalesce(escalated_date, closed_date) as open_until,
     case when escalated_date is null and not has_regimen then decision_date end as clock_start,
-    case when escalated_date is null then coalesce(diagnosis_date, first_surgery_date) end as observed_from,
+    case when escalated_date is null then coalesce(diagnosis_date, date '0001-01-01') end as observed_from,
     date '0001-01-01' as drugs_from,
     case when escalated_date is null then closed_date end as drugs_through,
     case

@@ -197,7 +197,7 @@ select
     first_endocrine_date as decision_date,
     due_date,
     first_endocrine_date as clock_start,
-    coalesce(diagnosis_date, first_endocrine_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     due_date as drugs_through,
     case
         when outside_early_her2 is not null then outside_early_her2

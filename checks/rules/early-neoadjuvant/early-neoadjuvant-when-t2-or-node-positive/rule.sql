@@ -126,7 +126,7 @@ select
     coalesce(first_surgery_date, first_curative_date, diagnosis_date) as decision_date,
     settled_date as due_date,
     case when not untreated then coalesce(diagnosis_date, date '0001-01-01') end as clock_start,
-    coalesce(diagnosis_date, first_curative_date, first_surgery_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     date '0001-01-01' as drugs_from,
     greatest(settled_date, her2_positive_date) as drugs_through,
     case

@@ -159,7 +159,7 @@ select
     first_pertuzumab_date as decision_date,
     first_surgery_date as due_date,
     case when too_few then first_pertuzumab_date end as clock_start,
-    coalesce(diagnosis_date, first_pertuzumab_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     date '0001-01-01' as drugs_from,
     case when too_few then first_surgery_date end as drugs_through,
     first_surgery_date - 1 as localised_through,

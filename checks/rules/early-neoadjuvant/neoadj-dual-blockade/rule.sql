@@ -134,7 +134,7 @@ select
     first_trastuzumab_date as decision_date,
     course_end as due_date,
     first_trastuzumab_date as clock_start,
-    coalesce(diagnosis_date, first_trastuzumab_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     date '0001-01-01' as drugs_from,
     course_end as drugs_through,
     case

@@ -119,7 +119,7 @@ select
     last_dose_date as decision_date,
     outer_limit as due_date,
     first_her2_date as clock_start,
-    coalesce(diagnosis_date, first_her2_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     last_dose_date as drugs_from,
     coalesce(first_surgery_date, date '9999-12-31') as drugs_through,
     case

@@ -111,7 +111,7 @@ select
     -- Whether a drug joins or replaces all others shows in the days after it.
     greatest(due_date, cast(joined_date + $component_days as date)) as open_until,
     cast(start_date + 1 as date) as clock_start,
-    coalesce(diagnosis_date, start_date) as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     -- A drug that nobody knows, given between the line before (or the relapse) and this one, may be the second line.
     least(
         start_date,

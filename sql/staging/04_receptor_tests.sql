@@ -1,5 +1,6 @@
 -- stg_receptor_tests: one row an invasive (or unspecified) sample's test of a case.
 -- A test without tumour belongs to the patient's only tumour. test_date: when the result was read.
+-- dated_by_report: only the day of the report is on record; the sample was taken on it or before.
 create or replace table stg_receptor_tests as
 with moved as (
     select
@@ -51,6 +52,7 @@ select
     p.tumour_id,
     coalesce(p.specimen_date, p.report_date) as specimen_date,
     coalesce(p.report_date, p.specimen_date) as test_date,
+    p.specimen_date is null as dated_by_report,
     coalesce(p.specimen_site, 'primary') as specimen_site,
     coalesce(p.invasive, true) as invasive,
     cast(substr(p.her2_ihc, 1, 1) as integer) as ihc,

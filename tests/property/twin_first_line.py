@@ -73,9 +73,11 @@ def r02(context, episode):
         if not context.linked(table):
             case.missing.append("stream-not-linked")
 
-    results, unclear = [], False
+    results, unclear, undated = [], False, False
     for rows in specimens(episode):
         taken, result = facts.specimen_day(rows[0]), facts.specimen_result(rows)
+        late = result and taken and taken > case.due and not rows[0].get("specimen_date")
+        undated |= bool(late and rows[0].get("specimen_site") in ("metastasis", "node"))
         if not (result and taken and after(spread, -60) <= taken <= case.due):
             continue
         if rows[0].get("specimen_site") in ("metastasis", "node"):
@@ -87,6 +89,8 @@ def r02(context, episode):
         case.excluded.append("out-of-reach")
     if unclear and not results:
         case.missing.append("specimen-site-unclear")
+    elif undated and not results:
+        case.missing.append("specimen-date-unclear")
     case.exceptions = reasons + interruptions_of_death(context, spread, case.due)
     case.doubts = doubts(context, episode, "R02", [], None, after(spread, -60))
     case.failure = "not-retested"

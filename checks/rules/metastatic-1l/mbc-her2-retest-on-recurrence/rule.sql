@@ -59,6 +59,20 @@ tested as (
     group by episode_key
 ),
 
+-- Samples of a metastasis that were reported after the window, and taken nobody knows when.
+reported_later as (
+    select distinct r.episode_key
+    from recurred as r
+    inner join fct_episodes as e on r.episode_key = e.episode_key
+    inner join stg_receptor_tests as s on e.patient_key = s.patient_key and e.tumour_id = s.tumour_id
+    where
+        s.dated_by_report
+        and s.invasive
+        and s.specimen_site <> 'primary'
+        and s.test_date > r.due_date
+        and (s.ihc is not null or s.ish is not null or s.ratio is not null or s.copies is not null)
+),
+
 judged as (
     select
         r.*,
@@ -68,12 +82,14 @@ judged as (
         t.positive,
         t.equivocal,
         coalesce(t.site_unclear, false) as site_unclear,
+        l.episode_key is not null as reported_later,
         t.specimens,
         t.in_window
     from recurred as r
     left join sites as s on r.episode_key = s.episode_key
     left join reasons as x on r.episode_key = x.episode_key
     left join tested as t on r.episode_key = t.episode_key
+    left join reported_later as l on r.episode_key = l.episode_key
 )
 
 select
@@ -90,8 +106,12 @@ select
         when start_date is null then 'no-line'
         when out_of_reach then 'out-of-reach'
     end as excluded,
-    case when retested_date is null and site_unclear then 'specimen-site-unclear' end as missing_reason,
-    ['receptor_tests.specimen_site'] as missing,
+    case
+        when retested_date is not null then null
+        when site_unclear then 'specimen-site-unclear'
+        when reported_later then 'specimen-date-unclear'
+    end as missing_reason,
+    case when site_unclear then ['receptor_tests.specimen_site'] else ['receptor_tests.specimen_date'] end as missing,
     case
         when retested_date is null then null
         when positive then 'still-positive'

@@ -132,9 +132,10 @@ def r38(context, episode):
     if death and death <= after(last, 42):
         case.exceptions.append("death-before-due")
     topics = {"chemotherapy", "taxane", *FAMILIES["chemotherapy"]}
+    since = min(line.start, known_from(episode) or line.start)
     case.exceptions += documented(context, episode, "R38", topics)
     case.doubts = doubts(
-        context, episode, "R38", ["chemotherapy"], (line.start, settled_on), known_from(episode)
+        context, episode, "R38", ["chemotherapy"], (since, settled_on), known_from(episode)
     )
     case.failure = "stopped-early"
     return [case]

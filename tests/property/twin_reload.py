@@ -200,7 +200,7 @@ def judge(context, episode, case, gaps, own, metastatic):
     if unloaded and not unexplained:
         topics = {"her2-antibody", "her2"} | (unloaded if len(unloaded) == 1 else set())
         case.exceptions += documented(context, episode, "R18", topics)
-    window = (before.date, gaps[-1][2].date)
+    window = (before.date, after(gaps[-1][2].date, 28))
     case.doubts = doubts(context, episode, "R18", list(DRUGS), window, before.date)
 
 

@@ -276,7 +276,8 @@ select
     case when of_trastuzumab then 'default' else 'pertuzumab' end as edition,
     decision_date,
     first_gap_date as observed_from,
-    last_date as drugs_through,
+    -- The dose after it tells the schedule, and so which dose is a loading one.
+    last_date + $three_weekly_most_days as drugs_through,
     case
         when not invasive then 'in-situ'
         when not her2_treated then 'no-her2-therapy'

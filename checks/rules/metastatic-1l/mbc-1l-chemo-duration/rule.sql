@@ -150,7 +150,7 @@ select
     due_date,
     cast(open_until as date) as open_until,
     metastatic_date as observed_from,
-    start_date as drugs_from,
+    least(start_date, metastatic_date) as drugs_from,
     cast(open_until as date) as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2

@@ -27,6 +27,37 @@ select
 from fct_metastases
 group by episode_key;
 
+-- fct_early_changes: one row an episode whose first line was changed for other drugs, or given up after its first day,
+-- when a metastasis or recurrence was recorded in its first days: staging, or the progression it was changed for.
+create or replace table fct_early_changes as
+with changes as (
+    select l.episode_key
+    from fct_lines as l
+    inner join fct_interruptions as i
+        on
+            l.episode_key = i.episode_key
+            and i.kind = 'recurrence'
+            and l.start_date < i.event_date
+            and l.start_date + $line_join_days > i.event_date
+    inner join fct_line_drugs as g on l.episode_key = g.episode_key and l.line_number = g.line_number
+    inner join fct_line_days as d
+        on g.episode_key = d.episode_key and g.line_number = d.line_number and g.ingredient = d.ingredient
+    where
+        l.line_number = 1
+        and (g.is_her2 or g.is_cytotoxic)
+        and d.dose_date <= l.start_date + $line_join_days
+    group by
+        l.episode_key,
+        i.event_date
+    having
+        bool_or(g.first_date < i.event_date)
+        and not bool_or(g.first_date < i.event_date and (d.dose_date >= i.event_date or g.open_course or g.is_regimen))
+        and (bool_or(g.first_date >= i.event_date) or min(l.start_date) = max(d.dose_date))
+)
+
+select distinct episode_key
+from changes;
+
 -- fct_heart_failure: one row a patient with heart failure on record: the day of the first one.
 create or replace table fct_heart_failure as
 select

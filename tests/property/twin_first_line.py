@@ -17,6 +17,7 @@ from twin_metastatic import (
     heart_trouble,
     interrupted,
     local_treatment_unseen,
+    perhaps_progressed,
     relapsed_early,
     weak_heart,
 )
@@ -181,6 +182,8 @@ def r37(context, episode):
     dxd_from = TDXD_PERTUZUMAB.get(context.jurisdiction, facts.LATE)
     dxd = line.begun_with("trastuzumab-deruxtecan") and line.begun_with("pertuzumab")
     case.met = not lacking or (dxd and line.start >= dxd_from)
+    if perhaps_progressed(context, case, episode, line):
+        case.missing.append("perhaps-progressed")
     topics = {
         "trastuzumab": {RULES["R36"], "trastuzumab", "her2-antibody", "her2"},
         "pertuzumab": {RULES["R36"], "pertuzumab", "her2-antibody", "her2"},

@@ -6,7 +6,7 @@ import twin_facts as facts
 import twin_lines as lines
 from twin_case import PALLIATIVE, TRACE, documented, not_invasive
 from twin_ends import interruptions
-from twin_record import RULES, after, read_topic
+from twin_record import FAMILIES, RULES, after, read_topic
 
 JOIN = 42
 TRASTUZUMAB = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}
@@ -65,6 +65,29 @@ def interrupted(context, episode, line, due):
     return [
         reason for reason in reasons if reason not in ("recurrence-before-due", PALLIATIVE, TRACE)
     ]
+
+
+def perhaps_progressed(context, case, episode, line):
+    """Whether a failure that is due may be one of a line overtaken by progression.
+
+    A metastasis or recurrence, which may be staging, came within the window; no drug begun before
+    it was given from then on, and it was replaced, or had not been given after the first day.
+    """
+    progression = line.progression or facts.LATE
+    if case.met or case.open or case.due > context.observable or progression < case.due:
+        return False
+    wanted = FAMILIES["her2"] | FAMILIES["chemotherapy"]
+    given = [one for one in line.given if one.drug in wanted]
+    first = {drug: line.first_day(drug) for drug in line.drugs & wanted}
+    for day in episode.days_of(*facts.RECURRENCES):
+        old = [one for one in given if first[one.drug] < day]
+        if not line.start < day < case.due or any(o.dose.open or o.dose.drug.regimen for o in old):
+            continue
+        stopped = not any(day <= one.day <= case.due for one in old)
+        days = {one.day for one in given if one.day <= case.due}
+        if old and stopped and (max(days) >= day or days == {line.start}):
+            return True
+    return False
 
 
 def heart_trouble(context, due, low=None):

@@ -20,6 +20,7 @@ from twin_metastatic import (
     ild_before,
     interrupted,
     local_treatment_unseen,
+    perhaps_progressed,
     relapsed_early,
     unavailable,
     weak_heart,
@@ -117,6 +118,8 @@ def r40(context, episode):
                 case.missing.append("line-uncertain")
         if local_treatment_unseen(context, case, episode):
             case.missing.append("local-treatment-unknown")
+        if perhaps_progressed(context, case, episode, line):
+            case.missing.append("perhaps-progressed")
         if line.in_trial:
             case.exceptions.append("trial")
         case.exceptions += documented(context, episode, "R40", TDXD_TOPICS | {TDM1, RULES["R41"]})

@@ -39,6 +39,8 @@ judged as (
         l.start_date + $component_days <= l.observable_through as is_closed,
         not $conjugates_told_apart and p.trastuzumab_may_be_deruxtecan as drug_ambiguous,
         h.weak_date is not null as heart_weak,
+        e.episode_key is not null
+        and coalesce(l.progression_date >= l.start_date + $component_days, true) as perhaps_progressed,
         -- A HER2-targeted dose since then, if one is lacking on the record, would make the relapse an early one.
         coalesce(
             cast(case when l.clock = 'de-novo' then l.metastatic_date else l.metastatic_date - $clock_days end as date),
@@ -49,6 +51,7 @@ judged as (
         on l.episode_key = m.episode_key and l.line_number = m.line_number and m.early_relapse = $early_relapse
     inner join parts as p on l.episode_key = p.episode_key
     left join fct_weak_hearts as h on l.episode_key = h.episode_key and l.line_number = h.line_number
+    left join fct_early_changes as e on l.episode_key = e.episode_key
     where l.line_number = 1
 )
 
@@ -72,8 +75,17 @@ select
         when clock = 'unclear' then 'interval-unclear'
         when drug_ambiguous and has_trastuzumab and has_pertuzumab and not has_taxane and is_closed
             then 'conjugate-not-told-apart'
+        when
+            perhaps_progressed
+            and is_closed
+            and not (has_pertuzumab and (has_deruxtecan or (has_trastuzumab and has_taxane)))
+            then 'perhaps-progressed'
     end as missing_reason,
-    case when clock = 'unclear' then ['treatments.end_date'] else ['treatments.drug'] end as missing,
+    case missing_reason
+        when 'interval-unclear' then ['treatments.end_date']
+        when 'perhaps-progressed' then ['events.event_date']
+        else ['treatments.drug']
+    end as missing,
     case
         when has_trastuzumab and has_pertuzumab and has_taxane then 'thp'
         when has_deruxtecan and has_pertuzumab then 'deruxtecan-pertuzumab'

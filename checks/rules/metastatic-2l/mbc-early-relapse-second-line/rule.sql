@@ -142,6 +142,7 @@ judged as (
         greatest(p.tucatinib_day, p.trastuzumab_day, p.capecitabine_day) as tucatinib_day,
         d.deruxtecan_day,
         n.cns_date,
+        e.episode_key is not null and coalesce(r.progression_date >= r.due_date, true) as perhaps_progressed,
         b.first_brain_date is not null and coalesce(b.first_elsewhere_date > r.due_date, true) as brain_alone,
         coalesce(f.first_date <= r.due_date, false) as treated_locally,
         coalesce(f.first_date > r.due_date, true)
@@ -156,6 +157,7 @@ judged as (
     left join fct_spread_of_metastases as b on r.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as f on r.patient_key = f.patient_key
     left join fct_cns as n on r.patient_key = n.patient_key
+    left join fct_early_changes as e on r.episode_key = e.episode_key
     left join fct_weak_hearts as w on r.episode_key = w.episode_key and w.line_number = 1
     left join fct_lung_disease as i on r.patient_key = i.patient_key and r.start_date >= i.first_date
 )
@@ -188,10 +190,12 @@ select
         -- Where a table of local treatment is not linked, it may hold what excuses disease of the brain alone.
         when brain_alone and local_treatment_unseen and met is null and joined_date is null
             then 'local-treatment-unknown'
+        when perhaps_progressed and due_date <= observable_through and met is null and joined_date is null
+            then 'perhaps-progressed'
     end as missing_reason,
     case
         when missing_reason = 'interval-unclear' then ['treatments.end_date']
-        when missing_reason = 'line-uncertain' then ['events.event_date']
+        when missing_reason in ('line-uncertain', 'perhaps-progressed') then ['events.event_date']
         when missing_reason = 'conjugate-not-told-apart' then ['treatments.drug']
         when $radiotherapy_linked then ['surgeries']
         when $surgeries_linked then ['radiotherapy']

@@ -2,7 +2,9 @@
 -- covers: days this trastuzumab day covers until the next one. together: pertuzumab with trastuzumab close by.
 -- trastuzumab_in_sequence, pertuzumab_in_sequence: nothing but the name of a regimen that does not begin with it puts
 -- the drug on that day.
--- weekly: the next dose follows within days; or the previous one did and no three-weekly interval follows.
+-- weekly: the next single dose follows within days; or the previous one did and no three-weekly interval follows. The
+-- days unfolded from a course are never weekly.
+-- told_twice: a day unfolded from a course, close to a single dose: the course and the dose tell of one.
 create or replace table fct_antibody_days as
 with days as (
     select
@@ -18,6 +20,7 @@ with days as (
         coalesce(bool_and(in_sequence) filter (where ingredient = 'trastuzumab'), false) as trastuzumab_in_sequence,
         bool_and(in_sequence) filter (where ingredient = 'pertuzumab') as pertuzumab_in_sequence,
         bool_or(derived) as derived,
+        coalesce(bool_and(derived) filter (where ingredient = 'trastuzumab'), false) as trastuzumab_derived,
         bool_or(derived and ingredient = 'pertuzumab') as pertuzumab_derived,
         bool_or(not derived and ingredient = 'pertuzumab') as pertuzumab_single,
         bool_or(in_trial) as in_trial,
@@ -34,7 +37,8 @@ with days as (
 marked as (
     select
         *,
-        case when has_trastuzumab then dose_date end as trastuzumab_date
+        case when has_trastuzumab then dose_date end as trastuzumab_date,
+        case when has_trastuzumab and not trastuzumab_derived then dose_date end as single_date
     from days
 ),
 
@@ -42,7 +46,9 @@ neighboured as (
     select
         *,
         date_diff('day', lag(trastuzumab_date ignore nulls) over days_in_order, dose_date) as days_since,
-        date_diff('day', dose_date, lead(trastuzumab_date ignore nulls) over days_in_order) as days_until
+        date_diff('day', dose_date, lead(trastuzumab_date ignore nulls) over days_in_order) as days_until,
+        date_diff('day', lag(single_date ignore nulls) over days_in_order, dose_date) as single_since,
+        date_diff('day', dose_date, lead(single_date ignore nulls) over days_in_order) as single_until
     from marked
     window days_in_order as (partition by episode_key order by dose_date)
 ),
@@ -51,14 +57,17 @@ scheduled as (
     select
         *,
         has_trastuzumab
+        and not trastuzumab_derived
         and not is_sc
         and (
-            coalesce(days_until <= $weekly_interval_days, false)
+            coalesce(single_until <= $weekly_interval_days, false)
             or (
-                coalesce(days_since <= $weekly_interval_days, false)
-                and not coalesce(days_until between $three_weekly_least_days and $three_weekly_most_days, false)
+                coalesce(single_since <= $weekly_interval_days, false)
+                and not coalesce(single_until between $three_weekly_least_days and $three_weekly_most_days, false)
             )
-        ) as weekly
+        ) as weekly,
+        trastuzumab_derived
+        and coalesce(least(single_since, single_until) <= $weekly_interval_days, false) as told_twice
     from neighboured
 )
 
@@ -81,6 +90,7 @@ select
     s.pertuzumab_stop,
     s.days_since,
     s.weekly,
+    s.told_twice,
     cast(case
         when s.has_trastuzumab
             then least(

@@ -21,7 +21,7 @@ from twin_case import (
 from twin_ends import interruptions, other_ends, stopping_events
 from twin_facts import LATE
 from twin_holds import cardiac_stops, paused_days
-from twin_record import FAMILIES, RULES, after, between, days_in_sequence, read_topic
+from twin_record import FAMILIES, RULES, after, between, days_in_sequence, is_course, read_topic
 
 
 @rule(
@@ -56,7 +56,7 @@ def r17(context, episode):
         case.excluded.append("switched-to-conjugate")
 
     doses = [dose for dose in trastuzumab if dose.date <= end]
-    covered, three_weekly, weekly = covered_days(doses, end)
+    covered, three_weekly, _ = covered_days(doses, end)
     cycles = context.variant("R17", "target", "350-days") == "18-cycles"
     target, enough = (378, 18) if cycles else (350, 17)
     case.met = covered >= target or three_weekly >= enough
@@ -65,7 +65,7 @@ def r17(context, episode):
     unended = any(dose.open for dose in doses) or days_in_sequence(doses)
     if (unended or len(named) == 1) and not case.met:
         case.missing.append("no-end-date")
-    elif three_weekly + weekly < 2:
+    elif len({dose.date for dose in doses}) < 2:
         case.missing.append("single-dose")
 
     last = doses[-1].date
@@ -119,20 +119,30 @@ def r17_exceptions(context, episode, first, last, end):
 
 
 def covered_days(doses, end):
-    """(covered days, three-weekly doses, weekly doses) of trastuzumab up to the end day."""
+    """(covered days, three-weekly doses, weekly doses) of trastuzumab up to the end day.
+
+    Only single doses tell a weekly schedule; a course's day close to one of them is that dose.
+    """
     days = sorted({dose.date for dose in doses})
+    singles = sorted({dose.date for dose in doses if not is_course(dose)})
     never_weekly = {d.date for d in doses if d.row.get("route") == "sc" or d.drug.fixed}
     covered = three_weekly = weekly = 0
     for position, day in enumerate(days):
         following = days[position + 1] if position + 1 < len(days) else None
         gap = between(day, following) if following else None
-        behind = between(days[position - 1], day) if position else None
-        is_weekly = gap is not None and gap <= 10
-        if position and behind <= 10 and (gap is None or not 17 <= gap <= 28):
-            is_weekly = True
-        if day in never_weekly:
-            is_weekly = False
+        is_weekly = day in singles and day not in never_weekly and given_weekly(singles, day)
         length = 7 if is_weekly else 21
         covered += min(length, gap if gap is not None else length, between(day, end))
-        weekly, three_weekly = weekly + is_weekly, three_weekly + (not is_weekly)
+        told_twice = day not in singles and any(abs(between(day, one)) <= 10 for one in singles)
+        weekly, three_weekly = weekly + is_weekly, three_weekly + (not is_weekly and not told_twice)
     return covered, three_weekly, weekly
+
+
+def given_weekly(singles, day):
+    """Whether the single doses around one say so, or before it and none three weeks after it."""
+    position = singles.index(day)
+    ahead = between(day, singles[position + 1]) if position + 1 < len(singles) else None
+    behind = between(singles[position - 1], day) if position else None
+    if ahead is not None and ahead <= 10:
+        return True
+    return behind is not None and behind <= 10 and (ahead is None or not 17 <= ahead <= 28)

@@ -13,7 +13,7 @@ ladders as (
     select
         s.episode_key,
         count(*) filter (where a.has_trastuzumab) as dose_dates,
-        count(*) filter (where a.has_trastuzumab and not a.weekly) as three_weekly_doses,
+        count(*) filter (where a.has_trastuzumab and not a.weekly and not a.told_twice) as three_weekly_doses,
         sum(
             greatest(0, least(a.covers, date_diff('day', a.dose_date, s.first_trastuzumab_date + $max_span_days)))
         ) as covered_days,

@@ -100,7 +100,7 @@ antibodies as (
     select
         o.episode_key,
         min(a.dose_date) as first_trastuzumab_date,
-        count(*) filter (where a.dose_date > c.last_conjugate_date and not a.weekly)
+        count(*) filter (where a.dose_date > c.last_conjugate_date and not a.weekly and not a.told_twice)
         + count(*) filter (where a.dose_date > c.last_conjugate_date and a.weekly)
         * $weekly_days / $three_weekly_days as substituted_cycles
     from operated as o

@@ -86,6 +86,11 @@ inner join names as n on d.drug = n.drug
 inner join ingredients as i on d.ingredient = i.ingredient
 where i.is_her2 or i.is_cytotoxic or i.is_endocrine;
 
+-- told_treatments: the treatment rows, their reason for stopping as the contract spells it.
+create or replace temp view told_treatments as
+select * replace (replace(replace(lower(trim(stop_reason)), ' ', '-'), '_', '-') as stop_reason)
+from treatments;
+
 -- placed_treatments: the dated treatment rows, whatever the drug, each in the episode that it counts for.
 -- What names no tumour and was given long before the diagnosis counts for none: it treated something else.
 create or replace temp view placed_treatments as
@@ -105,7 +110,7 @@ select
     t.dose_unit,
     t.infusion_minutes,
     t.stop_reason
-from treatments as t
+from told_treatments as t
 inner join dose_places as p on t.patient_id = p.patient_id
 left join dose_days_moved as m on p.patient_key = m.patient_key and t.row_number = m.row_number
 left join dose_tumours as v on p.patient_key = v.patient_key and t.tumour_id = v.tumour_id
@@ -135,7 +140,7 @@ with placed as (
         t.infusion_minutes,
         t.intent,
         t.in_trial,
-        replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') as stop_reason,
+        t.stop_reason,
         r.via = 'regimen' as is_regimen,
         r.is_alone,
         r.is_pair,

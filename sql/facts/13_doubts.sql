@@ -102,13 +102,10 @@ select
     cast(null as date) as start_date,
     cast(null as date) as end_date,
     cast(null as integer) as episode_key
-from treatments as t
+from told_treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 inner join drug_names as d on t.drug = d.drug
-where
-    replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-') not in (
-        'completed', 'toxicity', 'progression', 'patient-refusal', 'death', 'other'
-    )
+where t.stop_reason not in ('completed', 'toxicity', 'progression', 'patient-refusal', 'death', 'other')
 union all
 select
     c.patient_key,
@@ -121,14 +118,13 @@ select
         when
             s.patient_key is null
             and not coalesce(t.trial, false)
-            and coalesce(replace(replace(lower(trim(t.stop_reason)), ' ', '-'), '_', '-'), '')
-            not in ('progression', 'death')
+            and coalesce(t.stop_reason not in ('progression', 'death'), true)
             then v.ingredient
     end as ingredient,
     cast(null as date) as start_date,
     cast(null as date) as end_date,
     cast(null as integer) as episode_key
-from treatments as t
+from told_treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 left join vague_drugs as v on t.drug = v.drug
 left join differing_samples as s on c.patient_key = s.patient_key

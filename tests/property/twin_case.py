@@ -5,7 +5,7 @@ from datetime import date
 
 import twin_facts as facts
 from twin_facts import LATE, NEGATIVE
-from twin_record import FAMILIES, RULES, STREAMS, SYSTEMIC, after, between, read_topic
+from twin_record import FAMILIES, RULES, STREAMS, SYSTEMIC, after, between, read_topic, stopped_for
 
 ADJUVANT_TRASTUZUMAB = {
     "US": date(2006, 11, 16),
@@ -234,16 +234,6 @@ def in_trial(episode, first, last, *names):
     )
 
 
-def vague_systemic(drug):
-    """Whether a drug that is known is systemic treatment of cancer, or may be."""
-    return drug is None or bool(drug.ingredients & SYSTEMIC)
-
-
-def stopped_for(row):
-    """The reason for stopping, however it is spelled."""
-    return (row.get("stop_reason") or "").strip().lower().replace(" ", "-").replace("_", "-")
-
-
 def doubts(context, episode, rule, needs, window, opened):
     """What keeps a would-be failure from being believed.
 
@@ -267,7 +257,7 @@ def doubts(context, episode, rule, needs, window, opened):
             vague = drug is None or drug.ingredients & (SYSTEMIC if differ else needed)
             # in a trial, or stopped for progression or death, it may excuse whatever the drug
             telling = row.get("trial") is True
-            telling |= vague_systemic(drug) and stopped_for(row) in ("progression", "death")
+            telling |= is_systemic(row, context) and stopped_for(row) in ("progression", "death")
             if needed and (vague or telling):
                 found.append("undated-row")
         elif drug is None and window and overlaps(row, window):

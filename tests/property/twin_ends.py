@@ -5,7 +5,7 @@ from datetime import date
 import twin_facts as facts
 from twin_case import PALLIATIVE, TRACE, is_systemic
 from twin_facts import LATE
-from twin_record import after
+from twin_record import after, stopped_for
 
 
 def interruptions(context, episode, anchor, due, before=LATE):
@@ -79,7 +79,7 @@ def stops_for_spread(context, episode):
         row.get("end_date") or row["start_date"]
         for row in episode.rows
         if row.get("start_date")
-        and row.get("stop_reason") in ("progression", "death")
+        and stopped_for(row) in ("progression", "death")
         and is_systemic(row, context)
     ]
     return [day for day in last if day < episode.metastatic_date]

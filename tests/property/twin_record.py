@@ -140,6 +140,11 @@ def is_course(dose):
     return kind == "course" or (kind is None and end is not None and end > row["start_date"])
 
 
+def stopped_for(row):
+    """The reason for stopping, however it is spelled."""
+    return (row.get("stop_reason") or "").strip().lower().replace(" ", "-").replace("_", "-")
+
+
 def is_pair(dose):
     return dose.drug.ingredients == {"trastuzumab", "pertuzumab"}
 

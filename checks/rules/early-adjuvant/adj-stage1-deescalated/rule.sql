@@ -62,7 +62,7 @@ treated as (
         c.paclitaxel_not_counted as not_counted,
         c.paclitaxel,
         c.paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_enough,
-        x.episode_key is not null or coalesce(c.beside, false) as has_other_tumour,
+        x.episode_key is not null or c.beside as has_other_tumour,
         least(h.first_her2_date, c.first_date) as decision_date,
         c.series_end + $open_course_days as closed_date
     from operated as o

@@ -9,7 +9,8 @@ with spaced as (
         not d.moved
         and d.days_since > $weekly_gap_days
         and d.days_since <= $course_end_days
-        -- What no schedule can call a gap, most days by far, is left out before the day before is looked up.
+        -- What no schedule can call a gap, most days by far, is left out before the day before is looked up: what is
+        -- left and shorter than a gap in three-weekly treatment follows on a weekly interval.
         and d.form <> 'sc'
         and (
             d.days_since > $three_weekly_most_days
@@ -27,14 +28,13 @@ paired as (
         b.stop_reason as previous_stop,
         b.in_sequence as previous_in_sequence,
         coalesce(
-            s.days_before <= $weekly_interval_days
-            and cast(
+            cast(
                 least(
                     abs(b.mg_kg / $trastuzumab_weekly_maintenance - 1), abs(b.mg_kg / $trastuzumab_weekly_loading - 1)
                 ) as float
             ) <= cast($rounding_share as float),
             false
-        ) as after_weekly_dose
+        ) as after_weekly_amount
     from spaced as s
     inner join fct_antibody_dose_days as b
         on s.patient_key = b.patient_key and s.ingredient = b.ingredient and s.previous_date = b.dose_date
@@ -65,7 +65,7 @@ gaps as (
         and case
             when p.ingredient = 'pertuzumab' then p.days_since >= $pertuzumab_gap_days
             when p.form = 'fixed' or p.previous_form = 'fixed' then p.days_since >= $pertuzumab_gap_days
-            else p.after_weekly_dose or p.days_since > $three_weekly_most_days
+            else p.after_weekly_amount or p.days_since > $three_weekly_most_days
         end
 ),
 

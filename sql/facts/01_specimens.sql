@@ -1,5 +1,6 @@
 -- fct_specimens: one row a sample, all its assays read together, by the HER2 definition in force on each test date.
 -- result: positive, equivocal, negative, or null where no HER2 assay was made. In-situ samples are left out.
+-- dated_by_report: only the day of a report is on record; the sample was taken on it or before.
 create or replace table fct_specimens as
 with dated as (
     select
@@ -69,6 +70,7 @@ gathered as (
         tumour_id,
         specimen_date,
         specimen_site,
+        bool_and(dated_by_report) as dated_by_report,
         max(ihc) as ihc,
         max(test_date) as last_test_date,
         min(test_date) filter (where ihc = 3 or ish_result = 'positive') as positive_date,
@@ -89,6 +91,7 @@ select
     g.tumour_id,
     g.specimen_date,
     g.specimen_site,
+    g.dated_by_report,
     case g.ihc when 0 then '0' when 1 then '1+' when 2 then '2+' when 3 then '3+' end as ihc,
     g.ish_positive,
     g.ish_negative,

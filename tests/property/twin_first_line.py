@@ -77,8 +77,8 @@ def r02(context, episode):
     results, unclear, undated = [], False, False
     for rows in specimens(episode):
         taken, result = facts.specimen_day(rows[0]), facts.specimen_result(rows)
-        late = result and taken and taken > case.due and not rows[0].get("specimen_date")
-        undated |= bool(late and rows[0].get("specimen_site") in ("metastasis", "node"))
+        late = result and taken and taken > case.due
+        undated |= bool(late and not any(row.get("specimen_date") for row in rows))
         if not (result and taken and after(spread, -60) <= taken <= case.due):
             continue
         if rows[0].get("specimen_site") in ("metastasis", "node"):

@@ -39,6 +39,8 @@ samples as (
         s.specimen_site <> 'primary' as of_metastasis,
         s.result,
         s.specimen_date between r.metastatic_date - $before_days and r.due_date as in_window,
+        -- Reported after the window, and taken nobody knows when.
+        s.dated_by_report and s.specimen_date > r.due_date as reported_later,
         cast(s.specimen_date as varchar) || ' ' || s.specimen_site || ': ' || s.result as described
     from recurred as r
     inner join fct_episodes as e on r.episode_key = e.episode_key
@@ -53,24 +55,11 @@ tested as (
         bool_or(in_window and of_metastasis and result = 'positive') as positive,
         bool_or(in_window and of_metastasis and result = 'equivocal') as equivocal,
         bool_or(in_window and not of_metastasis) as site_unclear,
+        bool_or(reported_later) as reported_later,
         list_sort(list(described)) as specimens,
         coalesce(list_sort(list(described) filter (where in_window)), []) as in_window
     from samples
     group by episode_key
-),
-
--- Samples of a metastasis that were reported after the window, and taken nobody knows when.
-reported_later as (
-    select distinct r.episode_key
-    from recurred as r
-    inner join fct_episodes as e on r.episode_key = e.episode_key
-    inner join stg_receptor_tests as s on e.patient_key = s.patient_key and e.tumour_id = s.tumour_id
-    where
-        s.dated_by_report
-        and s.invasive
-        and s.specimen_site <> 'primary'
-        and s.test_date > r.due_date
-        and (s.ihc is not null or s.ish is not null or s.ratio is not null or s.copies is not null)
 ),
 
 judged as (
@@ -82,14 +71,13 @@ judged as (
         t.positive,
         t.equivocal,
         coalesce(t.site_unclear, false) as site_unclear,
-        l.episode_key is not null as reported_later,
+        t.reported_later,
         t.specimens,
         t.in_window
     from recurred as r
     left join sites as s on r.episode_key = s.episode_key
     left join reasons as x on r.episode_key = x.episode_key
     left join tested as t on r.episode_key = t.episode_key
-    left join reported_later as l on r.episode_key = l.episode_key
 )
 
 select

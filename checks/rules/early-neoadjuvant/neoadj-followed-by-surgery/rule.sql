@@ -85,10 +85,11 @@ complications as (
 ),
 
 -- Operated on in time, but recorded for another tumour of the same breast, or for one that may be HER2-positive too.
+-- Its own operation in time is among them and leaves nothing open.
 operated_beside as (
     select distinct j.episode_key
     from judged as j
-    inner join fct_tumours as o on j.episode_key = o.episode_key and j.tumour_id <> o.tumour_id
+    inner join fct_tumours as o on j.episode_key = o.episode_key
     where
         o.first_surgery_date > j.first_her2_date
         and o.first_surgery_date <= j.outer_limit
@@ -133,10 +134,10 @@ select
         when last_dose_unknown and coalesce(days_to_surgery > $tolerance_days, true) then 'no-end-date'
     end as missing_reason,
     case
-        when surgery_unclear and unclear_columns is not null then unclear_columns
-        when surgery_unclear and operated_beside then ['surgeries.tumour_id']
-        when surgery_unclear then ['surgeries.surgery_date']
-        else ['treatments.end_date']
+        when missing_reason = 'no-end-date' then ['treatments.end_date']
+        when unclear_columns is not null then unclear_columns
+        when operated_beside then ['surgeries.tumour_id']
+        else ['surgeries.surgery_date']
     end as missing,
     case
         when days_to_surgery <= $due_days then 'on-time'

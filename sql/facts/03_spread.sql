@@ -1,18 +1,50 @@
 -- fct_spread: one row a tumour: was it metastatic at diagnosis, and when did it recur or spread.
 -- m_status: m0, m1 or unknown, m1 for every tumour of an episode as soon as one is.
 -- m_certainty low where M was not recorded and T and N were; what M says unreadably is unknown, whatever T and N are.
+-- known_date: where the day of diagnosis is missing, that of the first sample of the primary or operation instead.
+-- What came back did so afterwards, and a metastasis close to that day may have been there at diagnosis.
 create or replace table fct_spread as
-with spread_events as (
+with first_records as (
+    select
+        t.patient_key,
+        t.tumour_id,
+        s.surgery_date as record_date
+    from stg_tumours as t
+    inner join stg_surgeries as s on t.patient_key = s.patient_key and t.tumour_id = s.tumour_id
+    where t.diagnosis_date is null
+    union all
+    select
+        t.patient_key,
+        t.tumour_id,
+        s.specimen_date as record_date
+    from stg_tumours as t
+    inner join fct_specimens as s on t.patient_key = s.patient_key and t.tumour_id = s.tumour_id
+    where t.diagnosis_date is null and s.specimen_site = 'primary'
+),
+
+known_by as (
+    select
+        patient_key,
+        tumour_id,
+        min(record_date) as known_date
+    from first_records
+    group by
+        patient_key,
+        tumour_id
+),
+
+spread_events as (
     select
         f.patient_key,
         f.tumour_id,
         min(e.event_date) filter (where e.event = 'distant_metastasis') as distant_date,
         min(e.event_date) filter (
             where e.event in ('local_recurrence', 'regional_recurrence', 'distant_metastasis')
-            and e.event_date > f.diagnosis_date
+            and e.event_date > coalesce(f.diagnosis_date, k.known_date)
         ) as recurrence_date
     from fct_episodes as f
     inner join stg_events as e on f.patient_key = e.patient_key
+    left join known_by as k on f.patient_key = k.patient_key and f.tumour_id = k.tumour_id
     left join fct_episodes as o on e.patient_key = o.patient_key and e.tumour_id = o.tumour_id
     where
         e.event in ('local_recurrence', 'regional_recurrence', 'distant_metastasis')
@@ -28,11 +60,13 @@ staged as (
         t.tumour_id,
         f.episode_key,
         t.diagnosis_date,
+        k.known_date,
         e.distant_date,
         e.recurrence_date,
         case
             when t.clinical_m = '1' then 'm1'
             when date_diff('day', t.diagnosis_date, e.distant_date) <= $distant_at_diagnosis_days then 'm1'
+            when date_diff('day', k.known_date, e.distant_date) <= $distant_at_diagnosis_days then 'unknown'
             when t.clinical_m = '0' then 'm0'
             when t.m_unreadable then 'unknown'
             when
@@ -44,6 +78,7 @@ staged as (
     from stg_tumours as t
     inner join fct_episodes as f on t.patient_key = f.patient_key and t.tumour_id = f.tumour_id
     left join spread_events as e on t.patient_key = e.patient_key and t.tumour_id = e.tumour_id
+    left join known_by as k on t.patient_key = k.patient_key and t.tumour_id = k.tumour_id
 ),
 
 episodes as (
@@ -59,6 +94,7 @@ select
     s.tumour_id,
     case when e.episode_m1 then 'm1' else s.m_status end as m_status,
     s.m_certainty,
+    s.known_date,
     s.recurrence_date,
     case
         when e.episode_m1 then coalesce(s.diagnosis_date, date '0001-01-01')

@@ -14,12 +14,13 @@ group by
     patient_key,
     row_number;
 
--- episode_starts: when an episode begins, and from when on it is metastatic.
+-- episode_starts: when an episode begins, or by when it was known, and from when on it is metastatic.
 create or replace temp table episode_starts as
 select
     f.patient_key,
     f.episode_key,
     min(f.diagnosis_date) as diagnosis_date,
+    min(s.known_date) as known_date,
     min(s.metastatic_date) as metastatic_date
 from fct_episodes as f
 inner join fct_spread as s on f.patient_key = s.patient_key and f.tumour_id = s.tumour_id

@@ -50,6 +50,20 @@ several_tumours as (
     select distinct patient_key
     from stg_tumours
     where tumour_count > 1
+),
+
+operated_first as (
+    select distinct patient_key
+    from fct_tumours
+    where pathway = 'surgery-first'
+),
+
+several_cancers as (
+    select patient_key
+    from fct_tumours
+    where invasive
+    group by patient_key
+    having count(*) > 1
 )
 
 select
@@ -113,10 +127,12 @@ select
     t.row_number,
     'start_date' as column_name,
     'undated-row' as reason,
-    -- A trial, or a stop for progression or death, may excuse whatever the drug.
+    -- A trial, or a stop for progression or death, may excuse whatever the drug; and what was given before surgery
+    -- shows that surgery did not come first.
     case
         when
             s.patient_key is null
+            and (o.patient_key is null or t.intent is distinct from 'neoadjuvant')
             and not coalesce(t.trial, false)
             and coalesce(t.stop_reason not in ('progression', 'death'), true)
             then v.ingredient
@@ -128,6 +144,7 @@ from told_treatments as t
 inner join cases as c on t.patient_id = c.patient_id
 left join vague_drugs as v on t.drug = v.drug
 left join differing_samples as s on c.patient_key = s.patient_key
+left join operated_first as o on c.patient_key = o.patient_key
 where t.start_date is null and (t.drug is null or v.drug is not null or t.trial)
 union all
 select
@@ -225,6 +242,22 @@ select
 from events as e
 inner join cases as c on e.patient_id = c.patient_id
 where e.event_date is null or e.event is null
+union all
+-- Of several cancers which came first, and so what was given for which, is not told without the days of all of them.
+select
+    t.patient_key,
+    'tumours' as table_name,
+    r.row_number,
+    'diagnosis_date' as column_name,
+    'undated-row' as reason,
+    cast(null as varchar) as ingredient,
+    cast(null as date) as start_date,
+    cast(null as date) as end_date,
+    cast(null as integer) as episode_key
+from fct_tumours as t
+inner join tumours as r on t.tumour_id = r.tumour_id
+inner join several_cancers as m on t.patient_key = m.patient_key
+where t.invasive and t.diagnosis_date is null
 union all
 select
     t.patient_key,

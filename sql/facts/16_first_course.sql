@@ -1,10 +1,11 @@
--- fct_first_course: one row an episode: its diagnosis, the day on which the disease came back, and the day on which its
--- first course of treatment ends because it came back or another primary came up (null where neither did).
+-- fct_first_course: one row an episode: its diagnosis (or by when it was known), the day on which the disease came
+-- back, and the day on which its first course of treatment ends because it came back or another primary came up
+-- (null where neither did).
 create or replace table fct_first_course as
 select
     s.patient_key,
     s.episode_key,
-    s.diagnosis_date,
+    coalesce(s.diagnosis_date, s.known_date) as diagnosis_date,
     min(i.event_date) filter (where i.kind = 'recurrence') as recurrence_date,
     min(i.event_date) as end_date
 from episode_starts as s
@@ -16,7 +17,8 @@ left join fct_interruptions as i
 group by
     s.patient_key,
     s.episode_key,
-    s.diagnosis_date;
+    s.diagnosis_date,
+    s.known_date;
 
 -- fct_first_course_chemotherapy: one row a cytotoxic day of one drug in the first course of an episode: begun in time,
 -- and without a long pause since. Methotrexate is of CMF, or treats a rheumatic disease.

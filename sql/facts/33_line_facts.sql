@@ -64,7 +64,10 @@ negative_nodes as (
         n.specimen_site = 'node'
         and n.result = 'negative'
         and n.specimen_date
-        > m.metastatic_date + case when m.disease = 'de-novo' then $distant_at_diagnosis_days else -1 end
+        > coalesce(
+            m.metastatic_date + case when m.disease = 'de-novo' then $distant_at_diagnosis_days else -1 end,
+            date '0001-01-01'
+        )
         and n.specimen_date <= l.start_date + $line_join_days
     group by
         l.episode_key,

@@ -152,3 +152,45 @@ select
     + extract(month from recurrence_date) - extract(month from since_date)
     - case when extract(day from recurrence_date) < extract(day from since_date) then 1 else 0 end as months
 from since;
+
+-- fct_undated_line_starts: one row an episode, all of whose drugs of the first line's first day stand in a row without
+-- its day as well, and which came back metastatic (they may have begun before, for early disease, and run on; what is
+-- recorded as palliative did not) or where a metastasis is dated in the line's first weeks (after an earlier dose it
+-- would be progression, and no staging).
+create or replace table fct_undated_line_starts as
+with undated as (
+    select distinct
+        c.patient_key,
+        d.ingredient
+    from treatments as t
+    inner join cases as c on t.patient_id = c.patient_id
+    inner join dose_drugs as d on t.drug = d.drug
+    where t.start_date is null
+),
+
+staged as (
+    select distinct f.episode_key
+    from first_lines as f
+    inner join fct_interruptions as i on f.episode_key = i.episode_key
+    where
+        i.kind = 'recurrence'
+        and i.event_date > f.start_date
+        and i.event_date <= f.start_date + $line_join_days
+)
+
+select
+    f.patient_key,
+    f.episode_key
+from first_lines as f
+inner join metastatic_episodes as m on f.episode_key = m.episode_key
+inner join drug_courses as c on f.episode_key = c.episode_key and f.start_date = c.opening_date
+inner join metastatic_doses as d
+    on c.episode_key = d.episode_key and c.ingredient = d.ingredient and c.opening_date = d.dose_date
+left join undated as u on f.patient_key = u.patient_key and c.ingredient = u.ingredient
+left join staged as s on f.episode_key = s.episode_key
+group by
+    f.patient_key,
+    f.episode_key
+having
+    bool_and(u.ingredient is not null)
+    and (bool_and(s.episode_key is not null) or not bool_or(m.de_novo or d.palliative));

@@ -8,7 +8,8 @@ select
     case
         when v.excluded is not null then v.excluded
         when v.decision_date < coalesce(e.since, date '9999-12-31') then 'not-in-force'
-    end as not_applicable
+    end as not_applicable,
+    coalesce(v.perhaps_decided_from < e.since, false) as perhaps_not_in_force
 from verdict_inputs as v
 left join rule_editions as e on coalesce(v.edition, 'default') = e.edition;
 
@@ -196,6 +197,7 @@ decided as (
             when settled_after > observable_through then 'pending'
             when unlinked_stream is not null then 'not_evaluable'
             when transfer_in_date > observed_from then 'not_evaluable'
+            when perhaps_not_in_force then 'not_evaluable'
             when doubt is not null then 'not_evaluable'
             else 'non_conformant'
         end as verdict
@@ -230,6 +232,7 @@ select
                     when missing_reason is not null then missing_reason
                     when unlinked_stream is not null then 'stream-not-linked'
                     when transfer_in_date > observed_from then 'transferred-in'
+                    when perhaps_not_in_force then 'undated-row'
                     else doubt
                 end
         else failed
@@ -239,6 +242,7 @@ select
         when missing_reason is not null then missing
         when unlinked_stream is not null then [unlinked_stream]
         when transfer_in_date > observed_from then ['patients.transfer_in_date']
+        when perhaps_not_in_force then ['treatments.start_date']
         else [doubt_table || '.' || doubt_column]
     end as missing,
     case

@@ -140,6 +140,8 @@ class Maker(Care, AfterCare, Metastatic, Safety, Record, Heart, Dosing):
         if self.chance(0.12):
             offset = self.days(0, 200, 183) if self.chance(0.7) else self.rng.randint(250, 2500)
             made.append(self.tumour(f"P{number}-2", after(diagnosis, offset)))
+            if self.chance(0.1):
+                self.pick(*made)["diagnosis_date"] = None
         elif self.chance(0.008):
             made[0]["diagnosis_date"] = None
         return made

@@ -113,11 +113,17 @@ def first_course_end(episode):
     return min([first_course_recurrence(episode), *seconds])
 
 
+def known_start(episode):
+    """The episode's diagnosis, or where its day is lost the first record of it."""
+    records = [facts.known_by(episode, tumour) for tumour in episode.tumours]
+    return episode.first_diagnosis or min(filter(None, records), default=None)
+
+
 def first_course_chemotherapy(episode):
     """Cytotoxic doses of the first course: begun within a year of the episode's diagnosis, without
     a pause of over 183 days, before a recurrence or second primary; no methotrexate without
     cyclophosphamide or fluorouracil within 14 days of it."""
-    start, end = episode.first_diagnosis, first_course_end(episode)
+    start, end = known_start(episode), first_course_end(episode)
     given = episode.curative("chemotherapy")
     partners = [d.date for d in given if d.drug.ingredients & {"cyclophosphamide", "fluorouracil"}]
     doses = [

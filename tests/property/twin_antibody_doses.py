@@ -88,7 +88,9 @@ def r20(context, episode):
         topics = {"trastuzumab", "her2-antibody", "her2"}
         case.exceptions += documented(context, episode, "R20", topics) if case.failure else []
         window = (date.min, days[-1].date)
-        case.doubts = doubts(context, episode, "R20", ["trastuzumab"], window, days[0].date)
+        case.doubts = doubts(
+            context, episode, "R20", ["trastuzumab", "pertuzumab"], window, days[0].date
+        )
     return [case for case, _ in cases]
 
 

@@ -247,11 +247,13 @@ def r25_course(context, episode, days, number):
     counted = [day for day in heart if day >= after(first, -LOOK_BACK)]
     too_long, opened, certain = False, first, False
     sure = next((d.date for d in days if not d.in_sequence), None)
+    perhaps = perhaps_begun(context, first)
     for day in days[1:]:
         if day.metastatic and day.date > after(first, 730):
             continue
+        too_late = day.metastatic and perhaps and day.date > after(perhaps, 730)
         clock = max((seen for seen in counted if seen < day.date), default=first)
-        if between(clock, day.date) > limit and sure and not day.in_sequence:
+        if between(clock, day.date) > limit and sure and not (day.in_sequence or too_late):
             seen = [one for one in counted if one < day.date]
             certain |= sure == first or bool(seen and clock >= after(sure, -LOOK_BACK))
         if between(clock, day.date) > limit and not too_long:
@@ -276,5 +278,23 @@ def r25_course(context, episode, days, number):
     case.closed = not case.open
     case.failure = "interval-too-long"
     case.exceptions += documented(context, episode, "R25", {"lvef"}) if too_long else []
-    case.doubts = doubts(context, episode, "R25", [], None, opened)
+    seen_from = min(opened, perhaps or opened) if opened <= first else opened
+    case.doubts = doubts(context, episode, "R25", [], None, seen_from)
+    if perhaps and not context.in_force("R25", perhaps):
+        case.doubts.append("undated-row")
     return case
+
+
+def perhaps_begun(context, first):
+    """The earliest day on which a course can have begun with a dose that nobody dated, or None."""
+    watched = FAMILIES[ANTIBODY] | FAMILIES[CONJUGATE]
+    undated = [
+        row
+        for row in context.patient.treatments
+        if row.get("start_date") is None
+        and (drug := context.drugs.get(row.get("drug")))
+        and drug.ingredients & watched
+    ]
+    if any(row.get("record_kind") == "course" for row in undated):
+        return date.min
+    return after(first, -90 * len(undated)) if undated else None

@@ -258,6 +258,9 @@ def doubts(context, episode, rule, needs, window, opened):
             # in a trial, or stopped for progression or death, it may excuse whatever the drug
             telling = row.get("trial") is True
             telling |= is_systemic(row, context) and stopped_for(row) in ("progression", "death")
+            # given before surgery, it shows that surgery did not come first
+            first = row.get("intent") == "neoadjuvant" and operated_first(context)
+            telling |= is_systemic(row, context) and first
             if needed and (vague or telling):
                 found.append("undated-row")
         elif drug is None and window and overlaps(row, window):
@@ -283,6 +286,8 @@ def doubts(context, episode, rule, needs, window, opened):
         found.append("unspecified-surgery")
     if any(row.get("surgery_date") is None for row in patient.surgeries):
         found.append("undated-row")
+    if order_of_cancers_lost(context):
+        found.append("undated-row")
     if "cardiac_assessments" in reads and any(
         r.get("assessment_date") is None for r in patient.cardiac_assessments
     ):
@@ -299,6 +304,26 @@ def doubts(context, episode, rule, needs, window, opened):
     order += ["unrecognised-drug", "unrecorded-neoadjuvant", "unspecified-surgery", "zero-dose"]
     order += ["transferred-in"]
     return sorted(found, key=order.index)
+
+
+def order_of_cancers_lost(context):
+    """Whether the patient had several cancers, and one of them on a day that is not recorded."""
+    cancers = [
+        tumour
+        for episode in facts.episodes(context.patient, context.drugs)
+        for tumour in episode.tumours
+        if facts.is_invasive(episode, tumour)
+    ]
+    return len(cancers) > 1 and any(not tumour.get("diagnosis_date") for tumour in cancers)
+
+
+def operated_first(context):
+    """Whether some tumour of the patient was operated on before any systemic treatment."""
+    return any(
+        facts.pathway(episode, tumour).startswith("surgery-first")
+        for episode in facts.episodes(context.patient, context.drugs)
+        for tumour in episode.tumours
+    )
 
 
 def treated_before_unrecorded(episode):
@@ -378,6 +403,14 @@ def named_once(episode, doses):
         dose.date for dose in episode.curative("trastuzumab", "pertuzumab") if dose.drug.regimen
     }
     return len(named & {dose.date for dose in doses}) == 1
+
+
+def undated(context, *names):
+    """Whether a row of one of the drugs or families has no day."""
+    wanted = set().union(*(FAMILIES.get(name, {name}) for name in names))
+    rows = [row for row in context.patient.treatments if row.get("start_date") is None]
+    drugs = [context.drugs.get(row.get("drug")) for row in rows]
+    return any(drug and drug.ingredients & wanted for drug in drugs)
 
 
 def is_systemic(row, context):

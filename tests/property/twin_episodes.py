@@ -15,7 +15,7 @@ from twin_staging import (
     read_t,
     stage_by_pathway,
 )
-from twin_surgery import LATE, pathway, tumour_of
+from twin_surgery import LATE, known_by, pathway, tumour_of
 
 
 @dataclass
@@ -68,14 +68,12 @@ class Episode:
 
 
 def group_tumours(tumours):
-    """The tumours in episodes, in order of diagnosis (undated ones in the first)."""
+    """The tumours in episodes, in order of diagnosis (undated ones in the last)."""
     groups = []
     for tumour in sorted(tumours, key=lambda t: (t.get("diagnosis_date") or LATE, t["tumour_id"])):
         day = tumour.get("diagnosis_date")
         start = groups[-1][0].get("diagnosis_date") if groups else None
-        if day is None and groups:
-            groups[0].append(tumour)
-        elif day and start and between(start, day) <= 183:
+        if groups and (day is None or (start and between(start, day) <= 183)):
             groups[-1].append(tumour)
         else:
             groups.append([tumour])
@@ -218,6 +216,9 @@ def m_status(episode, tumour):
         return "M1"
     t_known = read_t(tumour.get("clinical_t")) or read_t(tumour.get("pathological_t"))
     n_known = read_n(tumour.get("clinical_n")) or pathological_n(tumour)
+    known = known_by(episode, tumour)
+    if known and any(day <= after(known, 120) for day in episode.days_of("distant_metastasis")):
+        return None  # the day of diagnosis is lost: there at diagnosis, or a little later
     text = (tumour.get("clinical_m") or "MX").upper()
     assumed = "M0" if t_known and n_known and text.endswith("X") else None
     return read_m(tumour) or assumed

@@ -4,7 +4,7 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import Case, documented, doubts, not_invasive, rule
+from twin_case import Case, documented, doubts, not_invasive, rule, undated
 from twin_metastatic import (
     HER2_TOPICS,
     JOIN,
@@ -74,11 +74,11 @@ def r02(context, episode):
         if not context.linked(table):
             case.missing.append("stream-not-linked")
 
-    results, unclear, undated = [], False, False
+    results, unclear, late_report = [], False, False
     for rows in specimens(episode):
         taken, result = facts.specimen_day(rows[0]), facts.specimen_result(rows)
         late = result and taken and taken > case.due
-        undated |= bool(late and not any(row.get("specimen_date") for row in rows))
+        late_report |= bool(late and not any(row.get("specimen_date") for row in rows))
         if not (result and taken and after(spread, -60) <= taken <= case.due):
             continue
         if rows[0].get("specimen_site") in ("metastasis", "node"):
@@ -90,8 +90,11 @@ def r02(context, episode):
         case.excluded.append("out-of-reach")
     if unclear and not results:
         case.missing.append("specimen-site-unclear")
-    elif undated and not results:
+    elif late_report and not results:
         case.missing.append("specimen-date-unclear")
+    unsure = lines.first_start_unsure(context, episode)
+    if unsure and not results and case.due <= context.observable:
+        case.missing.append("line-start-undated")
     case.exceptions = reasons + interruptions_of_death(context, spread, case.due)
     case.doubts = doubts(context, episode, "R02", [], None, after(spread, -60))
     case.failure = "not-retested"
@@ -144,6 +147,9 @@ def r36(context, episode):
     case.met = bool(given and given <= case.due)
     if local_treatment_unseen(context, case, episode):
         case.missing.append("local-treatment-unknown")
+    unsure = lines.first_start_unsure(context, episode)
+    if unsure and not case.met and case.due <= context.observable:
+        case.missing.append("line-start-undated")
     case.exceptions = documented(context, episode, "R36", HER2_TOPICS | {RULES["R44"]})
     if first.in_trial:
         case.exceptions.append("trial")
@@ -152,7 +158,12 @@ def r36(context, episode):
     if brain_alone_treated_locally(context, episode, case.due):
         case.exceptions.append("cns-only-local")
     case.exceptions += interrupted(context, episode, first, case.due)
-    case.doubts = doubts(context, episode, "R36", ["her2"], (spread, case.due), spread)
+    opened = episode.metastatic_date
+    case.doubts = doubts(context, episode, "R36", ["her2"], (opened, case.due), opened)
+    if undated(context, "her2", "chemotherapy", "endocrine") and not context.in_force(
+        "R36", opened
+    ):
+        case.doubts.append("undated-row")  # it may have been the first dose
     case.failure = "her2-too-late" if given else "her2-not-recorded"
     return [case]
 

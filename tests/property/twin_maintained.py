@@ -132,7 +132,7 @@ def r38(context, episode):
     if death and death <= after(last, 42):
         case.exceptions.append("death-before-due")
     topics = {"chemotherapy", "taxane", *FAMILIES["chemotherapy"]}
-    since = min(line.start, known_from(episode) or line.start)
+    since = min(line.start, known_from(episode))
     case.exceptions += documented(context, episode, "R38", topics)
     case.doubts = doubts(
         context, episode, "R38", ["chemotherapy"], (since, settled_on), known_from(episode)
@@ -142,8 +142,8 @@ def r38(context, episode):
 
 
 def known_from(episode):
-    """The day from which care for metastatic disease would be on record, or None."""
-    return episode.metastatic_date if episode.metastatic_date > date.min else None
+    """The day from which care for metastatic disease would be on record."""
+    return episode.metastatic_date
 
 
 @rule("R39", since=TRASTUZUMAB, accepts=REASONS, gate=0.2)

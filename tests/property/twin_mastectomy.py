@@ -95,7 +95,7 @@ def r32_tumour(context, episode, tumour):
     if not context.linked("treatments"):  # treatment before surgery would move the window
         case.doubts = ["stream-not-linked"]
         return case
-    case.doubts = doubts(context, episode, "R32", [], None, diagnosis or anchor)
+    case.doubts = doubts(context, episode, "R32", [], None, diagnosis or date.min)
     return case
 
 

@@ -10,6 +10,7 @@ from twin_aftercare import (
     first_course_end,
     first_course_recurrence,
     indicated,
+    known_start,
     local_radiotherapy,
     same_side,
 )
@@ -75,6 +76,8 @@ def r30(context, episode):
     end = first_course_end(episode)
     limit = first_course_recurrence(episode)
     rows = [r for r in local_radiotherapy(context, episode, tumour) if r["start_date"] < limit]
+    known = tumour.get("diagnosis_date") or known_start(episode) or date.min
+    rows = [row for row in rows if row["start_date"] >= known]
     rows = [row for row in rows if row.get("target")] or rows  # a known target decides
     start = rows[0]["start_date"] if rows else None
     case.decision = start or last

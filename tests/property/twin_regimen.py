@@ -17,6 +17,7 @@ from twin_case import (
     rule,
     status_reasons,
     stops,
+    undated,
 )
 from twin_chemotherapy import equivalents, weights
 from twin_ends import interruptions, other_ends, stopping_events
@@ -78,6 +79,8 @@ def r15(context, episode):
     case.exceptions += other_ends(context, episode, case.decision, case.due, second=False)
     opened = tumour.get("diagnosis_date") or date.min
     case.doubts = doubts(context, episode, "R15", [CYTOTOXIC], (date.min, case.due), opened)
+    if undated(context, "trastuzumab") and not context.in_force("R15", surgery):
+        case.doubts.append("undated-row")  # it may have been the first dose
     return [case]
 
 

@@ -201,7 +201,7 @@ def judge(context, episode, case, gaps, own, metastatic):
         topics = {"her2-antibody", "her2"} | (unloaded if len(unloaded) == 1 else set())
         case.exceptions += documented(context, episode, "R18", topics)
     window = (before.date, after(gaps[-1][2].date, 28))
-    case.doubts = doubts(context, episode, "R18", list(DRUGS), window, before.date)
+    case.doubts = doubts(context, episode, "R18", ["her2"], window, before.date)
 
 
 def uncertain(days, earlier, later):

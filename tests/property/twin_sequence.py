@@ -81,18 +81,20 @@ def r04_tumour(context, episode, tumour):
     case.exceptions += documented(context, episode, "R04", NEOADJUVANT_TOPICS)
     if in_trial(episode, date.min, after(case.due or LATE, -1)):
         case.exceptions.append("trial")
-    opened = diagnosis or case.decision
-    pregnancies = days_of_pregnancy(context) if opened else []
-    if any(after(opened, -280) <= day < (case.due or LATE) for day in pregnancies):
+    known = diagnosis or min([*treated, *([surgery] if surgery else [])], default=None)
+    pregnancies = [day for day in days_of_pregnancy(context) if day < (case.due or LATE)]
+    if any(known and day >= after(known, -280) for day in pregnancies):
         case.exceptions.append("pregnancy")
     if not (surgery or treated):
         case.exceptions = []
-    elif opened and case.due:
-        case.exceptions += interruptions(context, episode, opened, case.due)
+    elif case.due:
+        case.exceptions += interruptions(context, episode, diagnosis or date.min, case.due)
     if case.due and (surgery or treated):
         case.exceptions += weak_heart(context, episode, case.due)
     if surgery and not case.met and her2_told_later(episode, tumour, surgery):
         case.missing.append("her2-known-later")
+    if pregnancies and not (diagnosis or "pregnancy" in case.exceptions or case.met) and known:
+        case.missing.append("diagnosis-date-missing")
     # a drug that can't be told may also have come before the first positive report
     positive = sorted(
         max(row.get("report_date") or facts.specimen_day(row) for row in rows)

@@ -27,9 +27,23 @@ def is_definitive(row):
     return row["definitive"]
 
 
+def known_by(episode, tumour):
+    """Where the day of diagnosis is lost: the first operation or sample of the primary, or None."""
+    if tumour.get("diagnosis_date"):
+        return None
+    rows = episode.surgeries.get(tumour["tumour_id"], [])
+    samples = [
+        test.get("specimen_date") or test.get("report_date")
+        for test in episode.tests.get(tumour["tumour_id"], [])
+        if test.get("invasive") is not False and test.get("specimen_site") in (None, "primary")
+    ]
+    days = samples + [row.get("surgery_date") for row in rows]
+    return min(filter(None, days), default=None)
+
+
 def recurrence_date(episode, tumour):
     """The first recurrence after the tumour's diagnosis, or LATE."""
-    start = tumour.get("diagnosis_date") or LATE
+    start = tumour.get("diagnosis_date") or known_by(episode, tumour) or LATE
     return min((day for day in episode.days_of(*RECURRENCES) if day > start), default=LATE)
 
 

@@ -233,7 +233,7 @@ def later_line(context, episode, found, line):
     case, receptors = start_case("R42", context, episode, line), lines.hr_status(episode)
     has = line.begun_with
     moved = context.patient.row.get("transfer_in_date")
-    moved = moved and moved > (episode.first_diagnosis or line.start)
+    moved = moved and moved > (episode.first_diagnosis or date.min)
     endocrine_only = line.first_drugs <= FAMILIES["endocrine"]
     case.met, needs_history = listed(context, episode, line, line.first_drugs)
     if not case.met:
@@ -343,7 +343,7 @@ def change(context, episode, found, line, following):
     if not context.linked("events"):
         case.doubts.append("stream-not-linked")
     window = (min(following.start if following else last, left_from(episode, line)), case.due)
-    opened = episode.metastatic_date if episode.metastatic_date > date.min else None
+    opened = episode.metastatic_date
     case.doubts += doubts(context, episode, "R43", ["her2"], window, opened)
     case.failure = "same-her2-drugs" if begun else "her2-dropped"
     return case

@@ -1,6 +1,19 @@
 -- The heart is measured at least every three months while HER2-targeted treatment goes on.
 -- denominator: courses of HER2 antibody, T-DM1 or T-DXd treatment that are long enough.
-with courses as (
+with undated as (
+    select
+        c.patient_key,
+        count(distinct t.row_number) as undated_rows,
+        bool_or(t.record_kind = 'course') as any_course
+    from treatments as t
+    inner join cases as c on t.patient_id = c.patient_id
+    inner join drug_names as d on t.drug = d.drug
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where t.start_date is null and (i.is_her2_antibody or (i.is_her2_conjugate and not i.outside_guideline))
+    group by c.patient_key
+),
+
+courses as (
     select
         patient_key,
         episode_key,
@@ -21,12 +34,18 @@ with courses as (
         course_number
 ),
 
+-- A dose without its day may be the first one: each carries the beginning back by no more than a gap in a course.
 numbered as (
     select
-        *,
-        row_number() over (partition by episode_key order by first_dose_date, setting) as place,
-        date_diff('day', first_dose_date, last_dose_date) + $three_weekly_days < $least_exposure_days as is_short
-    from courses
+        c.*,
+        row_number() over (partition by c.episode_key order by c.first_dose_date, c.setting) as place,
+        date_diff('day', c.first_dose_date, c.last_dose_date) + $three_weekly_days < $least_exposure_days as is_short,
+        case
+            when u.any_course then date '0001-01-01'
+            else cast(c.first_dose_date - cast(u.undated_rows * $course_gap_days as integer) as date)
+        end as perhaps_from
+    from courses as c
+    left join undated as u on c.patient_key = u.patient_key
 ),
 
 -- A dose comes before an assessment of its own day, which is too late for it.
@@ -78,7 +97,8 @@ waits as (
         and (
             c.first_known_date = c.first_dose_date
             or coalesce(f.last_assessment_date >= c.first_known_date - $lvef_baseline_days, false)
-        ) as is_known
+        )
+        and (c.setting = 'curative' or coalesce(f.day <= c.perhaps_from + $metastatic_days, true)) as is_known
     from numbered as c
     inner join followed as f
         on c.episode_key = f.episode_key and c.setting = f.setting and c.course_number = f.course_number
@@ -163,6 +183,7 @@ judged as (
         c.setting,
         c.place,
         c.first_dose_date,
+        c.perhaps_from,
         c.last_dose_date,
         c.derived,
         c.unended,
@@ -198,9 +219,13 @@ select
     site_id,
     episode_key,
     first_dose_date as decision_date,
+    perhaps_from as perhaps_decided_from,
     due_date,
     case when fails then first_dose_date else last_dose_date + $running_days + 1 end as open_until,
-    coalesce(first_too_long_date, first_dose_date) as observed_from,
+    case
+        when first_too_long_date > first_dose_date then first_too_long_date
+        else coalesce(least(first_too_long_date, perhaps_from), first_dose_date)
+    end as observed_from,
     case
         when first_dose_date is null then 'no-her2-antibody-or-conjugate'
         when not invasive then 'in-situ'

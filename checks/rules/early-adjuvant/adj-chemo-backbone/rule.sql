@@ -22,9 +22,20 @@ with operated as (
     where t.is_index
 ),
 
+-- Trastuzumab without its day may have come first, and so before the rule was in force.
+undated as (
+    select distinct c.patient_key
+    from treatments as t
+    inner join cases as c on t.patient_id = c.patient_id
+    inner join drug_names as d on t.drug = d.drug
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where t.start_date is null and i.is_trastuzumab
+),
+
 treated as (
     select
         o.*,
+        u.patient_key is not null as trastuzumab_undated,
         c.episode_key is not null as has_chemotherapy,
         c.last_date,
         c.given,
@@ -43,6 +54,7 @@ treated as (
         coalesce(c.paclitaxel_alone, false) as paclitaxel_alone
     from operated as o
     left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key
+    left join undated as u on o.patient_key = u.patient_key
 ),
 
 -- Whether paclitaxel alone is listed for this stage; null where the stage decides and is not known.
@@ -111,6 +123,7 @@ select
         else 'default'
     end as edition,
     decision_date,
+    case when trastuzumab_undated then first_surgery_date end as perhaps_decided_from,
     closed_date as due_date,
     decision_date as clock_start,
     coalesce(diagnosis_date, date '0001-01-01') as observed_from,

@@ -3,6 +3,7 @@
 with population as (
     select
         t.*,
+        f.diagnosis_date as known_date,
         f.end_date as first_course_end,
         p.observable_through,
         p.death_date,
@@ -80,7 +81,7 @@ radiotherapies as (
     where
         r.phase = 'first-course'
         and coalesce(r.is_local, true)
-        and r.start_date >= coalesce(p.diagnosis_date, r.start_date)
+        and r.start_date >= coalesce(p.diagnosis_date, p.known_date, r.start_date)
     group by
         p.patient_key,
         p.tumour_id

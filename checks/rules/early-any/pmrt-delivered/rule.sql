@@ -93,7 +93,7 @@ select
     mastectomy_date as decision_date,
     due_date,
     clock_start,
-    diagnosis_date as observed_from,
+    coalesce(diagnosis_date, date '0001-01-01') as observed_from,
     case
         when outside_early_her2 is not null then outside_early_her2
         when place_on_side > 1 then 'same-side'

@@ -91,18 +91,21 @@ judged as (
 ),
 
 -- HER2-directed drugs can harm an unborn child: a pregnancy of the time is a reason not to give them before surgery.
+-- Without the day of diagnosis an earlier one may be of the time too.
 pregnancies as (
     select
         j.patient_key,
         j.tumour_id,
-        min(e.event_date) as pregnancy_date
+        min(e.event_date) filter (
+            where e.event_date
+            >= coalesce(j.diagnosis_date, least(j.first_surgery_date, j.first_curative_date)) - $pregnancy_before_days
+        ) as pregnancy_date
     from judged as j
     inner join stg_events as e on j.patient_key = e.patient_key
     where
         e.event = 'pregnancy'
         and e.event_date < j.settled_date
-        and e.event_date
-        >= coalesce(j.diagnosis_date, j.first_surgery_date, j.first_curative_date) - $pregnancy_before_days
+        and e.event_date >= coalesce(j.diagnosis_date - $pregnancy_before_days, e.event_date)
     group by
         j.patient_key,
         j.tumour_id
@@ -112,6 +115,7 @@ decided as (
     select
         j.*,
         g.pregnancy_date,
+        g.patient_key is not null and g.pregnancy_date is null as perhaps_pregnant,
         w.first_weak_date <= j.settled_date as weak_heart
     from judged as j
     left join pregnancies as g on j.patient_key = g.patient_key and j.tumour_id = g.tumour_id
@@ -145,9 +149,11 @@ select
         when not in_scope then 'stage-unknown'
         when surgery_unclear then 'surgery-unclear'
         when met is null and her2_known_later then 'her2-known-later'
+        when met is null and not untreated and perhaps_pregnant then 'diagnosis-date-missing'
     end as missing_reason,
     case
         when not in_scope then ['tumours.clinical_t', 'tumours.clinical_n']
+        when missing_reason = 'diagnosis-date-missing' then ['tumours.diagnosis_date']
         when not surgery_unclear then ['receptor_tests.specimen_date']
         else coalesce(unclear_columns, ['surgeries.surgery_date'])
     end as missing,

@@ -149,8 +149,8 @@ select
     coalesce(first_date, start_date) as decision_date,
     due_date,
     cast(open_until as date) as open_until,
-    metastatic_date as observed_from,
-    least(start_date, metastatic_date) as drugs_from,
+    coalesce(metastatic_date, date '0001-01-01') as observed_from,
+    least(start_date, coalesce(metastatic_date, date '0001-01-01')) as drugs_from,
     cast(open_until as date) as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2

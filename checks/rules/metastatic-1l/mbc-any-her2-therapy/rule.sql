@@ -10,6 +10,16 @@ with low_lvef as (
     group by patient_key
 ),
 
+-- Treatment without its day may have come first, and so before the rule was in force.
+undated as (
+    select distinct c.patient_key
+    from treatments as t
+    inner join cases as c on t.patient_id = c.patient_id
+    inner join drug_names as d on t.drug = d.drug
+    inner join ingredients as i on d.ingredient = i.ingredient
+    where t.start_date is null and (i.is_her2 or i.is_cytotoxic or i.is_endocrine)
+),
+
 -- Where the day of diagnosis is missing the line's first dose stands for it.
 begun as (
     select
@@ -91,6 +101,8 @@ judged as (
         coalesce(b.first_brain_date <= d.due_date, false)
         and coalesce(b.first_elsewhere_date > d.due_date, true) as brain_alone,
         coalesce(r.first_date <= d.due_date, false) as treated_locally,
+        u.episode_key is not null as start_undated,
+        w.patient_key is not null as treatment_undated,
         f.first_date as heart_failure_date,
         v.low_date as low_lvef_date,
         s.metastases
@@ -101,6 +113,8 @@ judged as (
     left join fct_spread_of_metastases as b on d.episode_key = b.episode_key
     left join fct_local_metastasis_treatment as r on d.patient_key = r.patient_key
     left join sites as s on d.episode_key = s.episode_key
+    left join undated as w on d.patient_key = w.patient_key
+    left join fct_undated_line_starts as u on d.episode_key = u.episode_key
 )
 
 select
@@ -110,9 +124,12 @@ select
     episode_key,
     -- The decision is the line's, not the diagnosis.
     coalesce(start_date, first_systemic_date) as decision_date,
+    case
+        when treatment_undated then coalesce(metastatic_date, date '0001-01-01')
+    end as perhaps_decided_from,
     due_date,
     start_date + 1 as clock_start,
-    anchor_date as observed_from,
+    coalesce(metastatic_date, date '0001-01-01') as observed_from,
     due_date as drugs_through,
     nullif(outside_metastatic_her2, 'her2-unknown') as excluded,
     case
@@ -125,10 +142,13 @@ select
             and not ($radiotherapy_linked and $surgeries_linked)
             and coalesce(days_left < 0, true)
             and due_date <= observable_through then 'local-treatment-unknown'
+        when start_undated and coalesce(days_left < 0, true) and due_date <= observable_through
+            then 'line-start-undated'
     end as missing_reason,
     case
         when start_date is null then ['tumours.clinical_m']
         when outside_metastatic_her2 = 'her2-unknown' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
+        when missing_reason = 'line-start-undated' then ['treatments.start_date']
         when $radiotherapy_linked then ['surgeries']
         when $surgeries_linked then ['radiotherapy']
         else ['radiotherapy', 'surgeries']

@@ -72,9 +72,12 @@ judged as (
         t.equivocal,
         coalesce(t.site_unclear, false) as site_unclear,
         t.reported_later,
+        u.episode_key is not null and r.due_date <= p.observable_through as start_undated,
         t.specimens,
         t.in_window
     from recurred as r
+    inner join stg_patients as p on r.patient_key = p.patient_key
+    left join fct_undated_line_starts as u on r.episode_key = u.episode_key
     left join sites as s on r.episode_key = s.episode_key
     left join reasons as x on r.episode_key = x.episode_key
     left join tested as t on r.episode_key = t.episode_key
@@ -98,8 +101,13 @@ select
         when retested_date is not null then null
         when site_unclear then 'specimen-site-unclear'
         when reported_later then 'specimen-date-unclear'
+        when start_undated then 'line-start-undated'
     end as missing_reason,
-    case when site_unclear then ['receptor_tests.specimen_site'] else ['receptor_tests.specimen_date'] end as missing,
+    case missing_reason
+        when 'specimen-site-unclear' then ['receptor_tests.specimen_site']
+        when 'specimen-date-unclear' then ['receptor_tests.specimen_date']
+        when 'line-start-undated' then ['treatments.start_date']
+    end as missing,
     case
         when retested_date is null then null
         when positive then 'still-positive'

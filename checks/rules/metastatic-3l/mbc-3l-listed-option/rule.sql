@@ -133,7 +133,7 @@ options as (
         end as option_met,
         option_whatever_before is null
         and option_if_new is not null
-        and transfer_in_date > coalesce(diagnosis_date, start_date) as history_unknown
+        and transfer_in_date > coalesce(diagnosis_date, date '0001-01-01') as history_unknown
     from offered
 ),
 

@@ -57,7 +57,7 @@ select
     -- Whether a drug joins or replaces all others shows in the days after it.
     greatest(due_date, cast(new_her2_date + $component_days as date)) as open_until,
     last_progression_date as clock_start,
-    metastatic_date as observed_from,
+    coalesce(metastatic_date, date '0001-01-01') as observed_from,
     -- A drug that nobody knows, given from the end of this line on, may be the next line itself.
     least(next_start_date, progression_date, cast(last_dose_date + 1 as date)) as drugs_from,
     due_date as drugs_through,

@@ -215,7 +215,7 @@ select
     episode_key,
     coalesce(last_cytotoxic_date, start_date) as decision_date,
     due_date,
-    metastatic_date as observed_from,
+    coalesce(metastatic_date, date '0001-01-01') as observed_from,
     start_date as drugs_from,
     due_date as drugs_through,
     case

@@ -92,6 +92,20 @@ create or replace temp view told_treatments as
 select * replace (replace(replace(lower(trim(stop_reason)), ' ', '-'), '_', '-') as stop_reason)
 from treatments;
 
+-- fct_undated_doses: one row a case, treatment row without its day, and anticancer ingredient. tumour_id: as recorded.
+create or replace table fct_undated_doses as
+select
+    c.patient_key,
+    t.row_number,
+    t.tumour_id,
+    t.intent,
+    d.ingredient,
+    coalesce(t.record_kind = 'course', false) as is_course
+from treatments as t
+inner join cases as c on t.patient_id = c.patient_id
+inner join dose_drugs as d on t.drug = d.drug
+where t.start_date is null;
+
 -- placed_treatments: the dated treatment rows, whatever the drug, each in the episode that it counts for.
 -- What names no tumour and was given long before the diagnosis counts for none: it treated something else.
 create or replace temp view placed_treatments as

@@ -12,19 +12,10 @@ create or replace table fct_tumours as
 with undated as (
     select
         e.episode_key,
-        bool_and(coalesce(t.intent = 'palliative', false)) as all_palliative
-    from treatments as t
-    inner join cases as c on t.patient_id = c.patient_id
+        bool_and(coalesce(d.intent = 'palliative', false)) as all_palliative
+    from fct_undated_doses as d
     inner join fct_episodes as e
-        on c.patient_key = e.patient_key and coalesce(t.tumour_id, e.tumour_id) = e.tumour_id
-    where
-        t.start_date is null
-        and t.drug in (
-            select d.drug
-            from drug_names as d
-            inner join ingredients as i on d.ingredient = i.ingredient
-            where i.is_her2 or i.is_cytotoxic or i.is_endocrine
-        )
+        on d.patient_key = e.patient_key and coalesce(d.tumour_id, e.tumour_id) = e.tumour_id
     group by e.episode_key
 ),
 

@@ -136,15 +136,3 @@ select
     d.in_trial
 from placed as d
 left join inexact as i on d.patient_key = i.patient_key and d.dose_date = i.dose_date;
-
--- fct_undated_heart_drugs: one row a case, kind of drug and tumour (null: not named) with a row without a date.
-create or replace table fct_undated_heart_drugs as
-select distinct
-    c.patient_key,
-    t.tumour_id,
-    case when i.is_anthracycline then 'anthracycline' else 'antibody' end as kind
-from treatments as t
-inner join cases as c on t.patient_id = c.patient_id
-inner join drug_names as n on t.drug = n.drug
-inner join ingredients as i on n.ingredient = i.ingredient
-where t.start_date is null and (i.is_anthracycline or i.is_trastuzumab or i.is_pertuzumab);

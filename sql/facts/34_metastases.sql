@@ -160,12 +160,9 @@ from since;
 create or replace table fct_undated_line_starts as
 with undated as (
     select distinct
-        c.patient_key,
-        d.ingredient
-    from treatments as t
-    inner join cases as c on t.patient_id = c.patient_id
-    inner join dose_drugs as d on t.drug = d.drug
-    where t.start_date is null
+        patient_key,
+        ingredient
+    from fct_undated_doses
 ),
 
 staged as (

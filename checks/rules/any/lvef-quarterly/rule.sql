@@ -2,15 +2,13 @@
 -- denominator: courses of HER2 antibody, T-DM1 or T-DXd treatment that are long enough.
 with undated as (
     select
-        c.patient_key,
-        count(distinct t.row_number) as undated_rows,
-        bool_or(t.record_kind = 'course') as any_course
-    from treatments as t
-    inner join cases as c on t.patient_id = c.patient_id
-    inner join drug_names as d on t.drug = d.drug
+        d.patient_key,
+        count(distinct d.row_number) as undated_rows,
+        bool_or(d.is_course) as any_course
+    from fct_undated_doses as d
     inner join ingredients as i on d.ingredient = i.ingredient
-    where t.start_date is null and (i.is_her2_antibody or (i.is_her2_conjugate and not i.outside_guideline))
-    group by c.patient_key
+    where i.is_her2_antibody or (i.is_her2_conjugate and not i.outside_guideline)
+    group by d.patient_key
 ),
 
 courses as (

@@ -159,10 +159,11 @@ conjugates as (
 undated as (
     select
         e.episode_key,
-        bool_or(u.kind = 'antibody' and coalesce(u.tumour_id, e.tumour_id) = e.tumour_id) as antibody,
-        bool_or(u.kind = 'anthracycline') as anthracycline
+        bool_or((i.is_trastuzumab or i.is_pertuzumab) and coalesce(u.tumour_id, e.tumour_id) = e.tumour_id) as antibody,
+        bool_or(i.is_anthracycline) as anthracycline
     from fct_episodes as e
-    inner join fct_undated_heart_drugs as u on e.patient_key = u.patient_key
+    inner join fct_undated_doses as u on e.patient_key = u.patient_key
+    inner join ingredients as i on u.ingredient = i.ingredient
     group by e.episode_key
 ),
 

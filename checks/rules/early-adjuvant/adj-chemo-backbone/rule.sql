@@ -24,12 +24,10 @@ with operated as (
 
 -- Trastuzumab without its day may have come first, and so before the rule was in force.
 undated as (
-    select distinct c.patient_key
-    from treatments as t
-    inner join cases as c on t.patient_id = c.patient_id
-    inner join drug_names as d on t.drug = d.drug
+    select distinct d.patient_key
+    from fct_undated_doses as d
     inner join ingredients as i on d.ingredient = i.ingredient
-    where t.start_date is null and i.is_trastuzumab
+    where i.is_trastuzumab
 ),
 
 treated as (

@@ -61,12 +61,8 @@ chemotherapy as (
 
 -- Systemic treatment without its day: it makes endocrine rows expected all the same.
 undated as (
-    select distinct c.patient_key
-    from treatments as t
-    inner join cases as c on t.patient_id = c.patient_id
-    inner join drug_names as d on t.drug = d.drug
-    inner join ingredients as i on d.ingredient = i.ingredient
-    where t.start_date is null and (i.is_her2 or i.is_cytotoxic or i.is_endocrine)
+    select distinct patient_key
+    from fct_undated_doses
 ),
 
 recommendations as (

@@ -3,6 +3,8 @@
 -- where it is null) to drugs_through: an unrecognised drug in these days could be the one that is lacking.
 -- perhaps_decided_from: where rows without their day may be the first of what is judged, the day on which that can
 -- have begun at the earliest.
+-- doubted_drugs: of the drugs that the card needs, those of which a doubtful row could change what is held against the
+-- case; null: all.
 -- localised_through: a metastasis shown up to this day would explain what is held against the case.
 -- gate_expected: the stream of the card's gate is expected for this subject; gate_seen: the record carries any of it.
 create or replace temp table verdict_inputs (
@@ -20,6 +22,7 @@ create or replace temp table verdict_inputs (
     observed_from date,
     drugs_from date,
     drugs_through date,
+    doubted_drugs varchar[],
     localised_through date,
     excluded varchar,
     missing_reason varchar,

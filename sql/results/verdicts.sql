@@ -52,6 +52,7 @@ unsettled as (
         observed_from,
         drugs_from,
         drugs_through,
+        doubted_drugs,
         localised_through
     from considered
     where
@@ -112,6 +113,7 @@ doubts as (
     inner join fct_doubts as d on s.patient_key = d.patient_key
     where
         coalesce(d.episode_key, s.episode_key) = s.episode_key
+        and (s.doubted_drugs is null or d.ingredient is null or list_contains(s.doubted_drugs, d.ingredient))
         -- A recurrence matters to a rule that it interrupts, whichever table shows it.
         and (
             d.reason = 'unrecorded-recurrence'

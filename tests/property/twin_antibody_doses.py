@@ -88,9 +88,12 @@ def r20(context, episode):
         topics = {"trastuzumab", "her2-antibody", "her2"}
         case.exceptions += documented(context, episode, "R20", topics) if case.failure else []
         window = (date.min, days[-1].date)
-        case.doubts = doubts(
-            context, episode, "R20", ["trastuzumab", "pertuzumab"], window, days[0].date
+        # what pertuzumab was given before tells the amount of the combination alone
+        alone = any(
+            v == WRONG and day.form != "fixed" for v, day in zip(verdicts, days, strict=True)
         )
+        needs = ["trastuzumab"] if alone else ["trastuzumab", "pertuzumab"]
+        case.doubts = doubts(context, episode, "R20", needs, window, days[0].date)
     return [case for case, _ in cases]
 
 

@@ -63,6 +63,7 @@ doses as (
         s.patient_key,
         s.course_run,
         s.dose_date,
+        s.form,
         -- Days this near are one dose split over them or told twice, as easily as two.
         s.several
         or (not s.beside_course and coalesce(least(s.days_since, s.days_until) <= $one_dose_days, false)) as several,
@@ -124,6 +125,7 @@ counted as (
         count(*) as doses,
         count(*) filter (where outcome in ('right', 'wrong')) as judged,
         count(*) filter (where outcome = 'wrong') as wrong,
+        count(*) filter (where outcome = 'wrong' and form <> 'fixed') as wrong_alone,
         max(case when outcome not in ('right', 'wrong') then outcome end) as left_out,
         max(case when outcome = 'wrong' then struct_pack(
             deviation := coalesce(deviation, 0),
@@ -191,6 +193,7 @@ population as (
         n.doses,
         n.judged,
         n.wrong,
+        n.wrong_alone,
         n.left_out,
         n.furthest.told as worst_dose
     from fct_tumours as t
@@ -213,6 +216,8 @@ select
     first_date as observed_from,
     date '0001-01-01' as drugs_from,
     last_date as drugs_through,
+    -- Earlier pertuzumab can make another dose of the combination right, and of nothing else.
+    case when wrong_alone > 0 then ['trastuzumab'] end as doubted_drugs,
     case
         when not invasive then 'in-situ'
         when not her2_treated then 'no-her2-therapy'

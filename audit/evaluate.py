@@ -31,6 +31,7 @@ ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
 
 ERAS = {
+    "era_adjuvant": "early-her2-therapy-initiated",
     "era_pertuzumab": "neoadj-dual-blockade",
     "era_emtansine": "postneo-residual-tdm1",
     "era_deruxtecan": "mbc-2l-tdxd",

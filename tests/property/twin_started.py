@@ -83,6 +83,10 @@ def r03(context, episode):
         lacking |= CHEMOTHERAPY_TOPICS
         case.due = after(diagnosis, 183)
     case.met = not lacking
+    # an operation that is not linked may have come before the rule
+    early = not context.in_force("R03", diagnosis)
+    if lacking and early and not context.linked("surgeries"):
+        case.missing.append("stream-not-linked")
     case.exceptions += documented(context, episode, "R03", lacking)
     whole = documented(context, episode, "R03", {"her2"})
     case.exceptions += [one for one in whole if one in ("frailty-documented", "trial")]

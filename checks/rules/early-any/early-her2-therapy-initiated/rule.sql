@@ -48,7 +48,12 @@ clocked as (
     select
         *,
         diagnosis_date
-        + case when chemotherapy_met then $her2_due_days else $chemo_due_days end as settled_date
+        + case when chemotherapy_met then $her2_due_days else $chemo_due_days end as settled_date,
+        -- Treatment begun after the window, of a relapse years later as a rule, does not tell when this was decided.
+        case
+            when first_treatment_date > diagnosis_date + $her2_due_days then diagnosis_date
+            else coalesce(first_treatment_date, diagnosis_date)
+        end as decided_date
     from judged
 )
 
@@ -57,11 +62,7 @@ select
     tumour_id,
     site_id,
     episode_key,
-    -- Treatment begun after the window, of a relapse years later as a rule, does not tell when this one was decided.
-    case
-        when first_treatment_date > diagnosis_date + $her2_due_days then diagnosis_date
-        else coalesce(first_treatment_date, diagnosis_date)
-    end as decision_date,
+    decided_date as decision_date,
     settled_date as due_date,
     diagnosis_date as clock_start,
     diagnosis_date as observed_from,
@@ -86,12 +87,20 @@ select
         when in_scope is null then 'stage-unknown'
         when age_at_least < $adult_years then 'imprecise-date'
         when $people = 'women-18-to-70' and age_at_most > $oldest_years then 'imprecise-date'
+        -- An operation that is not linked may have been decided on before the rule was in force.
+        when
+            not $surgeries_linked
+            and not (antibody_met and chemotherapy_met)
+            and diagnosis_date < $era_adjuvant
+            and decided_date >= $era_adjuvant
+            then 'stream-not-linked'
     end as missing_reason,
     case
         when missing_reason = 'diagnosis-date-missing' then ['tumours.diagnosis_date']
         when missing_reason = 'her2-unknown' then ['receptor_tests.her2_ihc', 'receptor_tests.her2_ish']
         when missing_reason = 'm-unknown' then ['tumours.clinical_m']
         when missing_reason = 'imprecise-date' then ['patients.birth_date']
+        when missing_reason = 'stream-not-linked' then ['surgeries']
         when over_10_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
         when over_10_mm is null then ['tumours.clinical_t']
         else ['tumours.clinical_n']

@@ -1,14 +1,18 @@
 -- fct_body_measures: the days, both inclusive, for which a patient's weight (kg) or body surface (m2) stands: up to the
 -- window on either side of its own day, or halfway to the next one (the earlier one on a tie). is_recent false: older
--- than the window, until a newer one stands. Days with several values tell none. kind: weight or surface.
+-- than the window, until a newer one stands, or no nearer than another one that differs. A day with several values
+-- tells none: value is null. kind: weight or surface.
 create or replace table fct_body_measures as
 with heights as (
     select
         patient_key,
-        height_cm,
-        row_number() over (partition by patient_key order by observation_date desc, height_cm desc) as position
+        case when min(height_cm) = max(height_cm) then min(height_cm) end as height_cm,
+        row_number() over (partition by patient_key order by observation_date desc) as position
     from stg_observations
     where height_cm is not null
+    group by
+        patient_key,
+        observation_date
 ),
 
 measured as (
@@ -35,21 +39,22 @@ days as (
         patient_key,
         kind,
         day,
-        min(value) as value
+        case when min(value) = max(value) then min(value) end as value
     from measured
     group by
         patient_key,
         kind,
         day
-    having min(value) = max(value)
 ),
 
 neighboured as (
     select
         *,
-        lag(day) over (partition by patient_key, kind order by day) as day_before,
-        lead(day) over (partition by patient_key, kind order by day) as day_after
+        lag(day) over measures as day_before,
+        lead(day) over measures as day_after,
+        lead(value) over measures as value_after
     from days
+    window measures as (partition by patient_key, kind order by day)
 ),
 
 bounded as (
@@ -70,6 +75,18 @@ bounded as (
             )
         ) as through_date
     from neighboured
+),
+
+tied as (
+    select
+        *,
+        case
+            when
+                date_diff('day', day, through_date) = date_diff('day', through_date, day_after)
+                then coalesce(value <> value_after, true)
+            else false
+        end as last_is_tied
+    from bounded
 )
 
 select
@@ -79,8 +96,19 @@ select
     value,
     true as is_recent,
     from_date,
+    case when last_is_tied then through_date - 1 else through_date end as through_date
+from tied
+union all
+select
+    patient_key,
+    kind,
+    day,
+    value,
+    false as is_recent,
+    through_date as from_date,
     through_date
-from bounded
+from tied
+where last_is_tied
 union all
 select
     patient_key,
@@ -90,7 +118,7 @@ select
     false as is_recent,
     through_date + 1 as from_date,
     coalesce(day_after - $dose_window_days - 1, date '9999-12-31') as through_date
-from bounded
+from tied
 where coalesce(day_after - $dose_window_days - 1 > through_date, true);
 
 -- dose_limits: the amounts that can be doses of an antibody at all, by its form.

@@ -51,10 +51,13 @@ class Dosing:
             row = {"observation_date": day, "weight_kg": weight, "height_cm": height}
             if rng.random() < 0.1:
                 row["bsa_m2"] = rng.choice([1.6, 1.9, 2.3])
-            if rng.random() < 0.05:
-                row["weight_kg"] = rng.choice([None, weight * 1.4])
+            if rng.random() < 0.1:
+                row["weight_kg"] = rng.choice([None, weight * 1.3, weight * 1.4])
             if day <= self.cutoff:
                 self.add("observations", **row)
+                if rng.random() < 0.1:
+                    again = {"weight_kg": weight * 0.8, "height_cm": rng.choice([None, 150])}
+                    self.add("observations", observation_date=day, **again)
             day = after(day, rng.choice([20, 40, 84, 85, 200, 4000]))
 
     def antibody(self, rng, row, name, last, weight, drug):

@@ -120,13 +120,12 @@ def plausible(name, form, unit, value):
 
 
 def measured(context, kind):
-    """Day to value, of the days that tell just one."""
-    heights = [
-        (r["observation_date"], r["height_cm"])
-        for r in context.patient.observations
-        if r.get("observation_date") and r.get("height_cm") is not None
-    ]
-    height = max(heights)[1] if heights else None
+    """Day to its weight or body surface; None for a day that tells several."""
+    heights = {}
+    for row in context.patient.observations:
+        if row.get("observation_date") and row.get("height_cm") is not None:
+            heights.setdefault(row["observation_date"], set()).add(row["height_cm"])
+    height = only(heights[max(heights)]) if heights else None
     found = {}
     for row in context.patient.observations:
         day, weight, surface = row.get("observation_date"), row.get("weight_kg"), row.get("bsa_m2")
@@ -137,15 +136,19 @@ def measured(context, kind):
                 value = round(sqrt(height * weight / 3600), 4)
         if day and value is not None:
             found.setdefault(day, set()).add(value)
-    return {day: values.pop() for day, values in found.items() if len(values) == 1}
+    return {day: only(values) for day, values in found.items()}
+
+
+def only(values):
+    return next(iter(values)) if len(values) == 1 else None
 
 
 def measure(context, kind, day):
     """(weight or body surface, whether it is recent) for a day; (None, False) without one."""
-    known = measured(context, kind)
-    near = [one for one in known if abs(between(one, day)) <= WINDOW]
+    told = measured(context, kind)
+    near = sorted((abs(between(one, day)), one) for one in told if abs(between(one, day)) <= WINDOW)
     if near:
-        best = min(near, key=lambda one: (abs(between(one, day)), one))
-        return known[best], True
-    earlier = [one for one in known if one < day]
-    return (known[max(earlier)], False) if earlier else (None, False)
+        values = [told[one] for away, one in near if away == near[0][0]]
+        return values[0], None not in values and len(set(values)) == 1
+    earlier = [one for one in told if one < day]
+    return (told[max(earlier)], False) if earlier else (None, False)

@@ -68,11 +68,11 @@ def may_be_flat(day):
 
 
 def was_weekly(context, day):
-    """A weekly dose: 2 or 4 mg/kg, given within ten days of the one before it."""
+    """A weekly dose: surely 2 or 4 mg/kg, given within ten days of the one before it."""
     if day.since is None or day.since > 10:
         return False
     found = per_kilogram(context, day)
-    return found is not None and any(close(found[0], one) for one in (2, 4))
+    return found is not None and found[1] and any(close(found[0], one) for one in (2, 4))
 
 
 def per_kilogram(context, day):

@@ -28,7 +28,8 @@ paired as (
         b.stop_reason as previous_stop,
         b.in_sequence as previous_in_sequence,
         coalesce(
-            cast(
+            b.weight_is_recent
+            and cast(
                 least(
                     abs(b.mg_kg / $trastuzumab_weekly_maintenance - 1), abs(b.mg_kg / $trastuzumab_weekly_loading - 1)
                 ) as float

@@ -39,8 +39,9 @@ def r22(context, episode):
     }
     ac = ac_days(drugs)
     base = [*drugs["docetaxel"], *drugs["paclitaxel"], *ac]
+    settings = [[day for day in base if day.metastatic == setting] for setting in (False, True)]
     cases, count = [], {False: 0, True: 0}
-    for course in in_courses(base):
+    for course in [course for days in settings for course in in_courses(days)]:
         metastatic = course[0].metastatic
         first, last = course[0].date, course[-1].date
         count[metastatic] += 1

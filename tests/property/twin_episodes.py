@@ -116,7 +116,7 @@ def metastatic_date(episode):
     for tumour in episode.tumours:  # one metastatic tumour makes the episode metastatic
         day = tumour.get("diagnosis_date")
         if read_m(tumour) == "M1" or (day and any(m <= after(day, 120) for m in metastases)):
-            return True, episode.first_diagnosis or date.min
+            return True, min(one.get("diagnosis_date") or date.min for one in episode.tumours)
     return False, min(metastases, default=LATE)
 
 

@@ -35,6 +35,7 @@ class Fall:
     drugs: set
     recovered: date | None
     basis: str  # of the baseline: known, unknown or other method, or none recorded
+    lasting: date | None = None  # the first low number after more than 56 days
 
 
 def numbers(context):
@@ -129,6 +130,7 @@ def falls_in_setting(context, days, text, metastatic):
             last.drugs |= fall.drugs
             ends = (last.recovered, fall.recovered)
             last.recovered = None if None in ends else max(ends)
+            last.lasting = min(filter(None, (last.lasting, fall.lasting)), default=None)
             if fall.first.date == last.first.date and fall.basis == KNOWN:
                 last.basis = KNOWN
         else:
@@ -163,6 +165,8 @@ def falls_of_drug(context, days, recorded, readings, drug, text, metastatic):
                 current.recovered = n.date
                 found.append(current)
                 current = None
+            elif low and not improved and basis == KNOWN and current.lasting is None:
+                current.lasting = n.date if n.date > after(current.first.date, PERSISTENT) else None
         before, before_low = n.value, low
     return [*found, current] if current else found
 
@@ -279,7 +283,7 @@ def r27(context, episode):
     if not_invasive(episode, tumour) or not days:
         return []
     known = [f for f in falls_of(context, episode, "label") if f.basis == KNOWN]
-    happened = [*failures(context, episode, days, known), *lasting(context, known, days)]
+    happened = [*failures(context, episode, days, known), *lasting(known)]
     happened += repeated_falls(known, days)
     if not happened:
         return []
@@ -336,24 +340,13 @@ def failures(context, episode, days, falls):
     return found
 
 
-def lasting(context, falls, days):
+def lasting(falls):
     """Falls that a number still shows more than 56 days later."""
-    found = []
-    for fall in falls:
-        for n in numbers(context):
-            late = n.date > after(fall.first.date, PERSISTENT)
-            first = next(d.date for d in days if d.metastatic == fall.metastatic)
-            value, basis = baseline(numbers(context), first, n.method)
-            where = {"metastatic": fall.metastatic, "jurisdiction": context.jurisdiction}
-            points = None if value is None else value - n.value
-            low = basis == KNOWN and any(
-                meets_hold(drug, n.value, points, text="label", day=n.date, **where)
-                for drug in fall.drugs
-            )
-            if late and low and (fall.recovered is None or n.date < fall.recovered):
-                found.append((n.date, 1, "given-after-lasting-fall", True, fall.metastatic))
-                break
-    return found
+    return [
+        (fall.lasting, 1, "given-after-lasting-fall", True, fall.metastatic)
+        for fall in falls
+        if fall.lasting
+    ]
 
 
 def repeated_falls(falls, days):

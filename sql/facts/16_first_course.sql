@@ -79,6 +79,7 @@ select
     c.exposed_through,
     c.open_course,
     c.is_regimen,
+    c.in_sequence,
     c.in_trial
 from cytotoxic_days as c
 inner join begun as b on c.episode_key = b.episode_key

@@ -9,7 +9,8 @@ inner join cases as c on e.patient_key = c.patient_key
 where e.event in ('infusion_reaction', 'anaphylaxis');
 
 -- fct_reaction_doses: one row a dose of one infused drug, of a patient who had a reaction. derived: inside a recorded
--- course, so that its day is not known. open_course: a course without an end.
+-- course, or in the name of a regimen that does not tell its drugs' days apart, so that its day is not known.
+-- open_course: a course without an end.
 create or replace table fct_reaction_doses as
 select
     d.patient_key,
@@ -17,7 +18,7 @@ select
     d.dose_date,
     d.ingredient,
     i.is_her2_antibody as is_antibody,
-    bool_and(d.derived) as derived,
+    bool_and(d.derived or d.in_sequence) as derived,
     bool_or(d.open_course) as open_course
 from fct_doses as d
 inner join reaction_patients as p on d.patient_key = p.patient_key

@@ -51,12 +51,17 @@ def is_grave(event):
     return event["event"] == "anaphylaxis" or (event.get("grade") or 0) >= 4
 
 
+def told(dose):
+    """Whether the drug was surely given on the day: by no course, nor a name told in sequence."""
+    return not is_course(dose.row) and not dose.in_sequence
+
+
 def given_on(context, day):
     """The infused drugs of the patient on that day or the day before, whichever tumour's."""
     found = set()
     for episode in facts.episodes(context.patient, context.drugs):
         for dose in episode.doses:
-            if not is_course(dose.row) and after(day, -1) <= dose.date <= day:
+            if told(dose) and after(day, -1) <= dose.date <= day:
                 found |= dose.drug.ingredients & INFUSED
     return found
 
@@ -64,7 +69,7 @@ def given_on(context, day):
 def antibodies_on(episode, day):
     found = set()
     for dose in episode.doses:
-        if not is_course(dose.row) and after(day, -1) <= dose.date <= day:
+        if told(dose) and after(day, -1) <= dose.date <= day:
             found |= dose.drug.ingredients & ANTIBODIES
     return found
 
@@ -122,7 +127,7 @@ def outcome(context, episode, event, *, ask_again=True):
         name: sorted(
             dose.date
             for dose in episode.doses
-            if name in dose.drug.ingredients and dose.date > day and not is_course(dose.row)
+            if name in dose.drug.ingredients and dose.date > day and told(dose)
         )
         for name in drugs
     }

@@ -148,6 +148,9 @@ def r30_sequence(case, doses, rows):
         case.missing.append("partial-breast-not-told")
         return
     wholly = all(dose.date > start for dose in doses)
+    if not wholly and all(dose.in_sequence for dose in during):
+        case.missing.append("days-not-recorded")
+        return
     case.failure = f"chemotherapy-{'after' if wholly else 'during'}-radiotherapy"
 
 

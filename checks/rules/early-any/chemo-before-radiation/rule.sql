@@ -35,6 +35,7 @@ chemotherapy as (
         c.episode_key,
         c.dose_date,
         c.open_course,
+        c.in_sequence,
         c.in_trial,
         c.ingredient = 'capecitabine' as is_capecitabine,
         case when $cmf = 'exempt' and m.episode_key is not null then null else c.dose_date end as counted_date
@@ -101,6 +102,7 @@ given as (
         max(c.counted_date) filter (where not c.is_capecitabine) as last_hard_date,
         bool_or(c.counted_date > r.radiotherapy_date) as chemotherapy_later,
         bool_or(c.counted_date > r.radiotherapy_date and c.counted_date <= r.radiotherapy_through) as perhaps_during,
+        bool_and(c.in_sequence) filter (where c.counted_date > r.radiotherapy_date) as named_later,
         bool_or(c.open_course and c.counted_date <= r.radiotherapy_date) as open_before,
         bool_or(c.in_trial and c.counted_date is not null) as in_trial
     from population as p
@@ -124,6 +126,8 @@ judged as (
         g.chemotherapy_later,
         g.perhaps_during,
         g.open_before,
+        -- A name told in sequence may stand for the antibodies alone on its later days.
+        coalesce(g.named_later and g.first_counted_date <= r.radiotherapy_date, false) as perhaps_over,
         g.in_trial,
         r.radiotherapy_date,
         r.radiotherapy_end,
@@ -161,12 +165,14 @@ select
     case
         when broken and target_unknown then 'target-not-recorded'
         when broken and not broken_by_whole then 'partial-breast-not-told'
+        when broken and perhaps_over then 'days-not-recorded'
         when broken then null
         when open_before then 'no-end-date'
         -- The order is kept: it is capecitabine, and radiotherapy's recorded end does not tell.
         when perhaps_during then 'radiotherapy-end-not-recorded'
     end as missing_reason,
     case
+        when missing_reason = 'days-not-recorded' then ['treatments.drug']
         when broken then ['radiotherapy.target']
         when open_before then ['treatments.end_date']
         else ['radiotherapy.end_date']

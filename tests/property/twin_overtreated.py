@@ -40,8 +40,9 @@ def r13_tumour(context, episode, tumour):
         for dose in before
     ):
         case.excluded.append("taxane-stopped-early")
+    told = [d for d in before if not d.in_sequence]  # else one of the two was given on a day
     enough = equivalents(before, "taxane", "anthracycline") >= 6 or (
-        equivalents(before, "anthracycline") >= 3 and equivalents(before, "taxane") >= 3.3
+        equivalents(told, "anthracycline") >= 3 and equivalents(told, "taxane") >= 3.3
     )
     if not enough and unknown_count(before):
         case.missing.append("no-end-date")
@@ -59,11 +60,11 @@ def r13_tumour(context, episode, tumour):
 
 
 def unknown_count(doses):
-    """Whether an open course or a regimen recorded on one day leaves the cycles unknown."""
+    """Whether an open course, or a regimen on one day or in sequence, leaves the cycles unknown."""
     for drug in FAMILIES["taxane"] | FAMILIES["anthracycline"]:
         own = [dose for dose in doses if dose.has(drug)]
         named = any(dose.drug.regimen for dose in own) and len({dose.date for dose in own}) == 1
-        if named or any(dose.open for dose in own):
+        if named or any(dose.open or dose.in_sequence for dose in own):
             return True
     return False
 

@@ -50,7 +50,7 @@ drugs as (
         bool_or(c.is_taxane and c.stop_reason in ('toxicity', 'patient-refusal', 'progression', 'other'))
             as taxane_stopped,
         (bool_or(c.is_taxane) or bool_or(c.is_anthracycline))
-        and (bool_or(c.open_course) or (bool_or(c.is_regimen) and count(*) = 1)) as not_counted,
+        and (bool_or(c.open_course or c.in_sequence) or (bool_or(c.is_regimen) and count(*) = 1)) as not_counted,
         c.ingredient
         || ' on '
         || cast(count(*) as varchar)
@@ -86,8 +86,9 @@ programme_days as (
         o.tumour_id,
         c.dose_date,
         max(c.cycle_days) as cycle_days,
-        max(c.cycle_days) filter (where c.is_taxane) as taxane_days,
-        max(c.cycle_days) filter (where c.is_anthracycline) as anthracycline_days
+        -- A name told in sequence puts both on each of its days, and one of them was given.
+        max(c.cycle_days) filter (where c.is_taxane and not c.in_sequence) as taxane_days,
+        max(c.cycle_days) filter (where c.is_anthracycline and not c.in_sequence) as anthracycline_days
     from responding as o
     inner join fct_cytotoxic_days as c on o.episode_key = c.episode_key
     where

@@ -292,9 +292,10 @@ left join current_drugs as c
 -- of several drugs that overlap are one. recovered_date: null where it has not ended. lasting_date: the first number
 -- after more than the limit of persistence that still meets it; clear_date: the first later one that meets no limit of
 -- the drugs of the fall.
--- known_methods: false where the method of one of the two numbers is missing. last_dose_date: up to the action days,
--- and next_dose_date after them; early_dose_date: the first dose after them before recovery that is neither a course's
--- date alone nor in_sequence. early_derived: one of these puts a dose there.
+-- known_methods: false where the method of its first number, or of the number before treatment, is missing, whatever a
+-- later number of another drug's fall was measured by. last_dose_date: up to the action days, and next_dose_date after
+-- them; early_dose_date: the first dose after them before recovery that is neither a course's date alone nor
+-- in_sequence. early_derived: one of these puts a dose there.
 create or replace table fct_lvef_falls as
 with states as (
     select
@@ -396,6 +397,13 @@ merged as (
     from reached
 ),
 
+started as (
+    select
+        *,
+        min(from_date) over (partition by episode_key, setting, text, fall_number) as fall_from_date
+    from merged
+),
+
 falls as (
     select
         patient_key,
@@ -406,13 +414,13 @@ falls as (
         min(from_date) as from_date,
         nullif(max(through_date), date '9999-12-31') as recovered_date,
         min(low_later_date) filter (where low_later_date < through_date) as lasting_date,
-        min(lvef_percent) as lvef_percent,
-        max(baseline_percent) as baseline_percent,
-        max(method) as method,
-        bool_or(known_methods) as known_methods,
+        min(lvef_percent) filter (where from_date = fall_from_date) as lvef_percent,
+        max(baseline_percent) filter (where from_date = fall_from_date) as baseline_percent,
+        max(method) filter (where from_date = fall_from_date) as method,
+        coalesce(bool_or(known_methods) filter (where from_date = fall_from_date), false) as known_methods,
         bool_or(drug = 'trastuzumab') as with_trastuzumab,
         list_sort(list(distinct drug)) as drugs
-    from merged
+    from started
     group by
         patient_key,
         episode_key,

@@ -77,15 +77,18 @@ bounded as (
     from neighboured
 ),
 
-tied as (
+-- clear_through: without the day as near to the next one, if that one differs.
+cleared as (
     select
         *,
         case
             when
                 date_diff('day', day, through_date) = date_diff('day', through_date, day_after)
-                then coalesce(value <> value_after, true)
-            else false
-        end as last_is_tied
+                and coalesce(value <> value_after, true)
+                then through_date - 1
+            else through_date
+        end as clear_through,
+        greatest(through_date, coalesce(day_after - $dose_window_days - 1, date '9999-12-31')) as old_through
     from bounded
 )
 
@@ -96,8 +99,8 @@ select
     value,
     true as is_recent,
     from_date,
-    case when last_is_tied then through_date - 1 else through_date end as through_date
-from tied
+    clear_through as through_date
+from cleared
 union all
 select
     patient_key,
@@ -105,21 +108,10 @@ select
     day,
     value,
     false as is_recent,
-    through_date as from_date,
-    through_date
-from tied
-where last_is_tied
-union all
-select
-    patient_key,
-    kind,
-    day,
-    value,
-    false as is_recent,
-    through_date + 1 as from_date,
-    coalesce(day_after - $dose_window_days - 1, date '9999-12-31') as through_date
-from tied
-where coalesce(day_after - $dose_window_days - 1 > through_date, true);
+    clear_through + 1 as from_date,
+    old_through as through_date
+from cleared
+where old_through > clear_through;
 
 -- dose_limits: the amounts that can be doses of an antibody at all, by its form.
 create or replace temp table dose_limits as

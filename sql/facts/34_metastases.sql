@@ -158,14 +158,7 @@ from since;
 -- recorded as palliative did not) or where a metastasis is dated in the line's first weeks (after an earlier dose it
 -- would be progression, and no staging).
 create or replace table fct_undated_line_starts as
-with undated as (
-    select distinct
-        patient_key,
-        ingredient
-    from fct_undated_doses
-),
-
-staged as (
+with staged as (
     select distinct f.episode_key
     from first_lines as f
     inner join fct_interruptions as i on f.episode_key = i.episode_key
@@ -183,7 +176,7 @@ inner join metastatic_episodes as m on f.episode_key = m.episode_key
 inner join drug_courses as c on f.episode_key = c.episode_key and f.start_date = c.opening_date
 inner join metastatic_doses as d
     on c.episode_key = d.episode_key and c.ingredient = d.ingredient and c.opening_date = d.dose_date
-left join undated as u on f.patient_key = u.patient_key and c.ingredient = u.ingredient
+left join fct_undated_doses as u on f.patient_key = u.patient_key and c.ingredient = u.ingredient
 left join staged as s on f.episode_key = s.episode_key
 group by
     f.patient_key,

@@ -9,7 +9,6 @@ from twin_case import (
     SHARED_REASONS,
     Case,
     documented,
-    doubts,
     first_day,
     in_trial,
     named_once,
@@ -19,6 +18,7 @@ from twin_case import (
     stops,
     together,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends
 from twin_facts import LATE
 from twin_holds import pertuzumab_stops, weak_heart

@@ -3,7 +3,8 @@
 from datetime import date
 
 from twin_amounts import close, courses, days_of, measure, plausible
-from twin_case import Case, documented, doubts, not_invasive, rule
+from twin_case import Case, documented, not_invasive, rule
+from twin_doubts import doubts
 from twin_record import RULES, amount, read_topic
 
 WEEKLY = {"US": date(1998, 9, 25), "EU": date(2000, 1, 1), "ENGLAND": date(2002, 1, 1)}

@@ -11,13 +11,13 @@ from twin_case import (
     TDXD,
     Case,
     documented,
-    doubts,
     first_day,
     in_trial,
     not_invasive,
     rule,
     status_reasons,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions
 from twin_facts import LATE
 from twin_record import FAMILIES, after, between

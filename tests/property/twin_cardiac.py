@@ -3,14 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
-from twin_case import (
-    ANTIBODY,
-    Case,
-    documented,
-    doubts,
-    not_invasive,
-    rule,
-)
+from twin_case import ANTIBODY, Case, documented, not_invasive, rule
+from twin_doubts import doubts
 from twin_record import FAMILIES, RULES, after, between, is_course, read_topic
 
 EVERYWHERE = dict.fromkeys(("US", "EU", "ENGLAND"), date(2006, 11, 1))

@@ -5,7 +5,8 @@ from datetime import date
 import twin_facts as facts
 from twin_amounts import days_of, measure, plausible
 from twin_antibody_doses import in_trial
-from twin_case import Case, documented, doubts, not_invasive, rule, stops
+from twin_case import Case, documented, not_invasive, rule, stops
+from twin_doubts import doubts
 from twin_ends import interruptions
 from twin_maintained import low_lvef
 from twin_record import FAMILIES, RULES, after, amount, between, is_course

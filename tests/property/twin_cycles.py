@@ -10,7 +10,6 @@ from twin_case import (
     TRACE,
     Case,
     documented,
-    doubts,
     in_trial,
     named_once,
     not_invasive,
@@ -18,6 +17,7 @@ from twin_case import (
     status_reasons,
     stops,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions, stopping_events, traces_of_recurrence
 from twin_facts import LATE
 from twin_holds import cardiac_stops

@@ -10,7 +10,6 @@ from twin_case import (
     SHARED_REASONS,
     Case,
     documented,
-    doubts,
     in_trial,
     not_invasive,
     rule,
@@ -18,6 +17,7 @@ from twin_case import (
     stops,
 )
 from twin_chemotherapy import weights
+from twin_doubts import doubts
 from twin_ends import interruptions
 from twin_record import EITHER_TAXANE, after, between
 from twin_regimen import PACLITAXEL, PACLITAXEL_DOSES, adjuvant, beside, named_once

@@ -17,7 +17,6 @@ from twin_case import (
     TRACE,
     Case,
     documented,
-    doubts,
     in_trial,
     is_systemic,
     not_invasive,
@@ -25,6 +24,7 @@ from twin_case import (
     status_reasons,
 )
 from twin_chemotherapy import exposure
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends
 from twin_record import FAMILIES, RULES, after, between, read_topic
 

@@ -4,7 +4,8 @@ from datetime import date
 from itertools import pairwise
 
 import twin_facts as facts
-from twin_case import ANTIBODY, HER2_TOPICS, TDXD, Case, documented, doubts, not_invasive, rule
+from twin_case import ANTIBODY, HER2_TOPICS, TDXD, Case, documented, not_invasive, rule
+from twin_doubts import doubts
 from twin_heart import METASTATIC, is_course
 from twin_record import FAMILIES, RULES, after, between, read_topic
 

@@ -4,7 +4,8 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import Case, documented, doubts, not_invasive, rule, undated
+from twin_case import Case, documented, not_invasive, rule, undated
+from twin_doubts import doubts
 from twin_metastatic import (
     HER2_TOPICS,
     JOIN,
@@ -92,13 +93,32 @@ def r02(context, episode):
         case.missing.append("specimen-site-unclear")
     elif late_report and not results:
         case.missing.append("specimen-date-unclear")
-    unsure = lines.first_start_unsure(context, episode)
+    unsure = start_unsure(context, episode)
     if unsure and not results and case.due <= context.observable:
         case.missing.append("line-start-undated")
     case.exceptions = reasons + interruptions_of_death(context, spread, case.due)
     case.doubts = doubts(context, episode, "R02", [], None, after(spread, -60))
     case.failure = "not-retested"
     return [case]
+
+
+def start_unsure(context, episode):
+    """Whether every drug that opens the first line has an undated row too, and that matters.
+
+    In recurrent disease it may have begun before the metastasis, and go on; what is meant as
+    palliative did not. A metastasis soon after the first dated dose may be progression.
+    """
+    start = lines.first_start(episode)
+    if not start:
+        return False
+    given = lines.given_days(episode)
+    carried = lines.carried_over(episode, given)
+    opening = [one for one in given if one.day == start and one not in carried]
+    palliative = any(one.dose.row.get("intent") == "palliative" for one in opening)
+    spread = episode.days_of(*facts.RECURRENCES)
+    matters = any(start < day <= after(start, JOIN) for day in spread)
+    matters |= lines.is_recurrent(episode) and not palliative
+    return matters and all(undated(context, one.drug) for one in opening)
 
 
 def specimens(episode):
@@ -147,7 +167,7 @@ def r36(context, episode):
     case.met = bool(given and given <= case.due)
     if local_treatment_unseen(context, case, episode):
         case.missing.append("local-treatment-unknown")
-    unsure = lines.first_start_unsure(context, episode)
+    unsure = start_unsure(context, episode)
     if unsure and not case.met and case.due <= context.observable:
         case.missing.append("line-start-undated")
     case.exceptions = documented(context, episode, "R36", HER2_TOPICS | {RULES["R44"]})

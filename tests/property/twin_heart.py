@@ -3,7 +3,8 @@
 from datetime import date
 
 import twin_facts as facts
-from twin_case import ANTIBODY, Case, documented, doubts, not_invasive, rule
+from twin_case import ANTIBODY, Case, documented, not_invasive, rule
+from twin_doubts import doubts
 from twin_record import FAMILIES, after, between
 
 HEART_ANTIBODIES = {"trastuzumab", "pertuzumab"}

@@ -305,31 +305,6 @@ def first_start(episode):
     return min((o.day for o in new if o.day >= considered_from(episode, o.drug)), default=None)
 
 
-def first_start_unsure(context, episode):
-    """Whether every drug that opens the first line has an undated row too, and that matters.
-
-    In recurrent disease it may have begun before the metastasis, and go on; what is meant as
-    palliative did not. A metastasis soon after the first dated dose may be progression.
-    """
-    start = first_start(episode)
-    if not start:
-        return False
-    given = given_days(episode)
-    carried = carried_over(episode, given)
-    opening = [one for one in given if one.day == start and one not in carried]
-    undated = {
-        ingredient
-        for row in context.patient.treatments
-        if row.get("start_date") is None and context.drugs.get(row.get("drug"))
-        for ingredient in context.drugs[row["drug"]].ingredients
-    }
-    palliative = {one.dose.row.get("intent") for one in opening} & {"palliative"}
-    spread = episode.days_of(*facts.RECURRENCES)
-    matters = any(start < day <= after(start, JOIN) for day in spread)
-    matters |= is_recurrent(episode) and not palliative
-    return matters and {one.drug for one in opening} <= undated
-
-
 def next_line(now, start, progressed, observable):
     """(the day on which the next line begins, why), or (None, None)."""
     for day in sorted({one.day for one in now}):

@@ -4,7 +4,8 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import Case, documented, doubts, rule
+from twin_case import Case, documented, rule
+from twin_doubts import doubts
 from twin_ends import stopping_events
 from twin_metastatic import TRASTUZUMAB, add_status, sites_of_metastases
 from twin_record import FAMILIES, after, between, is_course

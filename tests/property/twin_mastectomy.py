@@ -10,7 +10,8 @@ from twin_aftercare import (
     postmastectomy,
     same_side,
 )
-from twin_case import SHARED_REASONS, documented, doubts, rule
+from twin_case import SHARED_REASONS, documented, rule
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends
 from twin_radiotherapy import GATE, SINCE, opening
 from twin_record import after, between

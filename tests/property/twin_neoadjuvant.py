@@ -10,7 +10,6 @@ from twin_case import (
     SHARED_REASONS,
     Case,
     documented,
-    doubts,
     in_trial,
     named_once,
     not_invasive,
@@ -19,6 +18,7 @@ from twin_case import (
     stops,
     together,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions
 from twin_facts import LATE
 from twin_holds import pertuzumab_stops, weak_heart

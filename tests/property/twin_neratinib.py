@@ -3,15 +3,8 @@
 from datetime import date
 
 import twin_facts as facts
-from twin_case import (
-    ANTIBODY,
-    Case,
-    documented,
-    doubts,
-    not_invasive,
-    rule,
-    status_reasons,
-)
+from twin_case import ANTIBODY, Case, documented, not_invasive, rule, status_reasons
+from twin_doubts import doubts
 from twin_record import RULES, after, between, read_topic
 
 TOPICS = {"neratinib", "her2"}

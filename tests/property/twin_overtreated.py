@@ -8,12 +8,12 @@ from twin_case import (
     NEOADJUVANT_PERTUZUMAB,
     TRACE,
     documented,
-    doubts,
     in_trial,
     not_invasive,
     rule,
 )
 from twin_chemotherapy import equivalents
+from twin_doubts import doubts
 from twin_ends import traces_of_recurrence
 from twin_facts import LATE
 from twin_operated import leave_unclear, opening

@@ -13,7 +13,6 @@ from twin_case import (
     TRASTUZUMAB_TOPICS,
     Case,
     documented,
-    doubts,
     first_day,
     in_trial,
     named_once,
@@ -22,6 +21,7 @@ from twin_case import (
     status_reasons,
     stops,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends, stopping_events
 from twin_facts import LATE
 from twin_holds import cardiac_stops

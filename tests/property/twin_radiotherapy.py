@@ -19,13 +19,13 @@ from twin_case import (
     TRACE,
     Case,
     documented,
-    doubts,
     in_trial,
     not_invasive,
     rule,
     status_reasons,
     stops,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends, traces_of_recurrence
 from twin_facts import LATE
 from twin_holds import holds

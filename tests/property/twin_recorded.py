@@ -3,7 +3,8 @@
 from datetime import date
 
 import twin_facts as facts
-from twin_case import ANTIBODY, documented, doubts, rule
+from twin_case import ANTIBODY, documented, rule
+from twin_doubts import doubts
 from twin_ends import interruptions
 from twin_operated import leave_unclear, opening
 from twin_record import after

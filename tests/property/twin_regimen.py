@@ -11,7 +11,6 @@ from twin_case import (
     SHARED_REASONS,
     Case,
     documented,
-    doubts,
     in_trial,
     not_invasive,
     rule,
@@ -20,6 +19,7 @@ from twin_case import (
     undated,
 )
 from twin_chemotherapy import equivalents, weights
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends, stopping_events
 from twin_holds import cardiac_stops
 from twin_record import EITHER_TAXANE, FAMILIES, after, days_in_sequence

@@ -4,7 +4,8 @@ import itertools
 from datetime import date
 
 from twin_amounts import close, days_of, measure, plausible
-from twin_case import Case, documented, doubts, not_invasive, rule
+from twin_case import Case, documented, not_invasive, rule
+from twin_doubts import doubts
 from twin_ends import days_of_pregnancy
 from twin_holds import holds
 from twin_record import FAMILIES, RULES, after, amount, is_course, read_topic

@@ -10,12 +10,12 @@ from twin_case import (
     TDXD,
     Case,
     documented,
-    doubts,
     first_day,
     not_invasive,
     rule,
     status_reasons,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends
 from twin_facts import LATE, NEGATIVE
 from twin_holds import weak_heart

@@ -9,7 +9,6 @@ from twin_case import (
     SHARED_REASONS,
     Case,
     documented,
-    doubts,
     first_day,
     in_trial,
     not_invasive,
@@ -17,6 +16,7 @@ from twin_case import (
     status_reasons,
     systemic_intents,
 )
+from twin_doubts import doubts
 from twin_ends import days_of_pregnancy, interruptions
 from twin_facts import LATE, POSITIVE
 from twin_holds import weak_heart

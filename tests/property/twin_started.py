@@ -12,7 +12,6 @@ from twin_case import (
     TRASTUZUMAB_TOPICS,
     Case,
     documented,
-    doubts,
     first_day,
     in_trial,
     not_invasive,
@@ -20,6 +19,7 @@ from twin_case import (
     status_reasons,
     systemic_intents,
 )
+from twin_doubts import doubts
 from twin_ends import days_of_pregnancy, interruptions
 from twin_holds import weak_heart
 from twin_record import after, between

@@ -3,7 +3,8 @@
 from datetime import date
 
 import twin_facts as facts
-from twin_case import HER2_TOPICS, TDXD, Case, documented, doubts, not_invasive, rule
+from twin_case import HER2_TOPICS, TDXD, Case, documented, not_invasive, rule
+from twin_doubts import doubts
 from twin_facts import EQUIVOCAL, NEGATIVE, POSITIVE
 from twin_record import after
 

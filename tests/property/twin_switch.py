@@ -4,7 +4,8 @@ from datetime import date
 
 import twin_facts as facts
 import twin_lines as lines
-from twin_case import TDM1, TDXD, Case, documented, doubts, rule
+from twin_case import TDM1, TDXD, Case, documented, rule
+from twin_doubts import doubts
 from twin_metastatic import (
     JOIN,
     TDM1_FROM,

@@ -12,12 +12,12 @@ from twin_case import (
     TRASTUZUMAB_TOPICS,
     Case,
     documented,
-    doubts,
     in_trial,
     not_invasive,
     rule,
     status_reasons,
 )
+from twin_doubts import doubts
 from twin_ends import interruptions, other_ends, stopping_events
 from twin_facts import LATE
 from twin_holds import cardiac_stops, paused_days

@@ -102,3 +102,64 @@ select
     end as metastatic_date
 from staged as s
 inner join episodes as e on s.episode_key = e.episode_key;
+
+-- fct_episode_spans: the days on which a dose without tumour counts for an episode, both inclusive.
+-- Where no episode was positive at any time, all share the doses.
+-- ever_positive: some invasive sample, or failing any the registry's summary, was HER2-positive. A metastasis
+-- speaks for a tumour that was metastatic at diagnosis.
+create or replace table fct_episode_spans as
+with evidence as (
+    select
+        s.patient_key,
+        s.tumour_id,
+        bool_or(s.result = 'positive') as any_positive
+    from fct_specimens as s
+    inner join fct_spread as p on s.patient_key = p.patient_key and s.tumour_id = p.tumour_id
+    where s.result is not null and (s.specimen_site <> 'metastasis' or p.m_status = 'm1')
+    group by
+        s.patient_key,
+        s.tumour_id
+),
+
+episodes as (
+    select
+        f.patient_key,
+        f.episode_key,
+        min(f.diagnosis_date) as diagnosis_date,
+        bool_or(coalesce(e.any_positive, t.her2_summary = 'positive', false)) as ever_positive
+    from fct_episodes as f
+    inner join stg_tumours as t on f.patient_key = t.patient_key and f.tumour_id = t.tumour_id
+    left join evidence as e on f.patient_key = e.patient_key and f.tumour_id = e.tumour_id
+    group by
+        f.patient_key,
+        f.episode_key
+),
+
+candidates as (
+    select
+        e.*,
+        bool_or(e.ever_positive) over (partition by e.patient_key) as patient_positive
+    from episodes as e
+),
+
+ordered as (
+    select
+        patient_key,
+        episode_key,
+        diagnosis_date,
+        ever_positive,
+        lag(episode_key) over (partition by patient_key order by diagnosis_date nulls last, episode_key) as earlier,
+        lead(diagnosis_date)
+            over (partition by patient_key order by diagnosis_date nulls last, episode_key)
+            as next_date
+    from candidates
+    where ever_positive or not patient_positive
+)
+
+select
+    patient_key,
+    episode_key,
+    ever_positive,
+    case when earlier is null then date '0001-01-01' else diagnosis_date end as from_date,
+    coalesce(cast(next_date - interval '1' day as date), date '9999-12-31') as through_date
+from ordered;

@@ -295,7 +295,7 @@ left join current_drugs as c
 -- known_methods: false where the method of its first number, or of the number before treatment, is missing, whatever a
 -- later number of another drug's fall was measured by. last_dose_date: up to the action days, and next_dose_date after
 -- them; early_dose_date: the first dose after them before recovery that is neither a course's date alone nor
--- in_sequence. early_derived: one of these puts a dose there.
+-- in_sequence. early_derived: one of these puts a dose there. next_derived: one of these alone tells of the next dose.
 create or replace table fct_lvef_falls as
 with states as (
     select
@@ -436,7 +436,7 @@ later_numbers as (
         f.text,
         f.fall_number,
         m.assessment_date,
-        bool_or(m.meets) as meets
+        bool_or(m.asks) as asks
     from falls as f
     inner join lvef_marks as m
         on
@@ -462,7 +462,7 @@ clear as (
         fall_number,
         min(assessment_date) as clear_date
     from later_numbers
-    where not meets
+    where not asks
     group by
         episode_key,
         setting,
@@ -478,6 +478,11 @@ doses as (
         f.fall_number,
         max(case when h.dose_date <= f.from_date + $lvef_action_days then h.dose_date end) as last_dose_date,
         min(case when h.dose_date > f.from_date + $lvef_action_days then h.dose_date end) as next_dose_date,
+        min(
+            case
+                when h.dose_date > f.from_date + $lvef_action_days and not (h.derived or h.in_sequence) then h.dose_date
+            end
+        ) as next_known_date,
         min(
             case
                 when
@@ -519,7 +524,8 @@ select
     d.last_dose_date,
     d.next_dose_date,
     d.early_dose_date,
-    d.early_derived
+    d.early_derived,
+    coalesce(d.next_known_date > d.next_dose_date, d.next_dose_date is not null) as next_derived
 from falls as f
 inner join fct_her2_settings as s on f.episode_key = s.episode_key and f.setting = s.setting
 inner join doses as d

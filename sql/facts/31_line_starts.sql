@@ -40,7 +40,7 @@ select distinct
     case when i.kind = 'progression' then 'event' else 'relapse' end as kind
 from first_lines as f
 inner join fct_interruptions as i on f.episode_key = i.episode_key
-where i.kind in ('progression', 'recurrence') and i.event_date >= f.start_date
+where i.kind in ('progression', 'recurrence') and i.is_own and i.event_date >= f.start_date
 union all
 select
     f.episode_key,

@@ -89,8 +89,7 @@ def postmastectomy(episode, tumour, variant):
     many = False if few or (count is not None and n is not None) else None
     large = None if t is None else facts.at_least(t, "T3")
     if variant == "t3n1-or-higher" and large is not False:
-        positive = None if n is None and count is None else facts.node_positive(n) or bool(count)
-        large = (large and positive) if positive is not None else None  # a lost T may be T4
+        large = (large and facts.node_positive(n)) if n is not None else None  # a lost T may be T4
     if large:
         return True
     return None if large is None or many is None else False

@@ -183,13 +183,13 @@ def maintained(context, episode, line):
     ends = [line.progression, line.next_start, death, observable]
     case.met = any(day and day <= case.due for day in ends)
     following = [day for day in days if day > stop][:1]
-    died = any(one.dose.row.get("stop_reason") == "death" for one in her2 if one.day == stop)
+    at_stop = [dose for dose in episode.doses if dose.date == stop and dose.has("her2")]
+    died = any(dose.row.get("stop_reason") == "death" for dose in at_stop)
     case.met = case.met or (died and not following)
     case.margin = between(min(day for day in ends + following if day), case.due)
-    at_stop = [one for one in her2 if one.day == stop]
-    named = any(one.dose.drug.regimen for one in at_stop) and len(days) == 1
+    named = any(dose.drug.regimen for dose in at_stop) and len(days) == 1
     if not case.met:
-        if named or any(one.dose.open for one in at_stop):
+        if named or any(dose.open for dose in at_stop):
             case.missing.append("no-end-date")
         if line.low:
             case.missing.append("line-uncertain")
@@ -199,7 +199,7 @@ def maintained(context, episode, line):
             case.missing.append("perhaps-progressed")
         if stop_unexplained(context, episode, line, case.due):
             case.missing.append("local-treatment-unknown")
-    said = {one.dose.row.get("stop_reason") for one in at_stop}
+    said = {dose.row.get("stop_reason") for dose in at_stop}
     case.exceptions = sorted(said & {"toxicity", "patient-refusal"})
     if line.in_trial:
         case.exceptions.append("trial")

@@ -13,8 +13,10 @@ from twin_aftercare import (
 from twin_case import SHARED_REASONS, documented, rule
 from twin_doubts import doubts
 from twin_ends import interruptions, other_ends
-from twin_radiotherapy import GATE, SINCE, opening
+from twin_radiotherapy import GATE, SINCE, opening, sides_told
 from twin_record import after, between
+
+STREAMS = ("surgeries", "radiotherapy")
 
 
 @rule(
@@ -24,12 +26,13 @@ from twin_record import after, between
     gate=GATE,
 )
 def r32(context, episode):
-    return [r32_tumour(context, episode, tumour) for tumour in episode.tumours]
+    return [
+        r32_tumour(context, episode, tumour) for tumour in sides_told(context, episode, STREAMS)
+    ]
 
 
 def r32_tumour(context, episode, tumour):
-    streams = ("surgeries", "radiotherapy")
-    case = opening(context, episode, "R32", tumour, tumour["tumour_id"], streams)
+    case = opening(context, episode, "R32", tumour, tumour["tumour_id"], STREAMS)
     patient, variant = context.patient, context.variant("R32", "indication", "t3-or-4-nodes-or-la")
     if case.missing:
         return case

@@ -28,6 +28,8 @@ def r19(context, episode):
         case.excluded.append("in-situ")
     if not context.linked("treatments"):
         case.missing.append("stream-not-linked")
+        if not context.in_force("R19", tumour.get("diagnosis_date")):
+            case.excluded.append("not-in-force")
         return [case]
     recurrence = facts.recurrence_date(episode, tumour)
     every = episode.curative("neratinib")

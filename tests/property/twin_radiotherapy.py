@@ -50,6 +50,12 @@ def opening(context, episode, number, tumour, subject, streams):
     return case
 
 
+def sides_told(context, episode, streams):
+    """The tumours that have sides: without the streams nobody knows of more than the index one."""
+    linked = all(context.linked(stream) for stream in streams)
+    return episode.tumours if linked else [episode.index]
+
+
 # --- R30 -------------------------------------------------------------------------------------
 
 
@@ -175,8 +181,10 @@ def maybe_partial(row, first):
 )
 def r31(context, episode):
     cases = []
+    streams = ("treatments", "radiotherapy")
     for tumour in one_a_side(episode):
-        streams = ("treatments", "radiotherapy")
+        if tumour not in sides_told(context, episode, streams):
+            continue
         key = tumour["tumour_id"]
         courses = r31_courses(context, episode, tumour)
         for number, course in enumerate(courses or [None], start=1):

@@ -8,7 +8,7 @@ from twin_case import Case, documented, not_invasive, rule
 from twin_doubts import doubts
 from twin_ends import days_of_pregnancy
 from twin_holds import holds
-from twin_record import FAMILIES, RULES, after, amount, is_course, read_topic
+from twin_record import FAMILIES, RULES, after, amount, doses_of_row, is_course, read_topic
 
 FROM_TRASTUZUMAB = date(2010, 1, 1)
 PERTUZUMAB = {"US": date(2012, 6, 8), "EU": date(2013, 3, 1), "ENGLAND": date(2018, 3, 1)}
@@ -58,7 +58,7 @@ def gaps_of(context, episode, name, days):
             counted = gap >= 42
         else:
             counted = gap > (14 if was_weekly(context, earlier) else 28)
-        if counted and not taken_over(episode, earlier.date, later.date):
+        if counted and not taken_over(context, earlier.date, later.date):
             yield name, earlier, later
 
 
@@ -92,9 +92,14 @@ def per_kilogram(context, day):
     return (share, recent) if plausible("trastuzumab", "iv", "mg/kg", share) else None
 
 
-def taken_over(episode, first, last):
+def taken_over(context, first, last):
+    """Whether another HER2 drug was given from the one day to the other, for whichever cancer."""
     others = FAMILIES["her2"] - set(DRUGS)
-    return any(d.drug.ingredients & others and first <= d.date <= last for d in episode.doses)
+    return any(
+        dose.drug.ingredients & others and first <= dose.date <= last
+        for row in context.patient.treatments
+        for dose in doses_of_row(row, context.drugs)
+    )
 
 
 def reload(context, name, later):
@@ -161,8 +166,8 @@ def explained(context, episode, name, earlier, later, metastatic):
 
 def judge(context, episode, case, gaps, own, metastatic):
     gaps = sorted(gaps, key=lambda gap: (gap[2].date, gap[0]))
-    _, before, first = gaps[0]
-    case.decision = first.date
+    case.decision = gaps[0][2].date
+    opened = min(earlier.date for _, earlier, _ in gaps)
     with_trastuzumab = any(name == "trastuzumab" for name, _, _ in gaps)
     since = FROM_TRASTUZUMAB if with_trastuzumab else PERTUZUMAB[context.jurisdiction]
     if case.decision < since:
@@ -201,8 +206,8 @@ def judge(context, episode, case, gaps, own, metastatic):
     if unloaded and not unexplained:
         topics = {"her2-antibody", "her2"} | (unloaded if len(unloaded) == 1 else set())
         case.exceptions += documented(context, episode, "R18", topics)
-    window = (before.date, after(gaps[-1][2].date, 28))
-    case.doubts = doubts(context, episode, "R18", ["her2"], window, before.date)
+    window = (opened, after(gaps[-1][2].date, 28))
+    case.doubts = doubts(context, episode, "R18", ["her2"], window, opened)
 
 
 def uncertain(days, earlier, later):

@@ -43,8 +43,9 @@ def r01_setting(context, episode, setting, doses):
     if not context.in_force("R01", first):
         case.excluded.append("not-in-force")
     moved = context.patient.row.get("transfer_in_date")
+    only_assays = context.variant("R01", "summary", "accepted") == "ignored"
     known_elsewhere = facts.results(tests) or any(
-        tumour.get("her2_summary") == POSITIVE for tumour in invasive
+        tumour.get("her2_summary") == POSITIVE and not only_assays for tumour in invasive
     )
     if moved and first <= moved and not known_elsewhere:
         case.excluded.append("treated-elsewhere")
@@ -57,7 +58,6 @@ def r01_setting(context, episode, setting, doses):
     # in the metastatic setting the newest metastasis with a definite result decides alone
     decisive = newest_metastasis(timely) if setting == "metastatic" else []
     by_then = decisive or facts.results(timely)
-    only_assays = context.variant("R01", "summary", "accepted") == "ignored"
     summaries = [
         None if only_assays else tumour.get("her2_summary")
         for tumour in invasive
@@ -117,7 +117,8 @@ def ever_positive(episode, tumour):
     tests = [
         t
         for t in episode.tests.get(tumour["tumour_id"], [])
-        if t.get("invasive") is not False and t.get("specimen_site") != "metastasis"
+        if t.get("invasive") is not False
+        and (episode.metastatic_at_diagnosis or t.get("specimen_site") != "metastasis")
     ]
     found = facts.results(tests)
     return POSITIVE in found or (not found and tumour.get("her2_summary") == POSITIVE)

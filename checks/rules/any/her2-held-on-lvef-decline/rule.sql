@@ -83,7 +83,11 @@ select
         when fails and imprecise then 'imprecise-date'
         when fails and not known_methods then 'method-not-recorded'
         when untold then 'lvef-not-recorded'
-        when not early and (early_derived or unended) then 'doses-not-dated'
+        when early then null
+        when unended then 'doses-not-dated'
+        -- A dose may have been given before recovery, or none on the days that a course leaves open.
+        when next_derived and (fails or coalesce(recovered_date > from_date + $lvef_action_days + 1, true))
+            then 'doses-not-dated'
     end as missing_reason,
     case missing_reason
         when 'imprecise-date' then ['cardiac_assessments.assessment_date']

@@ -150,7 +150,7 @@ positive_elsewhere as (
     inner join fct_episodes as o on t.patient_key = o.patient_key
     inner join fct_episode_spans as s on o.episode_key = s.episode_key
     where
-        o.ever_positive
+        s.ever_positive
         and o.episode_key <> c.episode_key
         and o.diagnosis_date <= c.first_dose_date
         and c.first_dose_date between s.from_date and s.through_date

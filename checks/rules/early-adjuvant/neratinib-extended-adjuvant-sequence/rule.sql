@@ -15,10 +15,12 @@ days as (
         d.open_course,
         d.in_trial,
         d.stop_reason,
-        i.is_her2_antibody or i.is_her2_conjugate as is_anchor
+        i.is_her2_antibody or i.is_her2_conjugate as is_anchor,
+        coalesce(d.dose_date < t.recurrence_date, true) as before_recurrence
     from fct_doses as d
     inner join with_neratinib as w on d.episode_key = w.episode_key
     inner join ingredients as i on d.ingredient = i.ingredient
+    inner join fct_tumours as t on d.episode_key = t.episode_key and t.is_index
     where d.setting = 'curative' and i.is_her2
 ),
 
@@ -46,8 +48,10 @@ neratinib as (
         episode_key,
         min(dose_date) as first_date,
         max(dose_date) as last_date,
+        -- What is given after a recurrence is another treatment.
+        max(dose_date) filter (where before_recurrence) as last_adjuvant_date,
         bool_or(open_course) as is_open,
-        bool_or(in_trial) as in_trial,
+        bool_or(in_trial and before_recurrence) as in_trial,
         max(stop_reason) as stop_reason
     from neratinib_days
     group by
@@ -75,11 +79,10 @@ parallel as (
         min(d.dose_date) as parallel_date
     from neratinib_stretches as n
     inner join days as d on n.episode_key = d.episode_key
-    inner join fct_first_course as f on n.episode_key = f.episode_key
     where
         d.ingredient <> 'neratinib'
         and d.dose_date between n.from_date and n.through_date
-        and d.dose_date < coalesce(f.recurrence_date, date '9999-12-31')
+        and d.before_recurrence
     group by n.episode_key
 ),
 
@@ -95,7 +98,7 @@ with_capecitabine as (
     select distinct n.episode_key
     from neratinib as n
     inner join fct_cytotoxic_days as c on n.episode_key = c.episode_key
-    where c.ingredient = 'capecitabine' and c.exposed_through >= n.first_date and c.dose_date <= n.last_date
+    where c.ingredient = 'capecitabine' and c.exposed_through >= n.first_date and c.dose_date <= n.last_adjuvant_date
 ),
 
 documented_trials as (

@@ -38,7 +38,10 @@ node_reports as (
         bool_and(o.yp_n in ('0', '0(i+)')) as nodes_cleared
     from scoped as s
     inner join stg_surgeries as o on s.patient_key = o.patient_key and s.tumour_id = o.tumour_id
-    where s.pathway = 'neoadjuvant' and o.surgery_date >= s.first_surgery_date
+    where
+        s.pathway = 'neoadjuvant'
+        and o.surgery_date between s.first_surgery_date and s.first_surgery_date + $surgical_series_days
+        and o.surgery_date < coalesce(s.recurrence_date, date '9999-12-31')
     group by
         s.patient_key,
         s.tumour_id

@@ -22,13 +22,15 @@ with sides as (
             )
 ),
 
+-- Two tumours of a breast share its operations.
 operation_days as (
     select distinct
-        patient_key,
-        tumour_id,
-        surgery_date
-    from stg_surgeries
-    where procedure in ('breast_conserving', 'mastectomy', 're_excision')
+        s.patient_key,
+        s.tumour_id,
+        o.surgery_date
+    from sides as s
+    inner join stg_surgeries as o on s.patient_key = o.patient_key and s.named_tumour_id = o.tumour_id
+    where o.procedure in ('breast_conserving', 'mastectomy', 're_excision')
 )
 
 select

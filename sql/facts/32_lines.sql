@@ -118,9 +118,8 @@ inner join her2_drugs as h on l.patient_key = h.patient_key and l.start_date > h
 -- fct_recurrence_clock: one row an episode that came back metastatic: calendar months from the last HER2 antibody or
 -- T-DM1 dose for early disease to the metastatic recurrence.
 -- clock: early, grey-zone (past the labels' limit; the guideline's limit included), late, no-her2 (never given), or
--- clock: early, grey-zone (past the labels' limit; the guideline's limit included), late, no-her2 (never given), or
--- unclear: late by what is known, but that dose began a course without an end, or an earlier recurrence of breast or
--- nodes, not treated with HER2 drugs again, was not late.
+-- unclear: late by what is known, but one of these doses began a course without an end, or an earlier recurrence of
+-- breast or nodes, not treated with HER2 drugs again, was not late.
 create or replace table fct_recurrence_clock as
 with relapses as (
     select
@@ -132,7 +131,7 @@ with relapses as (
     from metastatic_episodes as m
     left join first_lines as f on m.episode_key = f.episode_key
     inner join fct_interruptions as i on m.episode_key = i.episode_key and m.metastatic_date >= i.event_date
-    where not m.de_novo and i.kind = 'recurrence'
+    where not m.de_novo and i.kind = 'recurrence' and i.is_own
     group by
         m.patient_key,
         m.episode_key,
@@ -175,7 +174,7 @@ last_doses as (
         r.recurrence_date,
         r.is_earlier,
         max(d.dose_date) as last_her2_date,
-        arg_max(d.open_course, d.dose_date) as open_course
+        coalesce(bool_or(d.open_course), false) as open_course
     from recurrences as r
     left join clock_doses as d
         on r.episode_key = d.episode_key and r.recurrence_date >= d.dose_date and r.start_date > d.dose_date

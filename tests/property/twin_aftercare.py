@@ -99,9 +99,10 @@ def postmastectomy(episode, tumour, variant):
 
 
 def first_course_recurrence(episode):
-    """The day of the first recurrence after the episode's diagnosis, or LATE."""
+    """The day of the first recurrence, or any metastasis, after the diagnosis, or LATE."""
     start = episode.first_diagnosis or date.min
-    return min((day for day in episode.days_of(*facts.RECURRENCES) if day > start), default=LATE)
+    days = [*episode.days_of(*facts.RECURRENCES), *episode.metastases]
+    return min((day for day in days if day > start), default=LATE)
 
 
 def first_course_end(episode):

@@ -142,6 +142,8 @@ def trastuzumab_amount(context, day, form, value, unit, pertuzumab):
     if form == "fixed":
         if unit != "mg":
             return "dose-missing"
+        if any(one.date == day.date and one.form != "fixed" for one in pertuzumab):
+            return "dose-unclear"  # pertuzumab was given beside it too
         if not plausible("trastuzumab", "fixed", "mg", value):
             return "dose-implausible"
         return RIGHT if any(close(value, e) for e in fixed_doses(day, pertuzumab, moved)) else WRONG

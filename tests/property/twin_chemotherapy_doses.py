@@ -35,7 +35,11 @@ def r22(context, episode):
     if not_invasive(episode, tumour):
         return []
     drugs = {
-        name: [day for day in days_of(context, name) if day.episode.ids == episode.ids]
+        name: [
+            day
+            for day in days_of(context, name)
+            if any(dose in episode.doses for dose in day.doses)
+        ]
         for name in ("docetaxel", "paclitaxel", "doxorubicin", "cyclophosphamide", "fluorouracil")
     }
     ac = ac_days(drugs)
@@ -252,7 +256,8 @@ def excuse(context, episode, case, course, own, lacking, *, capped, over):
         topics |= (lacking - ac) | ({"taxane"} if lacking - ac else ac | {"anthracycline"})
     case.exceptions += documented(context, episode, "R22", topics)
     if not case.closed:
-        case.exceptions += stops([dose for day in course for dose in day.doses])
+        for days in (own["docetaxel"], own["paclitaxel"], own["doxorubicin"]):
+            case.exceptions += stops([dose for day in days[-1:] for dose in day.doses])
         case.exceptions += harms(context, [day.date for day in own["paclitaxel"]])
         ac_dates = [day.date for day in own["doxorubicin"]]
         case.exceptions += harms(context, ac_dates)

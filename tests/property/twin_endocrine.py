@@ -162,7 +162,7 @@ def r34(context, episode):
         case.missing.append("no-end-date")
     case.failure = "endocrine-during-chemotherapy"
     case.exceptions += documented(context, episode, "R34", TOPICS | {"chemotherapy"})
-    if in_trial(episode, date.min, after(end, -1), "endocrine", "chemotherapy"):
+    if any(row.get("trial") is True for row in [d.row for d in doses] + [one[2] for one in rows]):
         case.exceptions.append("trial")
     needs = ["endocrine", "chemotherapy"]
     case.doubts = doubts(context, episode, "R34", needs, None, first)

@@ -12,7 +12,7 @@ def interruptions(context, episode, anchor, due, before=LATE):
     """Death, recurrence or progression from the anchor to before the due date, earliest first."""
     death = context.patient.row.get("death_date")
     happened = [(death, 0, "death-before-due")] if death else []
-    back = [*episode.days_of(*facts.RECURRENCES), *days_of_metastases(context)]
+    back = [*episode.days_of(*facts.RECURRENCES), *episode.metastases]
     happened += [(day, 1, "recurrence-before-due") for day in back]
     happened += [(day, 2, "progression") for day in episode.days_of("progression")]
     # Palliative treatment without a recorded recurrence is no exception, only a doubt: see verdict.
@@ -108,14 +108,5 @@ def stopping_events(context, first, last, last_dose=date.min):
 
 def days_of_pregnancy(context):
     """The days of the patient's pregnancies, whichever tumour the events name."""
-    return _days_of(context, "pregnancy")
-
-
-def days_of_metastases(context):
-    """The days of the patient's metastases, whichever tumour the events name."""
-    return _days_of(context, "distant_metastasis")
-
-
-def _days_of(context, kind):
     events = context.patient.events
-    return [e["event_date"] for e in events if e["event"] == kind and e.get("event_date")]
+    return [e["event_date"] for e in events if e["event"] == "pregnancy" and e.get("event_date")]

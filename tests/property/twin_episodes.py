@@ -30,6 +30,7 @@ class Episode:
     zeros: list = field(default_factory=list)  # doses of zero: nothing was given
     given_rows: list = field(default_factory=list)  # the rows without those of zero
     events: list = field(default_factory=list)
+    metastases: list = field(default_factory=list)  # their days, whichever tumour the events name
     tests: dict = field(default_factory=dict)  # tumour_id -> rows
     surgeries: dict = field(default_factory=dict)  # tumour_id -> rows
     status: dict = field(default_factory=dict)  # tumour_id -> HER2 status
@@ -163,6 +164,11 @@ def episodes(patient, drugs):
             e
             for e in patient.events
             if e.get("event_date") and (not e.get("tumour_id") or e["tumour_id"] in ids)
+        ]
+        episode.metastases = [
+            e["event_date"]
+            for e in patient.events
+            if e["event"] == "distant_metastasis" and e.get("event_date")
         ]
         episode.metastatic_at_diagnosis, episode.metastatic_date = metastatic_date(episode)
         set_status(episode, None)

@@ -232,13 +232,12 @@ def r29(context, episode):
         stopped = "stopped" in (event.get("action") or "").split(";")
         return "perhaps" if begun and not stopped else "no"
 
+    topics = (HER2_TOPICS & {"her2", "her2-conjugate"}) | {TDXD}
+    case.exceptions += documented(context, episode, "R29", topics)
     continued = [(event.get("grade"), goes_on(event)) for event in lungs if goes_on(event) != "no"]
     grades = {grade for grade, _ in continued}
     if any(grade and grade >= 2 and how == "surely" for grade, how in continued):
         case.failure = "given-after-ild"
-        case.exceptions += documented(
-            context, episode, "R29", (HER2_TOPICS & {"her2", "her2-conjugate"}) | {TDXD}
-        )
         case.doubts += doubts(context, episode, "R29", [TDXD], None, days[-1])
         return [case]
     if None in grades:

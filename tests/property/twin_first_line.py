@@ -212,7 +212,7 @@ def r37(context, episode):
     ]
     dxd_from = TDXD_PERTUZUMAB.get(context.jurisdiction, facts.LATE)
     dxd = line.begun_with("trastuzumab-deruxtecan") and line.begun_with("pertuzumab")
-    case.met = not lacking or (dxd and line.start >= dxd_from)
+    case.met = not lacking or (dxd and line.first_day("trastuzumab-deruxtecan") >= dxd_from)
     if perhaps_progressed(context, case, episode, line):
         case.missing.append("perhaps-progressed")
     topics = {

@@ -258,11 +258,17 @@ def progressions(episode, given, start, number):
     days = {day for day in episode.days_of("progression") if day > start}
     staged = after(start, JOIN) if number == 1 else start
     days |= {day for day in episode.days_of(*facts.RECURRENCES) if day > staged}
-    return sorted(days | {day for day in progression_stops(given) if day >= start})
+    return sorted(days | {day for day in progression_stops(episode, given) if day >= start})
 
 
-def progression_stops(given):
+def progression_stops(episode, given):
     """The last day of each course whose rows say that the drug was stopped for progression."""
+    said = {
+        (dose.date, drug)
+        for dose in episode.doses
+        for drug in dose.drug.ingredients
+        if dose.row.get("stop_reason") == "progression"
+    }
     found = set()
     for drug in {one.drug for one in given}:
         told, previous = None, None
@@ -270,7 +276,7 @@ def progression_stops(given):
             if previous and between(previous, one.day) > GAP:
                 found.add(told)
                 told = None
-            if one.dose.row.get("stop_reason") == "progression":
+            if (one.day, drug) in said:
                 told = one.day
             previous = one.day
         found.add(told)

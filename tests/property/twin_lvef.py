@@ -161,7 +161,7 @@ def falls_of_drug(context, days, recorded, readings, drug, text, metastatic):
                 well = improved or not low
             else:
                 well = not low and meets_resume(drug, n.value, points, day=n.date, **where)
-            if well and n.date > current.first.date:
+            if well:
                 current.recovered = n.date
                 found.append(current)
                 current = None
@@ -219,7 +219,8 @@ def r26_fall(context, episode, fall, number):
     later = [day for day in days if day.date > after(start, ACTION)]
     early = [day for day in later if fall.recovered is None or day.date < fall.recovered]
     heart = [a for a in assessments(context) if a.date > start]
-    repeated = any(a.date <= after(start, REPEAT) for a in heart)
+    repeats = [a.date for a in heart] + ([fall.recovered] if fall.recovered else [])
+    repeated = any(day <= after(start, REPEAT) for day in repeats)
     settled = context.observable >= after(start, ACTION + REPEAT)
     if early:
         case.failure = "given-before-recovery"
@@ -232,6 +233,7 @@ def r26_fall(context, episode, fall, number):
             case.exceptions.append("not-confirmed")
     elif later and not repeated:
         case.failure = "repeat-late"
+        settled |= context.observable >= max(after(start, REPEAT), later[0].date)
     else:
         settled |= bool(later)
         case.met = settled

@@ -40,7 +40,7 @@ def r19(context, episode):
     first = case.decision = doses[0].date
     if not context.in_force("R19", first):
         case.excluded.append("not-in-force")
-    spans = neratinib_spans(doses)
+    spans = neratinib_spans(every)  # what goes on after a recurrence ran on its day too
     if any(
         dose.date <= doses[-1].date and after(dose.date, CAPECITABINE_DAYS - 1) >= first
         for dose in episode.curative("capecitabine")

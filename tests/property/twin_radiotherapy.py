@@ -46,6 +46,8 @@ def opening(context, episode, number, tumour, subject, streams):
         case.excluded.append("in-situ")
     if not all(context.linked(stream) for stream in streams):
         case.missing.append("stream-not-linked")
+        if not context.in_force(number, tumour.get("diagnosis_date")):
+            case.excluded.append("not-in-force")
     case.seen = bool(context.patient.radiotherapy)
     return case
 

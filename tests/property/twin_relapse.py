@@ -86,7 +86,7 @@ def r40(context, episode):
         case.excluded += not_positive
     if not context.in_force("R40", case.decision):
         case.excluded.append("not-in-force")
-    if clock.name == "unclear":
+    if line and clock.name == "unclear":
         case.missing.append("interval-unclear")
     if line:
         place = context.jurisdiction

@@ -40,7 +40,7 @@ def r18(context, episode):
         case = Case("R18", f"{key}/{part}", key)
         gaps = [gap for name, days in own.items() for gap in gaps_of(context, episode, name, days)]
         if gaps:
-            judge(context, episode, case, gaps, own, metastatic)
+            judge(context, episode, case, gaps, own)
             cases.append(case)
     return cases
 
@@ -144,7 +144,7 @@ def paused_together(gaps, earlier, later):
     } - {None}
 
 
-def explained(context, episode, name, earlier, later, metastatic):
+def explained(context, episode, name, earlier, later):
     """Whether a reason for the gap is on record, apart from those on its rows."""
     first, last = earlier.date, later.date
     topics = {RULES["R18"], name, "her2-antibody", "her2"}
@@ -160,11 +160,11 @@ def explained(context, episode, name, earlier, later, metastatic):
     operated = [s["surgery_date"] for s in context.patient.surgeries if s.get("surgery_date")]
     if any(first <= day <= last for day in operated):
         return True
-    held = holds(context, episode, metastatic=metastatic)
+    held = [*holds(context, episode, metastatic=False), *holds(context, episode, metastatic=True)]
     return any(after(first, -7) <= one.start < last for one in held)
 
 
-def judge(context, episode, case, gaps, own, metastatic):
+def judge(context, episode, case, gaps, own):
     gaps = sorted(gaps, key=lambda gap: (gap[2].date, gap[0]))
     case.decision = gaps[0][2].date
     opened = min(earlier.date for _, earlier, _ in gaps)
@@ -180,7 +180,7 @@ def judge(context, episode, case, gaps, own, metastatic):
         how = reload(context, name, later)
         long = (later.date - earlier.date).days > 42
         reason = not long or paused_together(gaps, earlier, later)
-        reason = reason or explained(context, episode, name, earlier, later, metastatic)
+        reason = reason or explained(context, episode, name, earlier, later)
         doubt = uncertain(own[name], earlier, later)
         if how == RELOADED and reason:
             continue

@@ -86,8 +86,7 @@ select
         when early then null
         when unended then 'doses-not-dated'
         -- A dose may have been given before recovery, or none on the days that a course leaves open.
-        when next_derived and (fails or coalesce(recovered_date > from_date + $lvef_action_days + 1, true))
-            then 'doses-not-dated'
+        when next_derived and coalesce(recovered_date > from_date + $lvef_action_days + 1, true) then 'doses-not-dated'
     end as missing_reason,
     case missing_reason
         when 'imprecise-date' then ['cardiac_assessments.assessment_date']

@@ -126,8 +126,9 @@ judged as (
         g.chemotherapy_later,
         g.perhaps_during,
         g.open_before,
-        -- A name told in sequence may stand for the antibodies alone on its later days.
-        coalesce(g.named_later and g.first_counted_date <= r.radiotherapy_date, false) as perhaps_over,
+        -- A name told in sequence may stand for the antibodies alone on its later days; it breaks the order, being no
+        -- capecitabine.
+        g.named_later and g.first_counted_date <= r.radiotherapy_date as perhaps_over,
         g.in_trial,
         r.radiotherapy_date,
         r.radiotherapy_end,
@@ -165,7 +166,7 @@ select
     case
         when broken and target_unknown then 'target-not-recorded'
         when broken and not broken_by_whole then 'partial-breast-not-told'
-        when broken and perhaps_over then 'days-not-recorded'
+        when perhaps_over then 'days-not-recorded'
         when broken then null
         when open_before then 'no-end-date'
         -- The order is kept: it is capecitabine, and radiotherapy's recorded end does not tell.

@@ -91,7 +91,7 @@ judged as (
 ),
 
 -- HER2-directed drugs can harm an unborn child: a pregnancy of the time is a reason not to give them before surgery.
--- Without the day of diagnosis an earlier one may be of the time too.
+-- Without the day of diagnosis an earlier one may be of the time too, of whoever was treated: else nothing is due.
 pregnancies as (
     select
         j.patient_key,
@@ -149,7 +149,7 @@ select
         when not in_scope then 'stage-unknown'
         when surgery_unclear then 'surgery-unclear'
         when met is null and her2_known_later then 'her2-known-later'
-        when met is null and not untreated and perhaps_pregnant then 'diagnosis-date-missing'
+        when met is null and perhaps_pregnant then 'diagnosis-date-missing'
     end as missing_reason,
     case
         when not in_scope then ['tumours.clinical_t', 'tumours.clinical_n']

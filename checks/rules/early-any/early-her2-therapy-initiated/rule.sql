@@ -92,7 +92,6 @@ select
             not $surgeries_linked
             and not (antibody_met and chemotherapy_met)
             and diagnosis_date < $era_adjuvant
-            and decided_date >= $era_adjuvant
             then 'stream-not-linked'
     end as missing_reason,
     case

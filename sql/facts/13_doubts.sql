@@ -334,7 +334,13 @@ select
     'names-another-tumour' as reason,
     d.ingredient,
     coalesce(m.start_date, t.start_date) as start_date,
-    coalesce(m.end_date, t.end_date, m.start_date, t.start_date) as end_date,
+    coalesce(
+        m.end_date,
+        t.end_date,
+        case when t.record_kind = 'course' or t.trial then date '9999-12-31' end,
+        m.start_date,
+        t.start_date
+    ) as end_date,
     e.episode_key
 from treatments as t
 inner join drugs_elsewhere as e on t.patient_id = e.patient_id and t.tumour_id = e.tumour_id

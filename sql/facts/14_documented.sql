@@ -18,3 +18,20 @@ select
 from fct_episodes as e
 inner join fct_surgeries as s on e.patient_key = s.patient_key and e.tumour_id = s.tumour_id
 group by e.episode_key;
+
+-- fct_documented_trials: one row an episode and topic, as the vocabulary spells it, of which a trial is documented.
+create or replace table fct_documented_trials as
+with episodes as (
+    select distinct
+        patient_key,
+        episode_key
+    from fct_episodes
+)
+
+select distinct
+    e.episode_key,
+    x.topic_name
+from episodes as e
+inner join stg_exceptions as x on e.patient_key = x.patient_key
+left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
+where x.reason = 'trial' and (x.tumour_id is null or o.episode_key = e.episode_key);

@@ -54,7 +54,7 @@ def r02(context, episode):
         case.excluded.append("in-situ")
     if status != facts.POSITIVE:
         case.excluded.append("her2-negative" if status == facts.NEGATIVE else "her2-unknown")
-    if facts.m_status(episode, tumour) is None:
+    if facts.m_status(episode, tumour) is None and context.linked("receptor_tests"):
         case.excluded.append("m-unknown")
     if not context.in_force("R02", spread):
         case.excluded.append("not-in-force")
@@ -74,6 +74,8 @@ def r02(context, episode):
     for table in ("events", "receptor_tests", "treatments"):
         if not context.linked(table):
             case.missing.append("stream-not-linked")
+    if case.missing:
+        return [case]
 
     results, unclear, late_report = [], False, False
     for rows in specimens(episode):

@@ -210,13 +210,14 @@ def hr_status(episode):
 
 
 def given_days(episode):
-    """Every systemic drug on every day, in order."""
-    found = {
-        Given(dose.date, drug, dose)
-        for dose in episode.doses
-        for drug in dose.drug.ingredients & SYSTEMIC
-    }
-    return sorted(found, key=lambda one: (one.day, one.drug))
+    """Every systemic drug on every day, in order; one row in a trial puts the day in it."""
+    found = {}
+    for dose in episode.doses:
+        for drug in dose.drug.ingredients & SYSTEMIC:
+            key = (dose.date, drug)
+            if key not in found or dose.row.get("trial") is True:
+                found[key] = Given(dose.date, drug, dose)
+    return [found[key] for key in sorted(found)]
 
 
 def carried_over(episode, given):

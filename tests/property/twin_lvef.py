@@ -237,7 +237,10 @@ def r26_fall(context, episode, fall, number):
     else:
         settled |= bool(later)
         case.met = settled
-    if any(day.open for day in days if day.date <= after(start, ACTION)) and not early:
+    own = [day for day in her2_days(episode) if day.metastatic == fall.metastatic]
+    once = own[-1].named and [day.named for day in own].count(True) == 1
+    opened = any(day.open for day in days if day.date <= after(start, ACTION))
+    if (opened or once) and not early:
         case.missing.append("doses-not-dated")
     if case.failure and imprecise(context):
         case.missing.append("imprecise-date")
@@ -304,12 +307,12 @@ def r27(context, episode):
     ]
     case.due = after(day, ACTION)
     case.open = context.observable < case.due
-    if later and not certain:
-        case.missing.append("grade-not-recorded")
     if (later and all(d.derived for d in later)) or (not later and any(d.open for d in days)):
         case.missing.append("doses-not-dated")
     said = documented(context, episode, "R27", TOPICS)
     decided = bool(any(d.metastatic for d in later) and said)
+    if later and not (certain or decided):
+        case.missing.insert(0, "grade-not-recorded")
     exactly = any(not d.derived for d in later)
     if exactly and not decided and failure != "given-after-heart-failure" and imprecise(context):
         case.missing.append("imprecise-date")

@@ -265,7 +265,9 @@ def r31_course(context, episode, tumour, case, course):
         case.failure, gap_start = min(failures, key=lambda one: one[1])
         case.due = after(gap_start, 42)
     else:
-        case.met, case.met_reason = not case.open, outcomes[-1][0]
+        # Which of the two it was is open where the last day may have been one or the other.
+        said = {outcome for outcome, _ in outcomes}
+        case.met, case.met_reason = not case.open, said.pop() if len(said) == 1 else None
         case.due = end
     r31_exceptions(context, episode, case, last, end, start)
     if failures and unended:

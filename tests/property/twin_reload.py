@@ -3,7 +3,7 @@
 import itertools
 from datetime import date
 
-from twin_amounts import close, days_of, measure, plausible
+from twin_amounts import all_episodes, close, days_of, measure, plausible
 from twin_case import Case, documented, not_invasive, rule
 from twin_doubts import doubts
 from twin_ends import days_of_pregnancy
@@ -144,7 +144,7 @@ def paused_together(gaps, earlier, later):
     } - {None}
 
 
-def explained(context, episode, name, earlier, later):
+def explained(context, name, earlier, later):
     """Whether a reason for the gap is on record, apart from those on its rows."""
     first, last = earlier.date, later.date
     topics = {RULES["R18"], name, "her2-antibody", "her2"}
@@ -160,8 +160,13 @@ def explained(context, episode, name, earlier, later):
     operated = [s["surgery_date"] for s in context.patient.surgeries if s.get("surgery_date")]
     if any(first <= day <= last for day in operated):
         return True
-    held = [*holds(context, episode, metastatic=False), *holds(context, episode, metastatic=True)]
-    return any(after(first, -7) <= one.start < last for one in held)
+    held = [
+        hold.start
+        for one in all_episodes(context)
+        for metastatic in (False, True)
+        for hold in holds(context, one, metastatic=metastatic)
+    ]
+    return any(after(first, -7) <= start < last for start in held)
 
 
 def judge(context, episode, case, gaps, own):
@@ -180,7 +185,7 @@ def judge(context, episode, case, gaps, own):
         how = reload(context, name, later)
         long = (later.date - earlier.date).days > 42
         reason = not long or paused_together(gaps, earlier, later)
-        reason = reason or explained(context, episode, name, earlier, later)
+        reason = reason or explained(context, name, earlier, later)
         doubt = uncertain(own[name], earlier, later)
         if how == RELOADED and reason:
             continue

@@ -97,9 +97,11 @@ def r04_tumour(context, episode, tumour):
         case.missing.append("diagnosis-date-missing")
     # a drug that can't be told may also have come before the first positive report
     positive = sorted(
-        max(row.get("report_date") or facts.specimen_day(row) for row in rows)
+        facts.result_date(row)
         for rows in facts.specimens(episode.tests.get(tumour["tumour_id"], []))
-        if facts.specimen_result(rows) == POSITIVE and facts.specimen_day(rows[0])
+        for row in rows
+        if facts.result_date(row)
+        and (facts.ihc_of([row]) == 3 or facts.ish_class(row, facts.ihc_of(rows)) == POSITIVE)
     )
     window = (date.min, max([case.due or LATE, *positive[:1]]))
     case.doubts = doubts(context, episode, "R04", ["her2"], window, diagnosis or date.min)

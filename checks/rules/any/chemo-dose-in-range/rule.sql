@@ -363,11 +363,10 @@ beside_her2 as (
 ),
 
 documented_trials as (
-    select distinct patient_key
-    from stg_exceptions
+    select distinct episode_key
+    from fct_documented_trials
     where
-        reason = 'trial'
-        and topic_name in (
+        topic_name in (
             'chemo-dose-in-range',
             'chemotherapy',
             'taxane',
@@ -389,7 +388,7 @@ population as (
         t.m_status,
         h.episode_key is not null as her2_treated,
         c.* exclude (patient_key, episode_key, in_trial),
-        c.in_trial or x.patient_key is not null as in_trial,
+        c.in_trial or x.episode_key is not null as in_trial,
         n.few_paclitaxel or n.few_ac as too_few,
         n.many_ac as too_many,
         n.few_paclitaxel,
@@ -408,7 +407,7 @@ population as (
         on c.episode_key = n.episode_key and c.setting = n.setting and c.course_number = n.course_number
     left join harms as w
         on c.episode_key = w.episode_key and c.setting = w.setting and c.course_number = w.course_number
-    left join documented_trials as x on t.patient_key = x.patient_key
+    left join documented_trials as x on t.episode_key = x.episode_key
     where t.is_index
 ),
 

@@ -242,11 +242,10 @@ her2_treated as (
 ),
 
 documented_trials as (
-    select distinct patient_key
-    from stg_exceptions
+    select distinct episode_key
+    from fct_documented_trials
     where
-        reason = 'trial'
-        and topic_name in ('her2-gap-reload', 'trastuzumab', 'pertuzumab', 'her2-antibody', 'her2')
+        topic_name in ('her2-gap-reload', 'trastuzumab', 'pertuzumab', 'her2-antibody', 'her2')
 ),
 
 population as (
@@ -259,12 +258,12 @@ population as (
         h.episode_key is not null as her2_treated,
         coalesce(h.with_antibody, false) as with_antibody,
         g.* exclude (episode_key),
-        r.episode_key is not null or x.patient_key is not null as in_trial
+        r.episode_key is not null or x.episode_key is not null as in_trial
     from fct_tumours as t
     left join her2_treated as h on t.episode_key = h.episode_key
     left join treatments_judged as g on t.episode_key = g.episode_key
     left join trials as r on g.episode_key = r.episode_key and g.setting = r.setting
-    left join documented_trials as x on t.patient_key = x.patient_key
+    left join documented_trials as x on t.episode_key = x.episode_key
     where t.is_index
 )
 

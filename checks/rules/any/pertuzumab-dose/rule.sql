@@ -110,9 +110,9 @@ her2_treated as (
 ),
 
 documented_trials as (
-    select distinct patient_key
-    from stg_exceptions
-    where reason = 'trial' and topic_name in ('pertuzumab-dose', 'pertuzumab', 'her2-antibody', 'her2')
+    select distinct episode_key
+    from fct_documented_trials
+    where topic_name in ('pertuzumab-dose', 'pertuzumab', 'her2-antibody', 'her2')
 ),
 
 population as (
@@ -124,7 +124,7 @@ population as (
         t.invasive,
         h.episode_key is not null as her2_treated,
         c.* exclude (patient_key, episode_key, in_trial),
-        c.in_trial or x.patient_key is not null as in_trial,
+        c.in_trial or x.episode_key is not null as in_trial,
         c.wrong_doses + c.wrong_intervals + c.wrong_times as wrong,
         w.told as worst_dose
     from fct_tumours as t
@@ -132,7 +132,7 @@ population as (
     left join numbered as c on t.episode_key = c.episode_key
     left join wrong_doses as w
         on c.patient_key = w.patient_key and c.course_run = w.course_run and w.position = 1
-    left join documented_trials as x on t.patient_key = x.patient_key
+    left join documented_trials as x on t.episode_key = x.episode_key
     where t.is_index
 )
 

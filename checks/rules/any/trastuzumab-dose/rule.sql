@@ -171,9 +171,9 @@ her2_treated as (
 ),
 
 documented_trials as (
-    select distinct patient_key
-    from stg_exceptions
-    where reason = 'trial' and topic_name in ('trastuzumab-dose', 'trastuzumab', 'her2-antibody', 'her2')
+    select distinct episode_key
+    from fct_documented_trials
+    where topic_name in ('trastuzumab-dose', 'trastuzumab', 'her2-antibody', 'her2')
 ),
 
 population as (
@@ -189,7 +189,7 @@ population as (
         c.first_date,
         c.last_date,
         c.is_weekly,
-        c.in_trial or x.patient_key is not null as in_trial,
+        c.in_trial or x.episode_key is not null as in_trial,
         n.doses,
         n.judged,
         n.wrong,
@@ -200,7 +200,7 @@ population as (
     left join her2_treated as h on t.episode_key = h.episode_key
     left join numbered as c on t.episode_key = c.episode_key
     left join counted as n on c.patient_key = n.patient_key and c.course_run = n.course_run
-    left join documented_trials as x on t.patient_key = x.patient_key
+    left join documented_trials as x on t.episode_key = x.episode_key
     where t.is_index
 )
 

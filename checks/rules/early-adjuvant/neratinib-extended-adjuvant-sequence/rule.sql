@@ -102,11 +102,10 @@ with_capecitabine as (
 ),
 
 documented_trials as (
-    select distinct patient_key
-    from stg_exceptions
+    select distinct episode_key
+    from fct_documented_trials
     where
-        reason = 'trial'
-        and topic_name in ('neratinib-extended-adjuvant-sequence', 'neratinib', 'her2-tki', 'her2')
+        topic_name in ('neratinib-extended-adjuvant-sequence', 'neratinib', 'her2-tki', 'her2')
 ),
 
 judged as (
@@ -117,7 +116,7 @@ judged as (
         n.last_date,
         n.is_open,
         n.stop_reason,
-        n.in_trial or r.patient_key is not null as in_trial,
+        n.in_trial or r.episode_key is not null as in_trial,
         a.anchor_date,
         a.emtansine_date,
         a.pertuzumab_date,
@@ -136,7 +135,7 @@ judged as (
     left join parallel as x on t.episode_key = x.episode_key
     left join beside_open as b on t.episode_key = b.episode_key
     left join with_capecitabine as c on t.episode_key = c.episode_key
-    left join documented_trials as r on t.patient_key = r.patient_key
+    left join documented_trials as r on t.episode_key = r.episode_key
     where t.is_index
 )
 

@@ -96,14 +96,9 @@ paused as (
 ),
 
 documented_trials as (
-    select distinct s.episode_key
-    from starts as s
-    inner join stg_exceptions as x on s.patient_key = x.patient_key
-    left join fct_episodes as o on x.patient_key = o.patient_key and x.tumour_id = o.tumour_id
-    where
-        x.reason = 'trial'
-        and (x.tumour_id is null or o.episode_key = s.episode_key)
-        and x.topic_name in ('early-her2-one-year', 'trastuzumab', 'her2-antibody', 'her2')
+    select distinct episode_key
+    from fct_documented_trials
+    where topic_name in ('early-her2-one-year', 'trastuzumab', 'her2-antibody', 'her2')
 ),
 
 judged as (

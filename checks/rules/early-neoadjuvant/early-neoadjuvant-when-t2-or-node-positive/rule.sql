@@ -159,9 +159,10 @@ select
     end as missing,
     met,
     case
+        when untreated then null
         when first_trial_date < coalesce(first_surgery_date, date '9999-12-31') then 'trial'
-        when not untreated and pregnancy_date is not null then 'pregnancy'
-        when not untreated and weak_heart then 'contraindication-cardiac'
+        when pregnancy_date is not null then 'pregnancy'
+        when weak_heart then 'contraindication-cardiac'
     end as excepted,
     case when untreated then cast([] as varchar[]) else ['neoadjuvant'] end as lacking,
     case

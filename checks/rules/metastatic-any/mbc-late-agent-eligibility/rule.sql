@@ -24,7 +24,8 @@ beside as (
         a.line_number,
         a.agent,
         min(d.first_date) filter (where d.is_her2 and d.ingredient <> a.agent) as others_from,
-        max(d.last_date) filter (where d.is_her2 and d.first_date < a.agent_date) as others_until,
+        max(d.last_date) filter (where d.is_her2 and d.ingredient <> a.agent and d.first_date < a.agent_date)
+            as others_until,
         bool_or(d.is_pertuzumab and d.first_date <= a.agent_date + $same_line_days) as with_pertuzumab,
         bool_or(d.ingredient = 'letrozole' and d.first_date <= a.agent_date + $same_line_days) as with_letrozole
     from agents as a

@@ -82,7 +82,7 @@ def r19(context, episode):
         case.exceptions += documented(context, episode, "R19", TOPICS)
     needs = [ANTIBODY, "her2-conjugate", "neratinib"]
     window = (before[-1].date, first) if before and not beside else None
-    case.doubts = doubts(context, episode, "R19", needs, window, first)
+    case.doubts = doubts(context, episode, "R19", needs, window, window and window[0])
     return [case]
 
 

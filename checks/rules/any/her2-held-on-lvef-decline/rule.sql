@@ -69,7 +69,7 @@ select
     due_date,
     case
         when early then from_date + $confirm_days
-        when resumed then greatest(from_date + $repeat_days, next_dose_date)
+        when resumed then least(greatest(from_date + $repeat_days, next_dose_date), due_date)
         else due_date
     end as open_until,
     from_date as observed_from,

@@ -145,6 +145,7 @@ select
     agent_date as decision_date,
     case when companion_may_come then companions_by else agent_date end as due_date,
     coalesce(diagnosis_date, date '0001-01-01') as observed_from,
+    date '0001-01-01' as drugs_from,
     case when companion_may_come then companions_by else agent_date end as drugs_through,
     case
         when outside_metastatic_her2 is not null then outside_metastatic_her2

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 from audit.attrition import UNITS
 from audit.guideline import Catalogue, Exceptions, Gate, Parameter, Rule, Variant
 from audit.resources import root
@@ -24,7 +26,7 @@ def render(catalogue: Catalogue) -> dict[str, str]:
         Markdown by path, relative to the rulebook's folder.
     """
     pages = {f"{rule.id}.md": render_rule(rule) for rule in catalogue.rules.values()}
-    return {"index.md": _index(catalogue)} | pages
+    return {"index.md": _index(catalogue), "statements.md": _statements(catalogue)} | pages
 
 
 def render_rule(rule: Rule) -> str:
@@ -129,12 +131,35 @@ def _index(catalogue: Catalogue) -> str:
                 for r in rules
             ),
         ),
+        "Which rule checks which statement of the guideline: [Statements](statements.md).",
         *_section(
             "Shared definitions",
             "Numbers that more than one rule uses.",
             _parameters(catalogue.definitions),
         ),
     )
+
+
+def _statements(catalogue: Catalogue) -> str:
+    written = (root("checks") / "statements.yaml").read_text(encoding="utf-8")
+    statements: dict[str, list[str] | dict[str, str]] = yaml.safe_load(written)
+    return _page(
+        "# Statements",
+        "Every statement of the guideline: the rule that checks it, what it tells apart in the "
+        "results (stratifier), or why a record can't be checked against it (context).",
+        _table(
+            ("statement", "kind", "where, or why"),
+            ((f"`{name}`", *_use(catalogue, said)) for name, said in statements.items()),
+        ),
+    )
+
+
+def _use(catalogue: Catalogue, said: list[str] | dict[str, str]) -> tuple[str, str]:
+    if isinstance(said, dict):
+        ((kind, text),) = said.items()
+        return kind, text
+    rules = [catalogue.rules[name] for name in said]
+    return "rule", "; ".join(f"{r.card.number} [{r.card.title}]({r.id}.md)" for r in rules)
 
 
 def _exceptions(exceptions: Exceptions) -> Iterator[str]:

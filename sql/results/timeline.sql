@@ -193,7 +193,7 @@ recorded as (
         p.row_number
 ),
 
--- What a drug was given for, from day to day; a dispensing of endocrine treatment lasts.
+-- What a drug was given for, from day to day; a dispensing of endocrine treatment lasts, whenever it was.
 given as (
     select distinct
         k.patient_id,
@@ -209,14 +209,36 @@ given as (
     union all
     select distinct
         k.patient_id,
-        e.ingredient,
-        e.start_date as dose_date,
-        e.through_date,
+        d.ingredient,
+        d.dose_date,
+        coalesce(d.end_date, cast(d.dose_date + cast(n.value as integer) - 1 as date)) as through_date,
         true as from_course,
-        e.open_course
-    from fct_endocrine as e
-    inner join keys as k on e.patient_key = k.patient_key
-    where k.is_middle and not e.on_recurrence
+        d.open_course
+    from fct_doses as d
+    inner join keys as k on d.patient_key = k.patient_key
+    inner join ingredients as i on d.ingredient = i.ingredient
+    inner join definitions as n on n.name = 'dispensing_days'
+    where k.is_middle and i.is_endocrine and d.begins
+    union all
+    -- Ovarian suppression is a dose of no rule, and belongs to what a patient was given.
+    select distinct
+        t.patient_id,
+        n.ingredient,
+        coalesce(m.middle_day, t.start_date) as dose_date,
+        coalesce(t.end_date, dose_date) as through_date,
+        t.end_date is not null as from_course,
+        false as open_course
+    from treatments as t
+    inner join asked_patients as a on t.patient_id = a.patient_id
+    inner join drug_names as n on t.drug = n.drug
+    inner join ingredients as i on n.ingredient = i.ingredient
+    left join imprecise_dates as m
+        on
+            t.patient_id = m.patient_id
+            and t.row_number = m.row_number
+            and m.table_name = 'treatments'
+            and m.column_name = 'start_date'
+    where i.is_ovarian_suppression and dose_date is not null
 ),
 
 reached as (

@@ -9,9 +9,11 @@ from audit import resources
 from audit.guideline import Catalogue
 
 CATALOGUE = Catalogue.read()
-STATEMENTS: dict[str, list[str]] = yaml.safe_load(
-    (resources.root("checks") / "statements.yaml").read_text(encoding="utf-8")
-)
+INDEX = yaml.safe_load((resources.root("checks") / "statements.yaml").read_text(encoding="utf-8"))
+STATEMENTS: dict[str, list[str]] = {
+    name: rules for name, rules in INDEX.items() if isinstance(rules, list)
+}
+OF_THE_GUIDELINE = {"rule": 77, "stratifier": 11, "context": 20}
 
 
 def test_every_statement_is_covered_by_its_rules_alone() -> None:
@@ -25,3 +27,11 @@ def test_every_statement_is_covered_by_its_rules_alone() -> None:
 def test_every_rule_of_the_specification_checks_a_statement() -> None:
     named = {rule for rules in STATEMENTS.values() for rule in rules}
     assert named == set(CATALOGUE.numbers.values())
+
+
+def test_every_other_statement_says_what_it_is_for() -> None:
+    others = {name: said for name, said in INDEX.items() if name not in STATEMENTS}
+    kinds = [kind for said in others.values() for kind in said]
+    counted = {"rule": len(STATEMENTS)} | {kind: kinds.count(kind) for kind in sorted(kinds)}
+    assert counted == OF_THE_GUIDELINE
+    assert all(text.endswith(".") for said in others.values() for text in said.values())

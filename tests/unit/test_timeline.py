@@ -46,7 +46,17 @@ def con(tmp_path_factory):
             {"treatment_id": str(n), "patient_id": "P", "tumour_id": "P", "drug": drug,
              "start_date": start, "end_date": end, "record_kind": "course" if end else ""}
             for n, (drug, start, end) in enumerate(rows)
+        ] + [
+            {"treatment_id": f"Q{n}", "patient_id": "Q", "tumour_id": "Q", "drug": drug,
+             "start_date": start, "end_date": end, "record_kind": "course" if end else ""}
+            for n, (drug, start, end) in enumerate([
+                ("letrozole", "2021-03-01", "2021-09-01"),
+                ("Goserelin", "2021-03-01", ""),
+                ("Goserelin", "2021-04", ""),
+            ])
         ],
+        "events": [{"patient_id": "Q", "tumour_id": "Q", "event_date": "2021-02-01",
+                    "event": "distant_metastasis"}],
         "surgeries": [
             {"surgery_id": "S", "patient_id": "P", "tumour_id": "P", "surgery_date": "2020-07",
              "procedure": "mastectomy", "yp_t": "ypT1a"}
@@ -117,3 +127,13 @@ def test_the_plot_is_plain_svg_and_the_same_each_time(con):
     texts = "".join(ElementTree.fromstring(svg).itertext())
     assert "trastuzumab" in texts and "Surgery" in texts
     assert "<script" not in svg and "http" not in svg.replace("http://www.w3.org/", "")
+
+
+def test_endocrine_drugs_of_metastatic_disease_and_ovarian_suppression_are_there(con):
+    own = timeline(con, ["Q"], CUTOFF)
+    given = own.filter(pl.col("lane").is_in(["letrozole", "goserelin"]))
+    first = date(2021, 3, 1)
+    assert sorted(given.select("lane", "start_date", "end_date").rows()) == [
+        ("goserelin", first, date(2021, 4, 15)),
+        ("letrozole", first, date(2021, 9, 1)),
+    ]

@@ -30,6 +30,9 @@ from audit.warehouse import (
 ALWAYS_READ = frozenset({"patients", "tumours", "events", "exceptions"})
 """The judgement itself reads these for every rule."""
 
+MARGIN = "as margin_days"
+"""A rule whose SQL does not give it has no window that a failure could lie days outside."""
+
 ERAS = {
     "era_adjuvant": "early-her2-therapy-initiated",
     "era_pertuzumab": "neoadj-dual-blockade",
@@ -278,6 +281,7 @@ def prepare(
         "rule_id": rule.id,
         "guard_stream": next((s for s in rule.card.guards_streams if not linked[s]), None),
         "needs_any_drug": bool(rule.card.needs_drugs),
+        "has_window": MARGIN in rule.sql,
     }
     return (_read("results/unlinked.sql") if missing else rule.sql), values
 

@@ -252,7 +252,8 @@ select
             then coalesce(
                 margin_days,
                 case
-                    when verdict in ('pending', 'non_conformant') then date_diff('day', observable_through, due_date)
+                    when verdict = 'pending' or (verdict = 'non_conformant' and $has_window)
+                        then date_diff('day', observable_through, due_date)
                 end
             )
     end as margin_days,

@@ -4,6 +4,8 @@
 -- the drug on that day.
 -- weekly: the next single dose follows within days; or the previous one did and no three-weekly interval follows. The
 -- days unfolded from a course are never weekly.
+-- beside_trastuzumab_course, beside_pertuzumab_course: the day lies in a course of the drug whose end is recorded, or
+-- as close to it as counts for together: some dose of the course may have been given beside it, whatever its days.
 -- told_twice: a day unfolded from a course, close to a single dose: the course and the dose tell of one.
 create or replace table fct_antibody_days as
 with days as (
@@ -32,6 +34,34 @@ with days as (
         patient_key,
         episode_key,
         dose_date
+),
+
+courses as (
+    select
+        episode_key,
+        ingredient,
+        dose_date - $together_days as from_date,
+        end_date + $together_days as through_date
+    from fct_doses
+    where
+        begins
+        and derived
+        and end_date is not null
+        and setting = 'curative'
+        and ingredient in ('trastuzumab', 'pertuzumab')
+),
+
+beside_courses as (
+    select
+        d.episode_key,
+        d.dose_date,
+        bool_or(c.ingredient = 'trastuzumab') as beside_trastuzumab_course,
+        bool_or(c.ingredient = 'pertuzumab') as beside_pertuzumab_course
+    from days as d
+    inner join courses as c on d.episode_key = c.episode_key and d.dose_date between c.from_date and c.through_date
+    group by
+        d.episode_key,
+        d.dose_date
 ),
 
 marked as (
@@ -85,6 +115,8 @@ select
     s.derived,
     s.pertuzumab_derived,
     s.pertuzumab_single,
+    coalesce(b.beside_trastuzumab_course, false) as beside_trastuzumab_course,
+    coalesce(b.beside_pertuzumab_course, false) as beside_pertuzumab_course,
     s.in_trial,
     s.trastuzumab_stop,
     s.pertuzumab_stop,
@@ -105,4 +137,5 @@ select
         or coalesce(s.days_since <= $together_days, false)
         or coalesce(s.days_until <= $together_days, false)
     ) as together
-from scheduled as s;
+from scheduled as s
+left join beside_courses as b on s.episode_key = b.episode_key and s.dose_date = b.dose_date;

@@ -11,6 +11,7 @@ from twin_case import (
     documented,
     first_day,
     in_trial,
+    may_be_together,
     named_once,
     not_invasive,
     rule,
@@ -95,6 +96,9 @@ def r14(context, episode):
     unknown |= bool(days_in_sequence(pertuzumab))
     if in_time and not case.met and (unknown or partner_open):
         case.missing.append("no-end-date")
+    possible = may_be_together(episode, after(case.decision, 400), after(case.decision, 407))
+    if in_time and not case.met and possible >= 15:
+        case.missing.append("doses-not-dated")
     needs, window = ["trastuzumab", "pertuzumab"], (date.min, case.due)
     opened = episode.index.get("diagnosis_date") or date.min
     case.doubts += doubts(context, episode, "R14", needs, window, opened)

@@ -5,7 +5,7 @@ from datetime import date
 
 import twin_facts as facts
 from twin_facts import LATE, NEGATIVE
-from twin_record import FAMILIES, RULES, SYSTEMIC, after, between, read_topic
+from twin_record import FAMILIES, RULES, SYSTEMIC, after, between, is_course, read_topic
 
 ADJUVANT_TRASTUZUMAB = {
     "US": date(2006, 11, 16),
@@ -229,6 +229,40 @@ def together(context, episode, first, last):
     partner = {dose.date for dose in episode.curative("trastuzumab")}
     days = {dose.date for dose in episode.curative("pertuzumab") if first <= dose.date <= last}
     return sorted(day for day in days if any(abs(between(day, p)) <= 7 for p in partner))
+
+
+def may_be_together(episode, last, partners_through):
+    """The most pertuzumab days with trastuzumab, wherever the doses of a course were given.
+
+    Args:
+        episode: the episode judged.
+        last: the last day on which pertuzumab counts.
+        partners_through: the last day of a trastuzumab dose that it may have been given beside.
+    """
+    pertuzumab = [dose for dose in episode.curative("pertuzumab") if dose.date <= last]
+    trastuzumab = episode.curative("trastuzumab")
+    dated = {dose.date for dose in pertuzumab if not is_course(dose)}
+    beside = {
+        day
+        for day in dated
+        if any(abs(between(day, dose.date)) <= 7 or inside(day, dose) for dose in trastuzumab)
+    }
+    movable = {dose.date for dose in pertuzumab} - dated
+    partners = {
+        dose.date
+        for dose in trastuzumab
+        if dose.date <= partners_through
+        and any(inside(dose.date, p) for p in episode.curative("pertuzumab"))
+    }
+    return len(beside) + min(len(movable), len(partners))
+
+
+def inside(day, dose):
+    """Whether the day lies in the course that the dose stands for, or within a week of it."""
+    row = dose.row
+    if not is_course(dose) or row.get("end_date") is None:
+        return False
+    return after(row["start_date"], -7) <= day <= after(row["end_date"], 7)
 
 
 def stops(doses):

@@ -42,6 +42,28 @@ doses as (
         count(*) filter (
             where a.together and a.dose_date <= s.first_trastuzumab_date + $observed_days
         ) as dual_dates,
+        -- As many as there may have been, wherever the doses of a course were given between its first day and its end.
+        count(*) filter (
+            where
+            a.pertuzumab_single
+            and (a.together or a.beside_trastuzumab_course)
+            and a.dose_date <= s.first_trastuzumab_date + $observed_days
+        )
+        + least(
+            count(*) filter (
+                where
+                a.pertuzumab_derived
+                and not a.pertuzumab_single
+                and a.dose_date <= s.first_trastuzumab_date + $observed_days
+            ),
+            count(*) filter (
+                where
+                a.has_trastuzumab
+                and a.beside_pertuzumab_course
+                and a.dose_date <= s.first_trastuzumab_date + $observed_days + $together_days
+            )
+        ) as dual_dates_at_most,
+        bool_or(a.derived) as derived,
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
         bool_or(a.pertuzumab_open or coalesce(a.pertuzumab_in_sequence, false)) as pertuzumab_not_counted,
         bool_or(a.trastuzumab_open or a.trastuzumab_in_sequence) as trastuzumab_not_counted,
@@ -65,6 +87,8 @@ judged as (
         d.first_pertuzumab_date,
         d.last_pertuzumab_date,
         coalesce(d.dual_dates, 0) as dual_dates,
+        d.dual_dates_at_most,
+        d.derived,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
         d.pertuzumab_not_counted
         or d.regimen_dates = 1
@@ -145,13 +169,14 @@ select
         when in_scope is null then 'stage-unknown'
         when pathological_node_positive is null and first_trastuzumab_date < $node_negative_from then 'stage-unknown'
         when started_in_time and dual_dates < $min_doses and doses_not_counted then 'no-end-date'
+        when started_in_time and dual_dates < $min_doses and dual_dates_at_most >= $min_doses then 'doses-not-dated'
         when not started_in_time and first_pertuzumab_date <= latest_start_date + $start_window_days
             then 'days-not-recorded'
     end as missing_reason,
     case
         when missing_reason = 'surgery-undated' then ['surgeries.surgery_date']
         when missing_reason = 'no-end-date' then ['treatments.end_date']
-        when missing_reason = 'days-not-recorded' then ['treatments.start_date']
+        when missing_reason in ('days-not-recorded', 'doses-not-dated') then ['treatments.start_date']
         when pathological_node_positive is null then ['tumours.pathological_n']
         else ['tumours.pathological_t']
     end as missing,
@@ -175,6 +200,7 @@ select
         first_pertuzumab_date := first_pertuzumab_date,
         pertuzumab_dates := pertuzumab_dates,
         pertuzumab_with_trastuzumab := dual_dates,
+        derived_from_course_dates := derived,
         first_chemotherapy_date := first_cytotoxic_date,
         her2_basis := her2_basis
     )) end as evidence

@@ -11,6 +11,7 @@ from twin_case import (
     Case,
     documented,
     in_trial,
+    may_be_together,
     named_once,
     not_invasive,
     rule,
@@ -91,6 +92,8 @@ def r05(context, episode):
     unknown = any(dose.open for dose in pertuzumab) or days_in_sequence(pertuzumab)
     if (lone or unknown or partner_open) and not case.met:
         case.missing.append("no-end-date")
+    if not case.met and may_be_together(episode, last, last) >= 3:
+        case.missing.append("doses-not-dated")
     opened = tumour.get("diagnosis_date") or date.min
     needs = ["trastuzumab", "pertuzumab"]
     case.doubts += doubts(context, episode, "R05", needs, (date.min, case.due), opened)

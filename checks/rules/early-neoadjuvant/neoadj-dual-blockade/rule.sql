@@ -32,6 +32,13 @@ doses as (
         count(*) filter (where a.has_trastuzumab) as trastuzumab_dates,
         count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
         count(*) filter (where a.together) as dual_dates,
+        -- As many as there may have been, wherever the doses of a course were given between its first day and its end.
+        count(*) filter (where a.pertuzumab_single and (a.together or a.beside_trastuzumab_course))
+        + least(
+            count(*) filter (where a.pertuzumab_derived and not a.pertuzumab_single),
+            count(*) filter (where a.has_trastuzumab and a.beside_pertuzumab_course)
+        ) as dual_dates_at_most,
+        bool_or(a.derived) as derived,
         count(*) filter (where a.is_regimen and a.has_pertuzumab) as regimen_dates,
         bool_or(a.pertuzumab_open or coalesce(a.pertuzumab_in_sequence, false)) as pertuzumab_not_counted,
         bool_or(a.trastuzumab_open or a.trastuzumab_in_sequence) as trastuzumab_not_counted,
@@ -77,6 +84,8 @@ judged as (
         d.last_pertuzumab_date,
         coalesce(d.pertuzumab_dates, 0) as pertuzumab_dates,
         coalesce(d.dual_dates, 0) as dual_dates,
+        d.dual_dates_at_most,
+        d.derived,
         d.pertuzumab_days,
         d.regimen_dates = 1 and d.pertuzumab_dates = 1 as by_regimen_name,
         d.pertuzumab_not_counted
@@ -147,8 +156,13 @@ select
     case
         when in_scope is null then 'stage-unknown'
         when dual_dates < $min_pertuzumab_doses and not by_regimen_name and doses_not_counted then 'no-end-date'
+        when
+            dual_dates < $min_pertuzumab_doses
+            and not by_regimen_name
+            and dual_dates_at_most >= $min_pertuzumab_doses then 'doses-not-dated'
     end as missing_reason,
     case
+        when missing_reason = 'doses-not-dated' then ['treatments.start_date']
         when in_scope is not null then ['treatments.end_date']
         when t is null and size_mm is null and node_positive is null then ['tumours.clinical_t', 'tumours.clinical_n']
         when node_positive is null then ['tumours.clinical_n']
@@ -171,6 +185,7 @@ select
         trastuzumab_dates := trastuzumab_dates,
         pertuzumab_dates := pertuzumab_days,
         pertuzumab_with_trastuzumab := dual_dates,
+        derived_from_course_dates := derived,
         first_surgery_date := first_surgery_date,
         t := t,
         n := n,

@@ -14,7 +14,8 @@ where f.tumour_count > 1 and not f.is_index and f.invasive and f.her2_status <> 
 -- the oral one, 14 from its dispensing). cycle_days: what the day weighs as treatment, for sums: a weekly dose 7, any
 -- other a whole cycle of 21, so that sum(cycle_days) of one drug is its three-weekly equivalents times 21.
 -- days_since and days_until: to the drug's day before and after, null where there is none.
--- derived: unfolded from a course's dates; open_course: a course without an end, how many doses it held is not known;
+-- derived: unfolded from a course's dates; single: told by a row of its own (too);
+-- open_course: a course without an end, how many doses it held is not known;
 -- is_regimen: read from a regimen's name; in_sequence: from one that does not tell its drugs' days apart.
 -- beside: recorded for another tumour alone, which is not known to be HER2-positive.
 -- A conjugate is never cytotoxic here. Methotrexate is, whatever it was for.
@@ -27,6 +28,7 @@ with days as (
         d.ingredient,
         d.dose_date,
         bool_or(d.derived) as derived,
+        bool_or(not d.derived) as single,
         bool_or(d.open_course) as open_course,
         bool_or(d.is_regimen) as is_regimen,
         bool_and(d.in_sequence) as in_sequence,
@@ -92,6 +94,8 @@ inner join ingredients as i on s.ingredient = i.ingredient;
 -- fct_adjuvant_chemotherapy: one row an episode operated on first, with what was given after surgery and before any
 -- recurrence. The cycle_days are sums: three-weekly equivalents times 21.
 -- docetaxel_carboplatin and docetaxel_cyclophosphamide: of docetaxel days with the partner close by.
+-- most_...: the most that it may have been, wherever the doses of a course were given between its first day and its
+-- end, and as often as every two weeks: a day that a course was unfolded to is not known, nor how many there were.
 -- paclitaxel: any taxane but docetaxel, so nab-paclitaxel too. unnamed_taxane: a regimen's name left open which.
 -- paclitaxel_alone: nothing of what makes another listed backbone beside it, save what is recorded for another tumour.
 -- beside: some drug is recorded for another tumour alone. named_once: a regimen's name stands
@@ -156,6 +160,112 @@ pairs as (
     group by episode_key
 ),
 
+-- What is told of each drug: single days, and courses from their first day to their end (a far one if not recorded).
+spans as (
+    select
+        episode_key,
+        ingredient,
+        dose_date as first_date,
+        dose_date as last_date,
+        case
+            when bool_or(derived) over (partition by episode_key, ingredient) then $three_weekly_days
+            else cycle_days
+        end as weight,
+        single
+    from given
+    union all
+    select
+        g.episode_key,
+        g.ingredient,
+        min(d.dose_date) as first_date,
+        max(greatest(d.dose_date, coalesce(d.end_date, date '9999-12-31'))) as last_date,
+        $three_weekly_days as weight,
+        true as single
+    from given as g
+    inner join fct_doses as d
+        on
+            g.episode_key = d.episode_key
+            and g.setting = d.setting
+            and g.ingredient = d.ingredient
+            and g.dose_date = d.dose_date
+    where d.derived
+    group by
+        g.episode_key,
+        g.ingredient,
+        d.row_number
+),
+
+told as (
+    select
+        episode_key,
+        ingredient,
+        first_date,
+        last_date,
+        weight * (1 + cast(floor(date_diff('day', first_date, last_date) / $two_weekly_days) as integer)) as most_days,
+        row_number() over (partition by episode_key order by ingredient, first_date, last_date) as span_number
+    from spans
+    where single
+),
+
+-- How often a single day or a course of docetaxel may have had each of its partner's beside it.
+perhaps_partners as (
+    select
+        d.episode_key,
+        p.ingredient,
+        d.span_number,
+        d.most_days,
+        sum(
+            $three_weekly_days
+            * (
+                1 + cast(
+                    floor(
+                        date_diff(
+                            'day',
+                            greatest(d.first_date, p.first_date - $same_cycle_days),
+                            least(d.last_date, p.last_date + $same_cycle_days)
+                        ) / $two_weekly_days
+                    ) as integer
+                )
+            )
+        ) as partner_days
+    from told as d
+    inner join told as p on d.episode_key = p.episode_key
+    where
+        d.ingredient = 'docetaxel'
+        and p.ingredient in ('carboplatin', 'cyclophosphamide')
+        and p.first_date <= d.last_date + $same_cycle_days
+        and p.last_date >= d.first_date - $same_cycle_days
+    group by
+        d.episode_key,
+        p.ingredient,
+        d.span_number,
+        d.most_days
+),
+
+perhaps_pairs as (
+    select
+        episode_key,
+        sum(least(most_days, partner_days)) filter (where ingredient = 'carboplatin') as docetaxel_carboplatin,
+        sum(least(most_days, partner_days)) filter (
+            where ingredient = 'cyclophosphamide'
+        ) as docetaxel_cyclophosphamide
+    from perhaps_partners
+    group by episode_key
+),
+
+perhaps_drugs as (
+    select
+        t.episode_key,
+        sum(t.most_days) filter (where i.is_anthracycline) as anthracycline,
+        sum(t.most_days) filter (where i.is_taxane) as taxane,
+        sum(t.most_days) filter (
+            where i.is_taxane and t.ingredient not in ('docetaxel', 'docetaxel-or-paclitaxel')
+        ) as paclitaxel
+    from told as t
+    inner join ingredients as i on t.ingredient = i.ingredient
+    group by t.episode_key
+),
+
 drugs as (
     select
         patient_key,
@@ -213,6 +323,11 @@ select
     bool_or(d.ingredient = 'docetaxel-or-paclitaxel') as unnamed_taxane,
     coalesce(max(p.docetaxel_carboplatin), 0) as docetaxel_carboplatin,
     coalesce(max(p.docetaxel_cyclophosphamide), 0) as docetaxel_cyclophosphamide,
+    coalesce(max(m.anthracycline), 0) as most_anthracycline,
+    coalesce(max(m.taxane), 0) as most_taxane,
+    coalesce(max(m.paclitaxel), 0) as most_paclitaxel,
+    coalesce(max(q.docetaxel_carboplatin), 0) as most_docetaxel_carboplatin,
+    coalesce(max(q.docetaxel_cyclophosphamide), 0) as most_docetaxel_cyclophosphamide,
     bool_or(d.is_open) as is_open,
     bool_or(d.in_sequence) as in_sequence,
     bool_or(d.named_once) as named_once,
@@ -229,6 +344,8 @@ select
     )) as given
 from drugs as d
 left join pairs as p on d.episode_key = p.episode_key
+left join perhaps_drugs as m on d.episode_key = m.episode_key
+left join perhaps_pairs as q on d.episode_key = q.episode_key
 left join pauses as u on d.episode_key = u.episode_key
 group by
     d.patient_key,

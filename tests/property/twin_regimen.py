@@ -1,9 +1,9 @@
 """The twin: the chemotherapy that goes with trastuzumab after surgery (R15)."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import twin_facts as facts
-from twin_backbone import paired
+from twin_backbone import SAME_CYCLE, paired
 from twin_case import (
     ADJUVANT_TRASTUZUMAB,
     CHEMOTHERAPY_TOPICS,
@@ -18,11 +18,11 @@ from twin_case import (
     stops,
     undated,
 )
-from twin_chemotherapy import equivalents, weights
+from twin_chemotherapy import FORTNIGHTLY, equivalents, weights
 from twin_doubts import doubts
 from twin_ends import interruptions, other_ends, stopping_events
 from twin_holds import cardiac_stops
-from twin_record import EITHER_TAXANE, FAMILIES, after, days_in_sequence
+from twin_record import EITHER_TAXANE, FAMILIES, after, between, days_in_sequence, is_course
 
 DOCETAXEL_CARBOPLATIN_FROM = date(2008, 5, 1)
 PACLITAXEL_ALONE_FROM = date(2015, 1, 8)
@@ -31,6 +31,7 @@ BESIDE = ("anthracycline", "platinum", "cyclophosphamide", "docetaxel")
 ENOUGH = {"anthracycline": 3, "taxane": 3, "carboplatin": 5, "cyclophosphamide": 3}
 PACLITAXEL_DOSES = 10
 LARGEST_MM = 30
+NEAR = timedelta(days=SAME_CYCLE)
 SURE, UNKNOWN, SHORT = "sure", "unknown", "short"
 
 
@@ -126,7 +127,8 @@ def judge_backbone(context, episode, case, given):
         case.met = True  # a source that names the regimen once may record its other parts once
     suits = alone and paclitaxel_suits(episode)
     if alone and not case.met:
-        judge_alone(case, alone, suits)
+        perhaps = perhaps_listed(given, strict, alone, suits)
+        judge_alone(case, alone, suits, perhaps)
     if case.met and by_name(given, CYTOTOXIC):
         case.met_reason = None  # part of it stands behind a regimen's name
     either = any(dose.has(EITHER_TAXANE) for dose in given)
@@ -136,17 +138,80 @@ def judge_backbone(context, episode, case, given):
     unended = any(dose.open for dose in given) or days_in_sequence(given)
     if not case.met and unended and any(found.values()):
         case.missing.append("no-end-date")
+    if not case.met and not case.missing and perhaps_listed(given, strict, alone, suits):
+        unended = any(dose.open for dose in given)
+        case.missing.append("no-end-date" if unended else "doses-not-dated")
     case.failure = why_not(given, [*found.values(), suits is not False and alone])
 
 
-def judge_alone(case, alone, suits):
+def perhaps_listed(given, strict, alone, suits):
+    """Whether doses of a course, wherever they were given, may have made a listed backbone."""
+    parts = [(most(given, name), name) for name in ("anthracycline", "taxane")]
+    if all(round(count, 6) >= ENOUGH[name] for count, name in parts):
+        return True
+    if strict:
+        return False
+    partners = ("carboplatin", "cyclophosphamide")
+    if any(round(most_paired(given, name), 6) >= ENOUGH[name] for name in partners):
+        return True
+    enough = round(3 * most(given, *PACLITAXEL), 6) >= PACLITAXEL_DOSES
+    return bool(alone) and suits is not False and enough
+
+
+def told(given, drug):
+    """(first day, last day, most equivalents) of each single day and each course of a drug."""
+    own = [dose for dose in given if dose.has(drug)]
+    single = {dose.date for dose in own if not is_course(dose)}
+    rows = {id(dose.row): dose.row for dose in own if is_course(dose)}
+    spans = [(row["start_date"], ending(row)) for row in rows.values()]
+    weight = weights(own, drug)
+    return [(day, day, 1 if spans else weight[day]) for day in single] + [
+        (first, last, fortnights(first, last)) for first, last in spans
+    ]
+
+
+def ending(row):
+    return max(row["start_date"], row.get("end_date") or facts.LATE)
+
+
+def fortnights(first, last):
+    """How many doses every two weeks there is time for."""
+    return 1 + between(first, last) // FORTNIGHTLY
+
+
+def most(given, *names):
+    """The most three-weekly equivalents that the drugs may have been, however often."""
+    drugs = set().union(*(FAMILIES.get(name, {name}) for name in names))
+    spread = sum(count for drug in drugs for _, _, count in told(given, drug))
+    return max(spread, equivalents(given, *names))
+
+
+def most_paired(given, partner):
+    """The most cycles of docetaxel that may have had the partner beside them."""
+    total = 0
+    for first, last, count in told(given, "docetaxel"):
+        shared = 0
+        for begun, ended, _ in told(given, partner):
+            earliest, latest = max(first, begun - NEAR), min(last, widened(ended))
+            shared += fortnights(earliest, latest) if earliest <= latest else 0
+        total += min(count, shared)
+    return total
+
+
+def widened(day):
+    return day if day == facts.LATE else day + NEAR
+
+
+def judge_alone(case, alone, suits, perhaps):
     """Paclitaxel alone: enough where node-negative up to 30 mm, flagged where node-positive."""
     if suits is not False and case.decision < PACLITAXEL_ALONE_FROM:
         case.excluded.append("not-in-force")
-    if alone == SHORT or suits is False:
+    if suits is False:
         return
-    if suits is None:
+    if suits is None and (alone != SHORT or perhaps):
         case.missing.append("stage-unknown")
+    elif alone == SHORT:
+        return
     elif alone == UNKNOWN:
         case.missing.append("no-end-date")
     else:

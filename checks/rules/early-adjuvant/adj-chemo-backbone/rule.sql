@@ -49,7 +49,12 @@ treated as (
         coalesce(c.paclitaxel, 0) as paclitaxel,
         coalesce(c.docetaxel_carboplatin, 0) as docetaxel_carboplatin,
         coalesce(c.docetaxel_cyclophosphamide, 0) as docetaxel_cyclophosphamide,
-        coalesce(c.paclitaxel_alone, false) as paclitaxel_alone
+        coalesce(c.paclitaxel_alone, false) as paclitaxel_alone,
+        greatest(c.anthracycline, c.most_anthracycline) as most_anthracycline,
+        greatest(c.taxane, c.most_taxane) as most_taxane,
+        c.most_paclitaxel,
+        c.most_docetaxel_carboplatin,
+        c.most_docetaxel_cyclophosphamide
     from operated as o
     left join fct_adjuvant_chemotherapy as c on o.episode_key = c.episode_key
     left join undated as u on o.patient_key = u.patient_key
@@ -65,7 +70,8 @@ staged as (
             when within_paclitaxel_limit then 'paclitaxel-trastuzumab'
             when not node_positive and not within_paclitaxel_limit then 'none'
         end as paclitaxel_option,
-        paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_enough
+        paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_enough,
+        most_paclitaxel >= $min_paclitaxel_doses * $weekly_days as paclitaxel_perhaps_enough
     from treated
 ),
 
@@ -86,7 +92,22 @@ judged as (
         (anthracycline > 0 and taxane > 0)
         or ($backbone = 'any-listed' and (docetaxel_carboplatin > 0 or docetaxel_cyclophosphamide > 0))
         or paclitaxel_option <> 'none' as is_begun,
-        paclitaxel_option is null and (paclitaxel_enough or is_open or named_once) as stage_decides
+        -- The days that a course was unfolded to are not known, nor is their number: they accuse nobody.
+        coalesce(
+            most_anthracycline >= $min_anthracycline_cycles * $three_weekly_days
+            and most_taxane >= $min_taxane_cycles * $three_weekly_days,
+            false
+        )
+        or (
+            $backbone <> 'anthracycline-taxane'
+            and (
+                most_docetaxel_carboplatin >= $min_docetaxel_carboplatin_cycles * $three_weekly_days
+                or most_docetaxel_cyclophosphamide >= $min_docetaxel_cyclophosphamide_cycles * $three_weekly_days
+                or (paclitaxel_perhaps_enough and paclitaxel_option <> 'none')
+            )
+        ) as perhaps_listed,
+        paclitaxel_option is null
+        and (paclitaxel_enough or paclitaxel_perhaps_enough or is_open or named_once) as stage_decides
     from staged
 ),
 
@@ -140,11 +161,15 @@ select
         when taxane_not_named then 'taxane-not-named'
         when stage_decides then 'stage-unknown'
         when is_begun and (is_open or (in_sequence and not named_once)) then 'no-end-date'
+        when is_begun and named_once then null
+        when perhaps_listed and is_open then 'no-end-date'
+        when perhaps_listed then 'doses-not-dated'
     end as missing_reason,
     case missing_reason
         when 'surgery-undated' then ['surgeries.surgery_date']
         when 'taxane-not-named' then ['treatments.drug']
         when 'no-end-date' then ['treatments.end_date']
+        when 'doses-not-dated' then ['treatments.start_date']
         when 'stage-unknown'
             then
                 case

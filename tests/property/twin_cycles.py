@@ -68,6 +68,8 @@ def r07(context, episode):
     if count > 6 and recorded_twice(pertuzumab):
         case.missing.append("recorded-twice")
     case.met = 3 <= count <= 6
+    if not case.met and not case.missing and perhaps_right(pertuzumab, surgery):
+        case.missing.append("doses-not-dated")
     if count < 3:
         case.failure = "too-few-cycles"
         case.exceptions += documented(context, episode, "R07", COURSE_TOPICS)
@@ -102,9 +104,24 @@ def recorded_twice(doses):
     return bool(derived) and any(min(derived) <= day <= max(derived) for day in single)
 
 
-def cycles(doses):
+def perhaps_right(doses, surgery):
+    """Whether three to six cycles may be before surgery, a course running on after it.
+
+    Of such a course the first day alone is sure; any further dose before surgery is a guess.
+    """
+    runs_on = [d for d in doses if is_course(d) and (d.row.get("end_date") or LATE) >= surgery]
+    sure = [d for d in doses if d not in runs_on or d.date == d.row["start_date"]]
+    begun = {id(dose.row): dose.row["start_date"] for dose in runs_on}
+    further = sum(between(day, after(surgery, -1)) // MERGE for day in begun.values())
+    count = cycles(sure, [dose for dose in doses if is_course(dose) and dose not in runs_on])
+    return bool(begun) and count <= 6 and count + further >= 3
+
+
+def cycles(doses, of_courses=None):
     """Three-weekly cycles: close dates are one, every dose of a course with two dates is one."""
-    derived = {dose.date for dose in doses if dose.row.get("end_date")}
+    if of_courses is None:
+        of_courses = [dose for dose in doses if dose.row.get("end_date")]
+    derived = {dose.date for dose in of_courses}
     runs = []
     for day in sorted({dose.date for dose in doses}):
         if runs and day not in derived and between(runs[-1][-1], day) < MERGE:

@@ -50,21 +50,69 @@ recorded_twice as (
     where b.pertuzumab_single and b.dose_date between a.first_derived_date and a.last_derived_date
 ),
 
-spaced as (
+-- A course that runs on after the operation says of its first day alone that a dose came before it.
+pertuzumab_doses as (
+    select
+        c.episode_key,
+        d.dose_date,
+        d.begins,
+        d.derived and d.end_date < c.before_date as in_ended_course,
+        coalesce(d.derived and d.end_date >= c.before_date, false) as in_running_course,
+        cast(floor(date_diff('day', d.dose_date, c.before_date - 1) / $merge_days) as integer) as cycles_until_surgery
+    from courses as c
+    inner join fct_doses as d on c.episode_key = d.episode_key
+    where
+        c.pathway = 'neoadjuvant'
+        and d.setting = 'curative'
+        and d.ingredient = 'pertuzumab'
+        and d.dose_date < c.before_date
+),
+
+running as (
     select
         episode_key,
+        sum(cycles_until_surgery) as perhaps_cycles
+    from pertuzumab_doses
+    where in_running_course and begins
+    group by episode_key
+),
+
+-- The days as they are unfolded, and those of them that are sure.
+days as (
+    select
+        episode_key,
+        'unfolded' as basis,
         dose_date,
-        pertuzumab_derived,
-        date_diff('day', lag(dose_date) over (partition by episode_key order by dose_date), dose_date) as days_since
+        pertuzumab_derived as derived
     from before_surgery
     where has_pertuzumab
+    union all
+    select
+        episode_key,
+        'sure' as basis,
+        dose_date,
+        coalesce(bool_or(in_ended_course), false) as derived
+    from pertuzumab_doses
+    where begins or not in_running_course
+    group by
+        episode_key,
+        dose_date
+),
+
+spaced as (
+    select
+        *,
+        date_diff(
+            'day', lag(dose_date) over (partition by episode_key, basis order by dose_date), dose_date
+        ) as days_since
+    from days
 ),
 
 numbered as (
     select
         *,
-        sum(case when pertuzumab_derived or days_since >= $merge_days then 1 else 0 end) over (
-            partition by episode_key
+        sum(case when derived or days_since >= $merge_days then 1 else 0 end) over (
+            partition by episode_key, basis
             order by dose_date
             rows between unbounded preceding and current row
         ) as run_number
@@ -74,18 +122,21 @@ numbered as (
 runs as (
     select
         episode_key,
+        basis,
         run_number,
         1 + cast(floor(date_diff('day', min(dose_date), max(dose_date)) / $merge_days) as integer) as cycles
     from numbered
     group by
         episode_key,
+        basis,
         run_number
 ),
 
 counted as (
     select
         episode_key,
-        sum(cycles) as cycles
+        sum(cycles) filter (where basis = 'unfolded') as cycles,
+        sum(cycles) filter (where basis = 'sure') as sure_cycles
     from runs
     group by episode_key
 ),
@@ -133,6 +184,10 @@ judged as (
         n.cycles,
         n.cycles < $min_cycles as too_few,
         n.cycles > $max_cycles and w.episode_key is not null as perhaps_fewer,
+        r.episode_key is not null
+        and n.cycles not between $min_cycles and $max_cycles
+        and n.sure_cycles <= $max_cycles
+        and n.sure_cycles + r.perhaps_cycles >= $min_cycles as not_dated,
         coalesce(y.first_trial_date < c.before_date, false) as in_trial,
         coalesce(
             a.pertuzumab_stop,
@@ -144,6 +199,7 @@ judged as (
     left join antibodies as a on c.episode_key = a.episode_key
     left join counted as n on c.episode_key = n.episode_key
     left join recorded_twice as w on c.episode_key = w.episode_key
+    left join running as r on c.episode_key = r.episode_key
     left join taxanes as x on c.episode_key = x.episode_key
     left join other_reasons as o on c.episode_key = o.episode_key
     left join fct_first_trials as y on c.episode_key = y.episode_key
@@ -174,10 +230,12 @@ select
         when first_surgery_date is null then 'surgery-unclear'
         when cycles_not_counted then 'no-end-date'
         when perhaps_fewer then 'recorded-twice'
+        when not_dated then 'doses-not-dated'
     end as missing_reason,
     case missing_reason
         when 'surgery-unclear' then unclear_columns
         when 'recorded-twice' then ['treatments.record_kind']
+        when 'doses-not-dated' then ['treatments.start_date']
         else ['treatments.end_date']
     end as missing,
     case when cycles between $min_cycles and $max_cycles then 'three-to-six-cycles' end as met,

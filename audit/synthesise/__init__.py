@@ -138,7 +138,7 @@ def _draw(
         "receptor_tests": streams.receptor_tests(batch, lines),
         "treatments": follow_up.treatments(batch, given, lines, treatment_rows),
         "surgeries": streams.surgeries(batch),
-        "radiotherapy": streams.radiotherapy(batch),
+        "radiotherapy": streams.radiotherapy(batch, lines),
         "cardiac_assessments": cardiac_assessments(batch, given, hearts),
         "events": follow_up.events(batch, given, lines, safety, hearts.failure),
         "exceptions": follow_up.exceptions(batch, lines),

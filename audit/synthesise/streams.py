@@ -273,13 +273,16 @@ def surgeries(batch: Batch) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def radiotherapy(batch: Batch) -> pl.DataFrame:
-    """Give radiotherapy after surgery and chemotherapy, and some of metastases."""
+def radiotherapy(batch: Batch, lines: Metastatic) -> pl.DataFrame:
+    """Give radiotherapy after surgery and chemotherapy, and some of metastases.
+
+    Not to who departs in a line: brain metastases alone and irradiated would excuse it.
+    """
     course, chance, disease = batch.course, batch.chance, batch.disease
     start = batch.aftercare.radiotherapy
     given = start < NEVER
     spread = np.where(batch.fate.metastasis < NEVER, batch.fate.metastasis + 20, NEVER)
-    painful = chance.yes(0.3) & (spread <= batch.fate.end)
+    painful = chance.yes(0.3) & (spread <= batch.fate.end) & ~lines.departing
     breast, chest_wall, nodes, brain, bone = range(5)
 
     def courses(who: Bools, begun: Ints, target: Ints) -> pl.DataFrame:

@@ -43,7 +43,8 @@ wheel: .venv/ready
 	$(BIN)/python tests/wheel.py
 
 .venv/ready: locks/dev.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	# The newest pip: it installs in half the time that an older Python's own takes.
+	test -x $(BIN)/python || $(PYTHON) -m venv --upgrade-deps .venv
 	# Most of what is installed is never imported, and compiling it all would take half a minute.
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r locks/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -31,12 +31,11 @@ def main() -> None:
             cwd=PROJECT,
         )
         (wheel,) = elsewhere.glob("*.whl")
-        venv.create(elsewhere / "env", with_pip=True)
-        pip = (elsewhere / "env/bin/pip", "install", "--quiet", "--disable-pip-version-check")
-        call(
-            *pip, "--no-compile", "--require-hashes", "-r", PROJECT / "locks/run.txt", cwd=elsewhere
-        )
-        call(*pip, "--no-deps", wheel, cwd=elsewhere)
+        venv.create(elsewhere / "env")
+        pip = (sys.executable, "-m", "pip", "--python", elsewhere / "env/bin/python", "install")
+        locked = ("--no-compile", "--require-hashes", "-r", PROJECT / "locks/run.txt")
+        call(*pip, "--quiet", "--disable-pip-version-check", *locked, cwd=elsewhere)
+        call(*pip, "--quiet", "--disable-pip-version-check", "--no-deps", wheel, cwd=elsewhere)
         command = elsewhere / "env/bin/guideline-audit"
         told = call(command, "demo", "--patients", "300", cwd=elsewhere)
         report = elsewhere / "demo/audit/report/index.html"

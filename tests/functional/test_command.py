@@ -101,7 +101,7 @@ def pages_without_run(out: Path) -> dict[str, str]:
 def test_a_usage_error_ends_with_2_and_says_what_to_write(
     registry: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = installed("run", registry, *CUTOFF, "--out", tmp_path / "out", *arguments)
+    done = audit(registry, tmp_path / "out", *arguments)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -169,7 +169,8 @@ class Result:
 
         Args:
             by: a column of `cases` or several, such as `site_id`, `region`, `period`, `pathway`,
-                `hr_status`.
+                or a stratum of the report: `age_group`, `hr_status`, `stage`, `adjacent_dcis`,
+                `anthracycline`, `era`.
             rule: one rule's id or number; all where none is given.
 
         Returns:

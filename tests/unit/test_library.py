@@ -73,6 +73,24 @@ def test_rates_are_the_audits_own(result):
         result.rates(by=["moon"])
 
 
+@pytest.mark.parametrize(
+    ("level", "column"),
+    [
+        ("age", "age_group"),
+        ("receptors", "hr_status"),
+        ("stage", "stage"),
+        ("adjacent_dcis", "adjacent_dcis"),
+        ("anthracycline", "anthracycline"),
+        ("era", "era"),
+    ],
+)
+def test_rates_by_a_stratum_are_the_reports(result, level, column):
+    counts = ["rule_id", column, "conformant", "non_conformant", "not_evaluable", "pending"]
+    stored = result.sql(f"select *, group_id as {column} from strata where level = '{level}'")
+    assert stored[column].n_unique() > 1
+    assert result.rates(by=column).select(counts).equals(stored.select(counts).sort(counts[:2]))
+
+
 def test_tables_in_memory_give_the_same_findings_as_files(extract, result):
     con = duckdb.connect()
     for name, frame in frames(extract).items():

@@ -1,10 +1,20 @@
--- strata: verdict counts of each rule, of the cases it concerns, by age at the decision, hormone receptors, stage,
--- adjacent DCIS, an anthracycline on record up to the decision, and the drugs that had come by then.
--- An imprecise date of birth counts from its first day.
-create or replace table strata as
+-- stratum_limits: what parts the ages and the eras, in one row.
+create or replace table stratum_limits as
+select
+    $stratum_middle_age as middle_age,
+    $stratum_older_age as older_age,
+    $era_pertuzumab as pertuzumab,
+    $era_emtansine as emtansine,
+    $era_deruxtecan as deruxtecan;
+
+-- case_strata: one row a case in a rule's population, with what reports tell it apart by: age at the decision, hormone
+-- receptors, stage, adjacent DCIS, an anthracycline on record up to the decision, and the drugs that had come by then.
+-- An imprecise date of birth counts from its first day. Patient level.
+create or replace view case_strata as
 with described as (
     select
         j.rule_id,
+        j.subject_id,
         j.verdict,
         j.decision_date,
         date_diff('day', p.birth_earliest, j.decision_date) / 365.25 as age,
@@ -16,31 +26,46 @@ with described as (
     left join stg_patients as p on j.patient_key = p.patient_key
     left join fct_strata as s on j.patient_key = s.patient_key and j.tumour_id = s.tumour_id
     where j.verdict <> 'not_applicable'
-),
+)
 
-counted as (
+select
+    d.rule_id,
+    d.subject_id,
+    d.verdict,
+    case
+        when d.age < l.middle_age then 'younger'
+        when d.age < l.older_age then 'middle'
+        when d.age is not null then 'older'
+        else 'unknown'
+    end as age,
+    coalesce(d.receptors, 'unknown') as receptors,
+    coalesce(d.stage, 'unknown') as stage,
+    coalesce(d.adjacent_dcis, 'unknown') as adjacent_dcis,
+    case when d.first_anthracycline_date <= d.decision_date then 'given' else 'none' end as anthracycline,
+    case
+        when d.decision_date >= l.deruxtecan then 'deruxtecan'
+        when d.decision_date >= l.emtansine then 'emtansine'
+        when d.decision_date >= l.pertuzumab then 'pertuzumab'
+        when d.decision_date is not null then 'trastuzumab'
+        else 'unknown'
+    end as era
+from described as d
+cross join stratum_limits as l;
+
+-- strata: verdict counts of each rule by one stratum at a time.
+create or replace table strata as
+with counted as (
     select
         rule_id,
         verdict,
-        case
-            when age < $stratum_middle_age then 'younger'
-            when age < $stratum_older_age then 'middle'
-            when age is not null then 'older'
-            else 'unknown'
-        end as age,
-        coalesce(receptors, 'unknown') as receptors,
-        coalesce(stage, 'unknown') as stage,
-        coalesce(adjacent_dcis, 'unknown') as adjacent_dcis,
-        case when first_anthracycline_date <= decision_date then 'given' else 'none' end as anthracycline,
-        case
-            when decision_date >= $era_deruxtecan then 'deruxtecan'
-            when decision_date >= $era_emtansine then 'emtansine'
-            when decision_date >= $era_pertuzumab then 'pertuzumab'
-            when decision_date is not null then 'trastuzumab'
-            else 'unknown'
-        end as era,
+        age,
+        receptors,
+        stage,
+        adjacent_dcis,
+        anthracycline,
+        era,
         count(*) as n
-    from described
+    from case_strata
     group by all
 ),
 

@@ -129,7 +129,7 @@ def read_config(
 
 
 _HOW_TO_WRITE = {
-    "tuple_type": 'write a list, such as ["…", "…"]',
+    "tuple_type": 'leave it out or name one; in the file write a list, such as ["…", "…"]',
     "date_from_datetime_inexact": "write a date, such as 2025-12-31",
 }
 """What to do about a value of the wrong kind, by pydantic's name of the problem."""
@@ -246,7 +246,12 @@ def _variants(words: Sequence[str], numbers: Mapping[str, str]) -> dict[str, dic
                 "write RULE.NAME=VALUE, such as neoadj-dual-blockade.population=all-early",
             )
         rule, name, value = match.groups()
-        chosen.setdefault(numbers.get(rule.upper(), rule), {})[name] = value
+        own = chosen.setdefault(numbers.get(rule.upper(), rule), {})
+        if own.setdefault(name, value) != value:
+            raise UsageError(
+                f"variant {rule}.{name} is chosen twice, as {own[name]!r} and as {value!r}",
+                "choose one: --compare-variants shows the others beside it",
+            )
     return chosen
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -231,12 +232,17 @@ class Catalogue:
             rule_id = self.numbers.get(word.upper(), word)
             if rule_id not in self.rules:
                 raise UsageError(
-                    f"there is no rule {word!r} in this version",
-                    "name one of: "
-                    + ", ".join(f"{r.id} ({r.card.number})" for r in self.rules.values()),
+                    f"there is no rule {word!r} in this version", self._instead_of(word)
                 )
             ids.add(rule_id)
         return [rule for rule in self.rules.values() if not ids or rule.id in ids]
+
+    def _instead_of(self, word: str) -> str:
+        """What to do about a rule that there is not: the number without its zero, or a like id."""
+        near = [n for n in self.numbers if n.replace("R0", "R") == word.upper()]
+        near = near or get_close_matches(word.lower(), self.rules)
+        listed = "`guideline-audit rules` lists them all"
+        return f"{listed}; perhaps you mean {' or '.join(near)}" if near else listed
 
     def with_parameters(self, chosen: Mapping[str, Mapping[str, Scalar]]) -> "Catalogue":
         """The catalogue with other values for some rules' own numbers, shown on their cards too.

@@ -93,6 +93,11 @@ def pages_without_run(out: Path) -> dict[str, str]:
         (("--cutoff", "31.12.2024"), "YYYY-MM-DD"),
         (("--jurisdiction", "MARS"), "US, EU, ENGLAND"),
         (("--rules", "R99"), "there is no rule 'R99'"),
+        (("--rules", "R5"), "perhaps you mean R05"),
+        (
+            ("--rules", "dual-blockade"),
+            "perhaps you mean adj-dual-blockade or neoadj-dual-blockade",
+        ),
         (("--variant", "neoadj-dual-blockade.population=everyone"), "all-early"),
         (("--variant", "nonsense"), "RULE.NAME=VALUE"),
         (("--no-such-option",), "No such option"),

@@ -93,6 +93,10 @@ def test_a_mapping_beside_the_file_is_found_and_a_shipped_one_stays_a_name(tmp_p
         ),
         ('extract = "in\n', ("audit.toml is not TOML", "line 1")),
         (MINIMUM + '[variants]\n"R05" = "x"', ("'R05=x' is not a variant",)),
+        (
+            MINIMUM + '[variants]\n"R05.population" = "a"\n"neoadj-dual-blockade.population" = "b"',
+            ("neoadj-dual-blockade.population is chosen twice", "'a' and as 'b'"),
+        ),
     ],
 )
 def test_an_error_names_file_key_value_and_what_to_do(

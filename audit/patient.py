@@ -37,10 +37,14 @@ class PatientFacts:
         asked = "select patient_id from published.tumours where tumour_id = $id"
         found = self.con.execute(asked, {"id": tumour_id}).fetchone()
         if found is None:
+            own = "select tumour_id from published.tumours where patient_id = $id order by all"
+            tumours = self.con.execute(own, {"id": tumour_id}).fetchall()
             self.con.close()
             raise UsageError(
                 f"the audit in {finished.folder} knows no tumour {tumour_id!r}",
-                "take a tumour_id from findings.parquet or a worklist",
+                f"it is a patient; name a tumour: {', '.join(name for (name,) in tumours)}"
+                if tumours
+                else "take a tumour_id from findings.parquet or a worklist",
             )
         self.patient_id: str = found[0]
         asked = "select patient_key, placement from published.cases where patient_id = $id"

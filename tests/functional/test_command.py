@@ -135,6 +135,7 @@ def test_a_verdict_is_explained_clause_by_clause_and_the_audit_stays(earlier: Pa
     ("arguments", "said"),
     [
         (("T9",), "knows no tumour"),
+        (("P1",), "it is a patient; name a tumour: T1"),
         (("T1", "--rule", "R99"), "there is no rule"),
         (("T1", "--html"), "No such option"),
     ],

@@ -307,10 +307,10 @@ def change(context, episode, found, line, following):
         case.excluded.append(f"her2-{next_status}")
     if last and death and death <= after(last, 60):
         case.excluded.append("death-soon-after")
-    if last and following and line.next_start > after(last, 180):
-        case.excluded.append("no-next-line")
-    if not following and (death or after(last, 180) <= context.observable):
-        case.excluded.append("no-next-line")
+    none_in_time = following and last and line.next_start > after(last, 180)
+    if none_in_time or (not following and (death or after(last, 180) <= context.observable)):
+        went_on = line.last > after(last, 42)
+        case.excluded.append("same-regimen-continued" if went_on else "no-next-line")
     if not context.in_force("R43", case.decision):
         case.excluded.append("not-in-force")
 

@@ -37,6 +37,10 @@ judged as (
         coalesce(date_diff('day', l.next_start_date, d.new_her2_date) <= $component_days, false) as new_her2,
         c.episode_key is not null as may_go_on,
         w.weak_date,
+        case
+            when l.last_dose_date > l.last_progression_date + $identical_regimen_days then 'same-regimen-continued'
+            else 'no-next-line'
+        end as no_next_line,
         cast(coalesce(l.next_start_date + $component_days, l.last_progression_date + $next_line_days) as date)
             as due_date
     from fct_lines as l
@@ -67,11 +71,11 @@ select
         when last_progression_date is null and next_start_date is null then 'no-progression'
         when next_her2 <> 'positive' then 'her2-' || next_her2
         when death_date <= last_progression_date + $death_days then 'death-soon-after'
-        when next_start_date > last_progression_date + $next_line_days then 'no-next-line'
+        when next_start_date > last_progression_date + $next_line_days then no_next_line
         when
             next_start_date is null
             and (death_date is not null or last_progression_date + $next_line_days <= observable_through)
-            then 'no-next-line'
+            then no_next_line
     end as excluded,
     case
         when last_progression_date is null then 'progression-not-recorded'

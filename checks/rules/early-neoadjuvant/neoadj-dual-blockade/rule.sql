@@ -158,7 +158,6 @@ select
         when dual_dates < $min_pertuzumab_doses and not by_regimen_name and doses_not_counted then 'no-end-date'
         when
             dual_dates < $min_pertuzumab_doses
-            and not by_regimen_name
             and dual_dates_at_most >= $min_pertuzumab_doses then 'doses-not-dated'
     end as missing_reason,
     case

@@ -57,15 +57,11 @@ pertuzumab_doses as (
         d.dose_date,
         d.begins,
         d.derived and d.end_date < c.before_date as in_ended_course,
-        coalesce(d.derived and d.end_date >= c.before_date, false) as in_running_course,
+        d.derived and d.end_date >= c.before_date as in_running_course,
         cast(floor(date_diff('day', d.dose_date, c.before_date - 1) / $merge_days) as integer) as cycles_until_surgery
     from courses as c
     inner join fct_doses as d on c.episode_key = d.episode_key
-    where
-        c.pathway = 'neoadjuvant'
-        and d.setting = 'curative'
-        and d.ingredient = 'pertuzumab'
-        and d.dose_date < c.before_date
+    where d.setting = 'curative' and d.ingredient = 'pertuzumab' and d.dose_date < c.before_date
 ),
 
 running as (
@@ -91,7 +87,7 @@ days as (
         episode_key,
         'sure' as basis,
         dose_date,
-        coalesce(bool_or(in_ended_course), false) as derived
+        bool_or(in_ended_course) as derived
     from pertuzumab_doses
     where begins or not in_running_course
     group by
@@ -184,8 +180,7 @@ judged as (
         n.cycles,
         n.cycles < $min_cycles as too_few,
         n.cycles > $max_cycles and w.episode_key is not null as perhaps_fewer,
-        r.episode_key is not null
-        and n.cycles not between $min_cycles and $max_cycles
+        n.cycles not between $min_cycles and $max_cycles
         and n.sure_cycles <= $max_cycles
         and n.sure_cycles + r.perhaps_cycles >= $min_cycles as not_dated,
         coalesce(y.first_trial_date < c.before_date, false) as in_trial,

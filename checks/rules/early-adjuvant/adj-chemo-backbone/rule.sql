@@ -52,7 +52,7 @@ treated as (
         coalesce(c.paclitaxel_alone, false) as paclitaxel_alone,
         greatest(c.anthracycline, c.most_anthracycline) as most_anthracycline,
         greatest(c.taxane, c.most_taxane) as most_taxane,
-        c.most_paclitaxel,
+        greatest(c.paclitaxel, c.most_paclitaxel) as most_paclitaxel,
         c.most_docetaxel_carboplatin,
         c.most_docetaxel_cyclophosphamide
     from operated as o
@@ -90,8 +90,8 @@ judged as (
             when paclitaxel_enough and paclitaxel_option <> 'none' then paclitaxel_option
         end as backbone,
         (anthracycline > 0 and taxane > 0)
-        or ($backbone = 'any-listed' and (docetaxel_carboplatin > 0 or docetaxel_cyclophosphamide > 0))
-        or paclitaxel_option <> 'none' as is_begun,
+        or ($backbone = 'any-listed' and (docetaxel_carboplatin > 0 or docetaxel_cyclophosphamide > 0)) as is_combined,
+        is_combined or paclitaxel_option <> 'none' as is_begun,
         -- The days that a course was unfolded to are not known, nor is their number: they accuse nobody.
         coalesce(
             most_anthracycline >= $min_anthracycline_cycles * $three_weekly_days
@@ -106,8 +106,7 @@ judged as (
                 or (paclitaxel_perhaps_enough and paclitaxel_option <> 'none')
             )
         ) as perhaps_listed,
-        paclitaxel_option is null
-        and (paclitaxel_enough or paclitaxel_perhaps_enough or is_open or named_once) as stage_decides
+        paclitaxel_option is null and (paclitaxel_perhaps_enough or named_once) as stage_decides
     from staged
 ),
 
@@ -160,7 +159,8 @@ select
         when backbone is not null then null
         when taxane_not_named then 'taxane-not-named'
         when stage_decides then 'stage-unknown'
-        when is_begun and (is_open or (in_sequence and not named_once)) then 'no-end-date'
+        -- Paclitaxel alone is made no longer by another drug's open course; its own is perhaps listed.
+        when is_combined and (is_open or (in_sequence and not named_once)) then 'no-end-date'
         when is_begun and named_once then null
         when perhaps_listed and is_open then 'no-end-date'
         when perhaps_listed then 'doses-not-dated'

@@ -281,7 +281,7 @@ def prepare(
         "rule_id": rule.id,
         "guard_stream": next((s for s in rule.card.guards_streams if not linked[s]), None),
         "needs_any_drug": bool(rule.card.needs_drugs),
-        "has_window": MARGIN in rule.sql,
+        "has_window": MARGIN in rule.sql.lower(),
     }
     return (_read("results/unlinked.sql") if missing else rule.sql), values
 

@@ -32,51 +32,48 @@ started as (
     group by o.episode_key
 ),
 
-doses as (
+days as (
     select
-        s.episode_key,
+        a.*,
         s.first_trastuzumab_date,
         s.latest_start_date,
-        min(a.dose_date) filter (where a.has_pertuzumab) as first_pertuzumab_date,
-        max(a.dose_date) filter (where a.has_pertuzumab) as last_pertuzumab_date,
-        count(*) filter (
-            where a.together and a.dose_date <= s.first_trastuzumab_date + $observed_days
-        ) as dual_dates,
-        -- As many as there may have been, wherever the doses of a course were given between its first day and its end.
-        count(*) filter (
-            where
-            a.pertuzumab_single
-            and (a.together or a.beside_trastuzumab_course)
-            and a.dose_date <= s.first_trastuzumab_date + $observed_days
-        )
-        + least(
-            count(*) filter (
-                where
-                a.pertuzumab_derived
-                and not a.pertuzumab_single
-                and a.dose_date <= s.first_trastuzumab_date + $observed_days
-            ),
-            count(*) filter (
-                where
-                a.has_trastuzumab
-                and a.beside_pertuzumab_course
-                and a.dose_date <= s.first_trastuzumab_date + $observed_days + $together_days
-            )
-        ) as dual_dates_at_most,
-        bool_or(a.derived) as derived,
-        count(*) filter (where a.has_pertuzumab) as pertuzumab_dates,
-        bool_or(a.pertuzumab_open or coalesce(a.pertuzumab_in_sequence, false)) as pertuzumab_not_counted,
-        bool_or(a.trastuzumab_open or a.trastuzumab_in_sequence) as trastuzumab_not_counted,
-        max(a.pertuzumab_stop) filter (
-            where a.pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
-        ) as pertuzumab_stop,
-        count(*) filter (where a.has_pertuzumab and a.is_regimen) as regimen_dates
+        a.dose_date <= s.first_trastuzumab_date + $observed_days as in_time
     from started as s
     inner join fct_antibody_days as a on s.episode_key = a.episode_key
+),
+
+doses as (
+    select
+        episode_key,
+        first_trastuzumab_date,
+        latest_start_date,
+        min(dose_date) filter (where has_pertuzumab) as first_pertuzumab_date,
+        max(dose_date) filter (where has_pertuzumab) as last_pertuzumab_date,
+        count(*) filter (where together and in_time) as dual_dates,
+        -- As many as there may have been, wherever the doses of a course were given between its first day and its end.
+        count(*) filter (where pertuzumab_single and (together or beside_trastuzumab_course) and in_time)
+        + least(
+            count(*) filter (where pertuzumab_derived and not pertuzumab_single and in_time),
+            count(*) filter (
+                where
+                has_trastuzumab
+                and beside_pertuzumab_course
+                and dose_date <= first_trastuzumab_date + $observed_days + $together_days
+            )
+        ) as dual_dates_at_most,
+        bool_or(derived) as derived,
+        count(*) filter (where has_pertuzumab) as pertuzumab_dates,
+        bool_or(pertuzumab_open or coalesce(pertuzumab_in_sequence, false)) as pertuzumab_not_counted,
+        bool_or(trastuzumab_open or trastuzumab_in_sequence) as trastuzumab_not_counted,
+        max(pertuzumab_stop) filter (
+            where pertuzumab_stop in ('toxicity', 'patient-refusal', 'progression')
+        ) as pertuzumab_stop,
+        count(*) filter (where has_pertuzumab and is_regimen) as regimen_dates
+    from days
     group by
-        s.episode_key,
-        s.first_trastuzumab_date,
-        s.latest_start_date
+        episode_key,
+        first_trastuzumab_date,
+        latest_start_date
 ),
 
 judged as (

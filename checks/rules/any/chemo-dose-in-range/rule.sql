@@ -99,6 +99,16 @@ course_starts as (
     where coalesce(date_diff('day', date_before, dose_date) > $course_gap_days, true)
 ),
 
+-- Whichever cancer the row names: what the patient was given of a drug on a day is one dose.
+trial_days as (
+    select distinct
+        patient_key,
+        ingredient,
+        dose_date
+    from cytotoxics
+    where in_trial
+),
+
 regimens as (
     select
         d.patient_key,
@@ -111,7 +121,7 @@ regimens as (
         max(d.dose_date) as last_date,
         count(*) as cycles,
         count(*) filter (where not d.may_be_told) as fewest_cycles,
-        bool_or(d.in_trial) as in_trial,
+        bool_or(y.patient_key is not null) as in_trial,
         -- How many cycles a course stands for, or a regimen's name on one day or of several parts, is not recorded.
         d.setting = 'curative'
         and not bool_or(d.derived or d.in_sequence)
@@ -119,6 +129,8 @@ regimens as (
         min_by(d.partner_date, d.dose_date) as partner_date
     from neared as d
     inner join course_starts as s on d.episode_key = s.episode_key and d.setting = s.setting
+    left join trial_days as y
+        on d.patient_key = y.patient_key and d.ingredient = y.ingredient and d.dose_date = y.dose_date
     where d.dose_date >= s.start_date and d.dose_date < coalesce(s.next_start_date, date '9999-12-31')
     group by
         d.patient_key,

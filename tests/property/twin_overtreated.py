@@ -12,7 +12,7 @@ from twin_case import (
     not_invasive,
     rule,
 )
-from twin_chemotherapy import equivalents
+from twin_chemotherapy import weights
 from twin_doubts import doubts
 from twin_ends import traces_of_recurrence
 from twin_facts import LATE
@@ -31,7 +31,8 @@ def r13_tumour(context, episode, tumour):
     case, surgery, end = opening(context, episode, "R13", tumour)
     if not end:
         return case
-    before = [d for d in episode.curative(CYTOTOXIC) if d.date < end]
+    every = episode.curative(CYTOTOXIC)
+    before = [d for d in every if d.date < end]
     if not before:
         case.excluded.append("no-neoadjuvant-chemotherapy")
     if any(
@@ -40,9 +41,10 @@ def r13_tumour(context, episode, tumour):
         for dose in before
     ):
         case.excluded.append("taxane-stopped-early")
-    told = [d for d in before if not d.in_sequence]  # else one of the two was given on a day
-    enough = equivalents(before, "taxane", "anthracycline") >= 6 or (
-        equivalents(told, "anthracycline") >= 3 and equivalents(told, "taxane") >= 3.3
+    told = [d for d in every if not d.in_sequence]  # else one of the two was given on a day
+    enough = equivalents_before(end, every, "taxane", "anthracycline") >= 6 or (
+        equivalents_before(end, told, "anthracycline") >= 3
+        and equivalents_before(end, told, "taxane") >= 3.3
     )
     if not enough and unknown_count(before):
         case.missing.append("no-end-date")
@@ -57,6 +59,11 @@ def r13_tumour(context, episode, tumour):
         case.missing.append("response-unknown")
     r13_window(context, episode, tumour, case, surgery)
     return case
+
+
+def equivalents_before(end, doses, *names):
+    """Three-weekly equivalents before a day; what follows tells the schedule of the last dose."""
+    return round(sum(n for day, n in weights(doses, *names).items() if day < end), 6)
 
 
 def unknown_count(doses):

@@ -5,7 +5,6 @@ from datetime import date
 import twin_facts as facts
 from twin_case import (
     ADJUVANT_TRASTUZUMAB,
-    ANTIBODY,
     SHARED_REASONS,
     TDM1,
     TDXD,
@@ -107,8 +106,8 @@ def r17_exceptions(context, episode, first, last, end):
         "progression": "progression",
         "death": "death-before-due",
     }
-    for family in ("trastuzumab", ANTIBODY):
-        doses = [dose for dose in episode.curative(family) if dose.date <= end]
+    for drugs in (("trastuzumab",), ("trastuzumab", "pertuzumab")):
+        doses = [dose for dose in episode.curative(*drugs) if dose.date <= end]
         for dose in doses:
             if dose.date == doses[-1].date and dose.row.get("stop_reason") in stops:
                 found.append(stops[dose.row["stop_reason"]])

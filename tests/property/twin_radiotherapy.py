@@ -275,7 +275,7 @@ def r31_course(context, episode, tumour, case, course):
     if len(failures) == len(outcomes):
         if all(row.get("target") is None for row in course):
             case.missing.append("target-not-recorded")
-    elif failures and not case.open and case.due <= context.observable:
+    elif failures and not case.open:
         case.missing.append("radiotherapy-end-not-recorded")
     if not context.linked("surgeries"):  # it may have been given during an operation
         case.doubts = ["stream-not-linked"]
@@ -300,7 +300,7 @@ def r31_outcome(days, start, end):
             return "year-complete" if whole else "stopped", day
         if between(day, following) > 42:
             return "paused", day
-    return "year-complete" if whole and days[-1] <= end else "continued", start
+    return "year-complete" if whole and days[-1] < end else "continued", start
 
 
 def r31_topics(doses, start):

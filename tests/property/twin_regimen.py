@@ -47,6 +47,8 @@ def r15(context, episode):
     way = facts.pathway(episode, tumour)
     if not (context.linked("treatments") and context.linked("surgeries")):
         case.missing.append("stream-not-linked")
+        if not context.in_force("R15", tumour.get("diagnosis_date")):
+            case.excluded.append("not-in-force")
         return [case]
     if not way.startswith("surgery-first"):
         case.excluded.append("not-surgery-first")
@@ -114,9 +116,9 @@ def judge_backbone(context, episode, case, given):
     if not strict:
         found["docetaxel-carboplatin"] = with_partner(given, "carboplatin")
         found["docetaxel-cyclophosphamide"] = with_partner(given, "cyclophosphamide")
-    if found.get("docetaxel-carboplatin") and case.decision < DOCETAXEL_CARBOPLATIN_FROM:
-        if found["anthracycline-taxane"] != SURE:
-            case.excluded.append("not-in-force")
+    listed = found["anthracycline-taxane"] or case.decision >= DOCETAXEL_CARBOPLATIN_FROM
+    if found.get("docetaxel-carboplatin") and not listed:
+        case.excluded.append("not-in-force")
         found["docetaxel-carboplatin"] = None
     for name, enough in found.items():
         if enough == SURE:

@@ -64,7 +64,7 @@ inner join her2_courses as c
         and d.dose_date between c.from_date and c.through_date;
 
 -- fct_her2_settings: one row an episode and setting with such a dose.
--- unended: a course without an end, or a regimen's name that stands once, on the last day: more may have been given.
+-- named_last: a regimen's name stands once, on the last day: more may have been given.
 -- first_pertuzumab_date, last_anthracycline_date: the latter before the first HER2 dose, in any setting.
 -- first_known_date, known_pertuzumab_date: by which they had surely begun: the first day that is not in_sequence, or
 -- null.
@@ -79,9 +79,8 @@ with given as (
         min(case when with_pertuzumab then dose_date end) as first_pertuzumab_date,
         min(case when not in_sequence then dose_date end) as first_known_date,
         min(case when not pertuzumab_in_sequence then dose_date end) as known_pertuzumab_date,
-        bool_or(open_course)
-        or (count(*) filter (where is_regimen) = 1 and max(case when is_regimen then dose_date end) = max(dose_date))
-            as unended,
+        count(*) filter (where is_regimen) = 1 and max(case when is_regimen then dose_date end) = max(dose_date)
+            as named_last,
         bool_or(in_trial) as in_trial
     from fct_her2_days
     group by
@@ -109,7 +108,7 @@ select
     g.setting,
     g.first_dose_date,
     g.last_dose_date,
-    g.unended,
+    g.named_last,
     g.in_trial,
     g.first_pertuzumab_date,
     g.first_known_date,

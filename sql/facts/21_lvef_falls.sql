@@ -296,6 +296,8 @@ left join current_drugs as c
 -- later number of another drug's fall was measured by. last_dose_date: up to the action days, and next_dose_date after
 -- them; early_dose_date: the first dose after them before recovery that is neither a course's date alone nor
 -- in_sequence. early_derived: one of these puts a dose there. next_derived: one of these alone tells of the next dose.
+-- unended: a course without an end that began by the action days, or a regimen's name that stands once, on the last day
+-- of all: doses may have been given on days that nobody wrote down.
 create or replace table fct_lvef_falls as
 with states as (
     select
@@ -498,7 +500,8 @@ doses as (
                 and (h.derived or h.in_sequence)
             ),
             false
-        ) as early_derived
+        ) as early_derived,
+        bool_or(h.open_course and h.dose_date <= f.from_date + $lvef_action_days) as open_course
     from falls as f
     inner join fct_her2_days as h
         on
@@ -519,7 +522,7 @@ select
     f.* exclude (fall_number),
     row_number() over (partition by f.episode_key, f.text order by f.from_date, f.setting) as fall_number,
     c.clear_date,
-    s.unended,
+    s.named_last or d.open_course as unended,
     s.in_trial,
     d.last_dose_date,
     d.next_dose_date,

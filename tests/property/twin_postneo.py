@@ -100,6 +100,8 @@ def r11(context, episode):
     said = documented(context, episode, "R11", CONJUGATE_TOPICS) + stops(doses)
     said += stopping_events(context, first, after(last, 63), last)
     said += cardiac_stops(context, episode, first, after(last, 63), last)
+    if any(dose.row.get("stop_reason") == "death" for dose in doses):
+        said.append("death-before-due")
     substitutes = [d for d in episode.curative("trastuzumab") if last < d.date < end]
     _, three_weekly, weekly = covered_days(substitutes, LATE)
     if count >= 13:

@@ -247,8 +247,7 @@ def r31_course(context, episode, tumour, case, course):
         case.excluded.append("year-complete-before")
     days = sorted({dose.date for dose in doses if dose.date < stop})
     last = max(day for day in days if day <= start)
-    ends = [row.get("end_date") for row in course]
-    known = max([start, *(end for end in ends if end)])
+    known = max(row.get("end_date") or row["start_date"] for row in course)
     end = max(row.get("end_date") or after(row["start_date"], LONGEST) for row in course)
     named = {d.date for d in doses if d.drug.regimen and d.date < stop}
     unended = any(d.date < end and (d.open or {d.date} == named) for d in doses)

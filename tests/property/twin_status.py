@@ -6,7 +6,7 @@ import twin_facts as facts
 from twin_case import HER2_TOPICS, TDXD, Case, documented, not_invasive, rule
 from twin_doubts import doubts
 from twin_facts import EQUIVOCAL, NEGATIVE, POSITIVE
-from twin_record import after
+from twin_record import FAMILIES, after
 
 
 @rule(
@@ -50,7 +50,7 @@ def r01_setting(context, episode, setting, doses):
     if moved and first <= moved and not known_elsewhere:
         case.excluded.append("treated-elsewhere")
 
-    own = {drug for dose in doses if dose.date == first for drug in dose.drug.ingredients}
+    own = FAMILIES["her2"] & {drug for dose in doses for drug in dose.drug.ingredients}
     case.exceptions += documented(context, episode, "R01", own | HER2_TOPICS)
     if any(dose.row.get("trial") is True for dose in doses):
         case.exceptions.append("trial")

@@ -116,7 +116,7 @@ def agent_case(context, episode, line, agent, day):
         if line.number == 1 and day >= TDXD_PERTUZUMAB.get(context.jurisdiction, facts.LATE):
             case.due = after(day, JOIN)
     case.exceptions = documented(context, episode, "R45", TOPICS[agent])
-    settled = case.due <= context.observable
+    settled = case.due == day or case.due <= context.observable  # no companion is awaited
     others = others_before(line, agent, day)
     replaced = others and all(one.day < day for one in others)
     uncertain = line.uncertain_number or replaced or day > after(line.start, JOIN)

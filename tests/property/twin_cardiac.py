@@ -47,10 +47,10 @@ def assessments(context):
     return sorted(rows, key=lambda a: a.date)
 
 
-def her2_days(episode):
-    """The days with an antibody or conjugate, in order."""
+def her2_days(episode, given=None):
+    """The days with an antibody or conjugate, in order, of the episode's doses or those given."""
     found = {}
-    for dose in episode.doses:
+    for dose in episode.doses if given is None else given:
         if dose.has(ANTIBODY, CONJUGATE):
             found.setdefault(dose.date, []).append(dose)
     days = []
@@ -206,16 +206,28 @@ def r25(context, episode):
         return [case]
     if not_invasive(episode, tumour):
         return []
-    courses = []
-    for day in her2_days(episode):
-        last = courses[-1][-1] if courses else None
-        if last and between(last.date, day.date) <= 90 and last.metastatic == day.metastatic:
-            courses[-1].append(day)
-        else:
-            courses.append([day])
+    courses = [
+        course
+        for metastatic in (False, True)
+        for course in r25_courses(
+            her2_days(episode, [d for d in episode.doses if episode.is_metastatic(d) == metastatic])
+        )
+    ]
+    courses.sort(key=lambda days: (days[0].date, days[0].metastatic))
     return [
         r25_course(context, episode, days, number) for number, days in enumerate(courses, start=1)
     ]
+
+
+def r25_courses(days):
+    """The days of one setting in courses: a gap of more than 90 days begins a new one."""
+    courses = []
+    for day in days:
+        if courses and between(courses[-1][-1].date, day.date) <= 90:
+            courses[-1].append(day)
+        else:
+            courses.append([day])
+    return courses
 
 
 def r25_course(context, episode, days, number):

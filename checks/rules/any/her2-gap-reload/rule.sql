@@ -302,6 +302,8 @@ select
     end as missing,
     case when not_loaded + unexplained = 0 then 'reloaded' end as met,
     case
+        -- A reason that would explain the other gap is not on record.
+        when unexplained > 0 then []
         when trastuzumab_not_loaded and pertuzumab_not_loaded then ['both']
         when trastuzumab_not_loaded then ['trastuzumab']
         when pertuzumab_not_loaded then ['pertuzumab']

@@ -76,7 +76,8 @@ weighed as (
         bool_or(s.result = 'positive' and not s.in_time) as positive_later,
         bool_or(s.result = 'positive' and not s.in_time and s.perhaps_in_time) as positive_perhaps_in_time,
         bool_or(s.result = 'equivocal' and s.taken_in_time) as equivocal,
-        bool_or(s.ihc in ('1+', '2+')) filter (where s.result <> 'positive') as low_expression,
+        -- What was known then: a sample taken later neither shows low expression nor rules it out.
+        bool_or(s.ihc in ('1+', '2+')) filter (where s.result <> 'positive' and s.taken_in_time) as low_expression,
         bool_or(
             coalesce(s.ihc, '2+') = '2+' and s.taken_in_time and s.ish_date > s.first_dose_date
             and s.result <> 'positive'

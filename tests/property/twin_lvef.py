@@ -235,7 +235,8 @@ def r26_fall(context, episode, fall, number):
         case.failure = "repeat-late"
         settled |= context.observable >= max(after(start, REPEAT), later[0].date)
     else:
-        settled |= bool(later)
+        death = context.patient.row.get("death_date")
+        settled |= bool(later) or bool(death and death <= context.observable)
         case.met = settled
     own = [day for day in her2_days(episode) if day.metastatic == fall.metastatic]
     once = own[-1].named and [day.named for day in own].count(True) == 1
@@ -247,7 +248,7 @@ def r26_fall(context, episode, fall, number):
     if fall.basis == UNKNOWN and case.failure:
         case.missing.append("method-not-recorded")
     room = fall.recovered is None or fall.recovered > after(start, ACTION + 1)
-    if later and (later[0].derived or later[0].open) and not early and (room or not repeated):
+    if later and later[0].derived and not early and (room or not repeated):
         case.missing.append("doses-not-dated")
     case.open, case.closed = not settled, settled
     case.due = after(start, ACTION + REPEAT)

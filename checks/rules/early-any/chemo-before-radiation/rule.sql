@@ -185,7 +185,11 @@ select
         else 'chemotherapy-first'
     end as met,
     case when in_trial then 'trial' end as excepted,
-    case when broken_by_hard then ['sequence'] else ['sequence', 'capecitabine'] end as lacking,
+    -- What is documented for capecitabine tells of what was given with radiotherapy, not of what is awaited.
+    case
+        when broken_by_hard or radiotherapy_date is null then ['sequence']
+        else ['sequence', 'capecitabine']
+    end as lacking,
     case
         when first_counted_date > radiotherapy_date then 'chemotherapy-after-radiotherapy'
         else 'chemotherapy-during-radiotherapy'

@@ -67,8 +67,13 @@ doses as (
         -- Days this near are one dose split over them or told twice, as easily as two.
         s.several
         or (not s.beside_course and coalesce(least(s.days_since, s.days_until) <= $one_dose_days, false)) as several,
-        case when s.form = 'fixed' then f.unjudged else s.unjudged end as unjudged,
-        case s.form when 'fixed' then f.mg when 'sc' then s.mg else s.mg_kg end as amount,
+        -- An amount of pertuzumab given beside it is none of the combination.
+        case when s.form = 'fixed' and s.mg is not null then f.unjudged else s.unjudged end as unjudged,
+        case
+            when s.form = 'fixed' then case when s.mg is not null then f.mg end
+            when s.form = 'sc' then s.mg
+            else s.mg_kg
+        end as amount,
         case when s.form in ('sc', 'fixed') then 'mg' else 'mg/kg' end as unit,
         s.weight_kg,
         s.weight_is_recent,

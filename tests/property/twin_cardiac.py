@@ -138,6 +138,8 @@ def r24_setting(context, episode, days, metastatic):
         )
     if case.failure:
         r24_start(case, days, heart, anthracyclines)
+        if any(row.get("year_only") for row in context.patient.cardiac_assessments):
+            case.missing.append("imprecise-date")  # it may have been the one needed
     if case.failure and (metastatic or late) and case.failure != "low-without-decision":
         case.exceptions += documented(context, episode, "R24", {"lvef"})
     case.doubts = doubts(

@@ -234,6 +234,7 @@ def dated(patient, choice):
     row = dict(patient.row)
     for (table, number, column), which in choice.items():
         target = row if table == "patients" else tables[table][number]
+        target["year_only"] = target.get("year_only") or len(str(target[column])) == len("2020")
         target[column] = span(target[column])[which]
         target["placed"] = True  # some date of the row is not exact
     for heart in tables.get("cardiac_assessments", []):

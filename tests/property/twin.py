@@ -50,6 +50,7 @@ MODULES += (twin_first_line, twin_relapse, twin_late_agents)
 MODULES += (twin_heart, twin_events)
 
 FIRST, MIDDLE, LAST = 0, 1, 2
+EARLY = {f"R{number:02}" for number in (*range(3, 20), *range(30, 36))}
 
 TRIED_ALONE = 24
 """A patient with more imprecise dates than this can't be shown to fail."""
@@ -193,11 +194,19 @@ def cases(patient, settings):
     """What every rule finds, for a patient whose dates are all exact."""
     context = Context(patient, **settings)
     return [
-        case
+        dated_by_diagnosis(context, episode, case)
         for episode in facts.episodes(patient, context.drugs)
         for rule in JUDGES
         for case in rule(context, episode)
     ]
+
+
+def dated_by_diagnosis(context, episode, case):
+    """The case; without a stream that a rule on early disease needs, the diagnosis dates it."""
+    unlinked = case.rule in EARLY and not case.decision and "stream-not-linked" in case.missing
+    if unlinked and not context.in_force(case.rule, episode.index.get("diagnosis_date")):
+        case.excluded.append("not-in-force")
+    return case
 
 
 def decide(found, patient, settings):

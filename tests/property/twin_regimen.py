@@ -47,8 +47,6 @@ def r15(context, episode):
     way = facts.pathway(episode, tumour)
     if not (context.linked("treatments") and context.linked("surgeries")):
         case.missing.append("stream-not-linked")
-        if not context.in_force("R15", tumour.get("diagnosis_date")):
-            case.excluded.append("not-in-force")
         return [case]
     if not way.startswith("surgery-first"):
         case.excluded.append("not-surgery-first")

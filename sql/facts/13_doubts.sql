@@ -417,7 +417,7 @@ select
     case
         when s.yp_t is not null then 'yp_t'
         when s.yp_n is not null then 'yp_n'
-        when s.yp_unreadable then 'yp_t'
+        when s.yp_unreadable or s.yp_by_prefix then 'yp_t'
         else 'rcb_class'
     end as column_name,
     'unrecorded-neoadjuvant' as reason,
@@ -430,4 +430,4 @@ inner join fct_tumours as t on s.patient_key = t.patient_key and s.tumour_id = t
 where
     t.pathway = 'surgery-first'
     and s.surgery_date <= coalesce(t.first_curative_date, date '9999-12-31')
-    and (s.yp_unreadable or coalesce(s.yp_t, s.yp_n, s.rcb_class) is not null);
+    and (s.yp_unreadable or s.yp_by_prefix or coalesce(s.yp_t, s.yp_n, s.rcb_class) is not null);

@@ -3,6 +3,7 @@
 -- Where a patient has no definitive one, a procedure whose report tells what was left in the breast may be it, and so
 -- may a re-excision (something was excised before), and an axillary one where no tumour was found in the breast (T0):
 -- there may be nothing else to take out.
+-- yp_by_prefix: a stage is written as one after treatment, whatever category it names (ypTX).
 create or replace table stg_surgeries as
 with moved as (
     select
@@ -78,6 +79,7 @@ select
     yt.category as yp_t,
     yn.category as yp_n,
     coalesce(yt.unreadable, false) or coalesce(yn.unreadable, false) as yp_unreadable,
+    coalesce(lower(trim(w.yp_t)) like 'y%' or lower(trim(w.yp_n)) like 'y%', false) as yp_by_prefix,
     w.rcb_class,
     w.residual_invasive
 from compared as w

@@ -141,8 +141,13 @@ def treated_before_unrecorded(episode):
         if facts.pathway(episode, tumour).startswith("surgery-first")
         for row in episode.surgeries.get(tumour["tumour_id"], [])
         if row.get("surgery_date") and row["surgery_date"] <= first
-        if row.get("yp_t") or row.get("yp_n") or row.get("rcb_class")
+        if any(tells_stage(row.get(name)) for name in ("yp_t", "yp_n")) or row.get("rcb_class")
     ]
+
+
+def tells_stage(text):
+    """Whether a text names a stage after treatment: X says nothing, unless it says ypX."""
+    return text is not None and text.strip().upper() not in ("X", "TX", "NX", "PTX", "PNX")
 
 
 def overlaps(row, window):

@@ -135,18 +135,19 @@ EXPLAINS = ("progression", "ild", "anaphylaxis")
 
 
 def paused_together(gaps, earlier, later):
-    """The reasons for stopping on the rows before a pause that several antibodies may share."""
-    return {
-        dose.row.get("stop_reason")
-        for _, before, after_it in gaps
-        if (before.date, after_it.date) == (earlier.date, later.date)
-        for dose in before.doses
-    } - {None}
+    """The gaps of either antibody that begin and end with this one, give or take seven days."""
+    return [
+        gap
+        for gap in gaps
+        if abs((gap[1].date - earlier.date).days) <= 7 and abs((gap[2].date - later.date).days) <= 7
+    ]
 
 
 def explained(context, name, earlier, later):
-    """Whether a reason for the gap is on record, apart from those on its rows."""
+    """Whether a reason for the gap is on record."""
     first, last = earlier.date, later.date
+    if any(dose.row.get("stop_reason") for dose in earlier.doses):
+        return True
     topics = {RULES["R18"], name, "her2-antibody", "her2"}
     if any(read_topic(x.get("topic"), context.drugs) & topics for x in context.patient.exceptions):
         return True  # whichever tumour it names: the doses are the patient's
@@ -184,8 +185,9 @@ def judge(context, episode, case, gaps, own):
     for name, earlier, later in gaps:
         how = reload(context, name, later)
         long = (later.date - earlier.date).days > 42
-        reason = not long or paused_together(gaps, earlier, later)
-        reason = reason or explained(context, name, earlier, later)
+        reason = not long or any(
+            explained(context, *gap) for gap in paused_together(gaps, earlier, later)
+        )
         doubt = uncertain(own[name], earlier, later)
         if how == RELOADED and reason:
             continue

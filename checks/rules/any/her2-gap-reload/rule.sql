@@ -74,8 +74,6 @@ gaps as (
 compared as (
     select
         *,
-        -- Where both antibodies paused from one day to one day, what a row of either tells is the reason of both.
-        max(previous_stop) over (partition by patient_key, previous_date, dose_date) as pause_reason,
         cast(
             case
                 when form = 'fixed' then abs(mg / $fixed_loading_mg - 1)
@@ -128,17 +126,25 @@ recorded_causes as (
     where by_label
 ),
 
+-- Where both antibodies paused together, what explains the pause of the one explains that of the other.
 explained as (
     select distinct
         c.patient_key,
         c.ingredient,
         c.dose_date
     from compared as c
-    inner join recorded_causes as r on c.patient_key = r.patient_key
-    where
-        coalesce(r.ingredient, c.ingredient) = c.ingredient
-        and r.from_date <= c.dose_date
-        and r.through_date >= c.previous_date
+    inner join compared as o
+        on
+            c.patient_key = o.patient_key
+            and abs(date_diff('day', o.previous_date, c.previous_date)) <= $together_days
+            and abs(date_diff('day', o.dose_date, c.dose_date)) <= $together_days
+    left join recorded_causes as r
+        on
+            o.patient_key = r.patient_key
+            and o.ingredient = coalesce(r.ingredient, o.ingredient)
+            and o.dose_date >= r.from_date
+            and o.previous_date <= r.through_date
+    where o.previous_stop is not null or r.patient_key is not null
 ),
 
 zeros as (
@@ -178,7 +184,7 @@ judged as (
             when c.unjudged is not null or c.several or not c.weight_is_recent then 'not-known'
             else 'not-loaded'
         end as reload,
-        c.days_since > $unexplained_gap_days and c.pause_reason is null and e.patient_key is null as unexplained
+        c.days_since > $unexplained_gap_days and e.patient_key is null as unexplained
     from compared as c
     left join explained as e
         on c.patient_key = e.patient_key and c.ingredient = e.ingredient and c.dose_date = e.dose_date

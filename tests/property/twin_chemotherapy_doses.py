@@ -202,7 +202,7 @@ def judge(context, episode, case, course, own, drugs, *, metastatic):
         case.excluded.append("trial")
     found = first_doses(context, own)
     few = too_few(episode, own, metastatic=metastatic)
-    many = not metastatic and fewest(own["doxorubicin"]) > 4 and counted(own["doxorubicin"])
+    many = not metastatic and dated(own["doxorubicin"]) and fewest(own["doxorubicin"]) > 4
     died = context.patient.row.get("death_date")
     over = case.due <= context.observable or died is not None
     wrong = {name for name, how in found.items() if how == WRONG}
@@ -282,18 +282,29 @@ def harms(context, dates):
     return found
 
 
-def counted(days):
-    """Whether the days of a drug can be counted: no course, no regimen's name on a single day."""
-    doses = [dose for day in days for dose in day.doses]
-    named = {day.date for day in days if any(dose.drug.regimen for dose in day.doses)}
+def dated(days):
+    """Whether a drug's days are on record: no course, and no name that holds it in sequence."""
     sequence = any(all(dose.in_sequence for dose in day.doses) for day in days)
-    return not sequence and not any(is_course(dose) for dose in doses) and len(named) != 1
+    return not sequence and not any(is_course(dose) for day in days for dose in day.doses)
+
+
+def named(days):
+    """The days on which a regimen's name stands."""
+    return {day.date for day in days if any(dose.drug.regimen for dose in day.doses)}
+
+
+def counted(days):
+    """Whether the days of a drug can be counted: no regimen's name on a single day."""
+    return dated(days) and len(named(days)) != 1
 
 
 def fewest(days):
-    """How many cycles there were at least, if days close by tell of one dose."""
-    dates = sorted(day.date for day in days)
-    return sum(i == 0 or between(dates[i - 1], one) > 3 for i, one in enumerate(dates))
+    """How many cycles there were at least, if days close by, or a name on one day, are none."""
+    dates, once = sorted(day.date for day in days), named(days) if len(named(days)) == 1 else set()
+    return sum(
+        (i == 0 or between(dates[i - 1], one) > 3) and one not in once
+        for i, one in enumerate(dates)
+    )
 
 
 def too_few(episode, own, *, metastatic):

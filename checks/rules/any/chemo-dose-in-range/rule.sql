@@ -120,12 +120,16 @@ regimens as (
         min(d.dose_date) as first_date,
         max(d.dose_date) as last_date,
         count(*) as cycles,
-        count(*) filter (where not d.may_be_told) as fewest_cycles,
+        -- A regimen's name on a single day may stand for all its cycles: it adds none to those that have their days.
+        count(*) filter (where d.is_regimen) = 1 as named_once,
+        case
+            when count(*) filter (where d.is_regimen) = 1
+                then count(*) filter (where not d.may_be_told and not d.is_regimen)
+            else count(*) filter (where not d.may_be_told)
+        end as fewest_cycles,
         bool_or(y.patient_key is not null) as in_trial,
-        -- How many cycles a course stands for, or a regimen's name on one day or of several parts, is not recorded.
-        d.setting = 'curative'
-        and not bool_or(d.derived or d.in_sequence)
-        and not (bool_or(d.is_regimen) and count(*) = 1) as counted,
+        -- How many cycles a course stands for, or a regimen's name of several parts, is not recorded.
+        d.setting = 'curative' and not bool_or(d.derived or d.in_sequence) as dated,
         min_by(d.partner_date, d.dose_date) as partner_date
     from neared as d
     inner join course_starts as s on d.episode_key = s.episode_key and d.setting = s.setting
@@ -274,11 +278,11 @@ counts as (
         f.setting,
         f.course_number,
         bool_or(
-            f.regimen = 'paclitaxel' and f.days_until <= $weekly_interval_days and f.counted
+            f.regimen = 'paclitaxel' and f.days_until <= $weekly_interval_days and f.dated and not f.named_once
             and o.episode_key is null and f.cycles < $min_paclitaxel
         ) as few_paclitaxel,
-        bool_or(f.regimen = 'ac' and f.counted and f.cycles < $ac_least) as few_ac,
-        bool_or(f.regimen = 'ac' and f.counted and f.fewest_cycles > $ac_cycles) as many_ac,
+        bool_or(f.regimen = 'ac' and f.dated and not f.named_once and f.cycles < $ac_least) as few_ac,
+        bool_or(f.regimen = 'ac' and f.dated and f.fewest_cycles > $ac_cycles) as many_ac,
         max(f.stop_reason) filter (where f.stop_reason in ('toxicity', 'patient-refusal', 'progression'))
             as stop_reason,
         list_sort(list(

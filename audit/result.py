@@ -251,8 +251,11 @@ class Result:
             (1: the same), over `sites_ranked` sites with 10 judged cases or more.
 
         Raises:
-            UsageError: no such rule or parameter, or the extra `notebook` is missing.
+            UsageError: no such rule or parameter, values that are no list, or the extra `notebook`
+                is missing.
         """
+        if isinstance(values, Scalar):
+            raise UsageError(f"{values!r} is one value", f"write a list: [{values!r}]")
         chosen = self.finished.rule(rule)
         known = chosen.card.parameters.get(parameter)
         own = known.value if known is not None else None

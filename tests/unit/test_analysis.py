@@ -253,6 +253,9 @@ def test_a_tolerance_changes_the_rate_by_the_cases_between(result):
         result.sensitivity("R17", "min_covered_days", [336.5])
     with pytest.raises(UsageError, match="no parameter"):
         result.sensitivity("R17", "moon", [1])
+    for alone in (336, "336"):
+        with pytest.raises(UsageError, match="is one value"):
+            result.sensitivity("R17", "min_covered_days", alone)
 
 
 def test_readings_stand_side_by_side(result):

@@ -58,6 +58,7 @@ select
     min(first_dose_date) filter (where setting = 'curative' and is_trastuzumab) as first_trastuzumab_date,
     min(first_dose_date) filter (where setting = 'curative' and is_taxane) as first_taxane_date,
     min(first_dose_date) filter (where setting = 'curative' and is_cytotoxic) as first_cytotoxic_date,
+    min(first_dose_date) filter (where setting = 'curative' and is_her2_conjugate) as first_conjugate_date,
     bool_and(all_palliative) as all_palliative,
     bool_or(any_adjuvant_intent) as any_adjuvant_intent,
     bool_or(any_neoadjuvant_intent) as any_neoadjuvant_intent

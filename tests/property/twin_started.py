@@ -74,7 +74,7 @@ def r03(context, episode):
         return [case]
 
     antibody = first_day(episode.curative(ANTIBODY))
-    chemotherapy = first_day(episode.curative(CYTOTOXIC))
+    chemotherapy = first_day(episode.curative(CYTOTOXIC, "her2-conjugate"))
     lacking = set()
     if not antibody or antibody > after(diagnosis, 365):
         lacking |= TRASTUZUMAB_TOPICS
@@ -96,7 +96,12 @@ def r03(context, episode):
     if lacking & TRASTUZUMAB_TOPICS:
         case.exceptions += weak_heart(context, episode, case.due)
     case.doubts = doubts(
-        context, episode, "R03", [ANTIBODY, CYTOTOXIC], (date.min, case.due), diagnosis
+        context,
+        episode,
+        "R03",
+        [ANTIBODY, "her2-conjugate", CYTOTOXIC],
+        (date.min, case.due),
+        diagnosis,
     )
     return [case]
 

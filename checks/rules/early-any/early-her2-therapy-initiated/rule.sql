@@ -6,7 +6,8 @@ with population as (
         p.transfer_in_date,
         p.sex,
         d.first_antibody_date,
-        d.first_cytotoxic_date,
+        -- The conjugates carry a cytotoxic drug: in rules on whether HER2 treatment was given they count as one.
+        least(d.first_cytotoxic_date, d.first_conjugate_date) as first_chemotherapy_date,
         y.first_trial_date,
         case
             when t.over_10_mm or t.node_positive or t.inflammatory then true
@@ -37,7 +38,7 @@ judged as (
         g.patient_key is not null as pregnant,
         w.first_weak_date,
         coalesce(date_diff('day', n.diagnosis_date, n.first_antibody_date) <= $her2_due_days, false) as antibody_met,
-        coalesce(date_diff('day', n.diagnosis_date, n.first_cytotoxic_date) <= $chemo_due_days, false)
+        coalesce(date_diff('day', n.diagnosis_date, n.first_chemotherapy_date) <= $chemo_due_days, false)
             as chemotherapy_met
     from population as n
     left join pregnancies as g on n.patient_key = g.patient_key and n.tumour_id = g.tumour_id
@@ -121,7 +122,7 @@ select
     end as failed,
     case
         when chemotherapy_met then $her2_due_days - date_diff('day', diagnosis_date, first_antibody_date)
-        else $chemo_due_days - date_diff('day', diagnosis_date, first_cytotoxic_date)
+        else $chemo_due_days - date_diff('day', diagnosis_date, first_chemotherapy_date)
     end as margin_days,
     case when excluded is null then to_json(struct_pack(
         diagnosis_date := diagnosis_date,
@@ -131,6 +132,6 @@ select
         her2_positive_date := her2_positive_date,
         first_surgery_date := first_surgery_date,
         first_antibody_date := first_antibody_date,
-        first_chemotherapy_date := first_cytotoxic_date
+        first_chemotherapy_date := first_chemotherapy_date
     )) end as evidence
 from clocked

@@ -138,7 +138,7 @@ select
         when year_only and (not in_time or not after_anthracycline or (low and not decided)) then 'imprecise-date'
         when in_time and after_anthracycline and untold and not decided then 'lvef-not-recorded'
         when began_later and (not in_time or (low and not decided)) then 'days-not-recorded'
-        when (began_later or pertuzumab_began_later) and not after_anthracycline then 'days-not-recorded'
+        when in_time and (began_later or pertuzumab_began_later) and not after_anthracycline then 'days-not-recorded'
     end as missing_reason,
     case missing_reason
         when 'imprecise-date' then ['cardiac_assessments.assessment_date']

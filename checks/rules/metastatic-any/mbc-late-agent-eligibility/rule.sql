@@ -76,7 +76,7 @@ counted as (
         coalesce(e.all_three, false) as all_three_before,
         case
             when b.others_from + $same_line_days < a.agent_date then 1
-            when l.progression_date between b.others_from and a.agent_date then 1
+            when b.others_from < a.agent_date and l.progression_date between b.others_from and a.agent_date then 1
             else 0
         end as regimens_of_the_line,
         l.prior_metastatic_regimens + regimens_of_the_line as metastatic_regimens,
